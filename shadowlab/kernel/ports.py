@@ -1,0 +1,104 @@
+"""The door to Linux, as Protocols: what the acting rooms may ask of a kernel.
+
+In: plain values.  Out: plain values, or :class:`~shadowlab.errors.KernelRefusedError` naming the object.
+Two implementations pass one contract suite: :mod:`shadowlab.kernel.linux` and :mod:`shadowlab.kernel.fake`.
+Imported inside the guest: standard library only.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shadowlab.model.impairment import Impairment
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterfaceCounters:
+    """The counters of one interface and its root queueing discipline, read at one moment."""
+
+    tx_packets: int
+    tx_bytes: int
+    rx_packets: int
+    rx_bytes: int
+    queue_drops: int
+    queue_packets: int
+    queue_bytes: int
+    queue_sent_packets: int
+    queue_sent_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextHop:
+    """Where the kernel would send a packet: by which interface, to which gateway (None: on-link or local)."""
+
+    interface: str
+    via: str | None
+    local: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptOutcome:
+    """What a child program left behind."""
+
+    exit_code: int
+    output: str
+    timed_out: bool
+
+
+class Segment(Protocol):
+    """An isolated set of namespaces made by us.  Entering it opens it, leaving removes all of it."""
+
+    def __enter__(self) -> Segment: ...
+    def __exit__(self, *exc: object) -> None: ...
+
+    def create_namespace(self, node: str) -> None: ...
+    def namespaces(self) -> tuple[str, ...]: ...
+    def set_sysctl(self, node: str, key: str, value: str) -> None:
+        """``key`` with slashes, below ``/proc/sys`` (``net/ipv4/ip_forward``); read back and compared."""
+
+    def read_sysctl(self, node: str, key: str) -> str: ...
+
+    def create_veth(
+        self, *, node_a: str, name_a: str, mac_a: str, node_b: str, name_b: str, mac_b: str, mtu: int, alias: str
+    ) -> None:
+        """A veth pair, both ends born in place, one transmit queue, ``gso_max_segs`` 1, alias set, still down."""
+
+    def delete_link(self, node: str, name: str) -> None: ...
+    def set_link_up(self, node: str, name: str, *, up: bool) -> None: ...
+    def links(self, node: str) -> Mapping[str, bool]:
+        """Interface names (loopback left out) and whether each is up."""
+
+    def add_address(self, node: str, name: str, address: str, prefix: int) -> None: ...
+    def addresses(self, node: str) -> tuple[tuple[str, str, int], ...]:
+        """(interface, address, prefix), loopback's 127.0.0.1 left out."""
+
+    def add_neighbour(self, node: str, name: str, address: str, mac: str) -> None:
+        """Permanent, so that no packet waits for ARP."""
+
+    def replace_route(self, node: str, destination: str, prefix: int, via: str, name: str, source: str) -> None: ...
+    def next_hop(self, node: str, destination: str, source: str) -> NextHop | None:
+        """The kernel's own answer (RTM_GETROUTE); None when it has no route."""
+
+    def set_netem(self, node: str, name: str, impairment: Impairment) -> None:
+        """Create or change in place the root netem of an interface; read back and compared."""
+
+    def read_netem(self, node: str, name: str) -> Impairment | None:
+        """What the kernel holds: delay, jitter, loss, rate; ``queue_packets`` is derived from its limit.  None: no netem."""
+
+    def redirect_ingress(self, node: str, name: str, ifb: str) -> None:
+        """Create the IFB ``ifb`` (one queue, up) and send all that arrives at ``name`` through it."""
+
+    def counters(self, node: str) -> Mapping[str, InterfaceCounters]:
+        """Counters of every interface of a node (loopback left out), in two netlink dumps."""
+
+    def open_socket(self, node: str, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """A non-blocking, close-on-exec socket that lives in the node's namespace."""
+
+    def run_script(
+        self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_ns: int, text: str
+    ) -> ScriptOutcome:
+        """A child inside the node's namespace with ``text`` as its standard input, killed with all its children after
+        ``timeout_ns`` of the segment's clock; output cut after 64 kB."""

@@ -1,0 +1,108 @@
+"""The indicators: their names, units, and which way is bad.
+
+In: nothing.  Out: the registry, and the frozen series of one subject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Subject = Literal["path", "link", "flow"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kpi:
+    """An indicator.  ``bad`` says which direction harms a service; None means that neither does by itself."""
+
+    name: str
+    unit: str
+    subject: Subject
+    bad: Literal["up", "down"] | None
+    meaning: str
+
+
+KPIS: Mapping[str, Kpi] = {
+    kpi.name: kpi
+    for kpi in (
+        Kpi(name="latency_ms", unit="ms", subject="path", bad="up", meaning="median round-trip time of the probes"),
+        Kpi(
+            name="latency_p95_ms", unit="ms", subject="path", bad="up", meaning="95th percentile of the round-trip time"
+        ),
+        Kpi(
+            name="jitter_ms",
+            unit="ms",
+            subject="path",
+            bad="up",
+            meaning="mean absolute difference of successive round-trip times",
+        ),
+        Kpi(name="loss", unit="fraction", subject="path", bad="up", meaning="probes that did not come back"),
+        Kpi(
+            name="throughput_mbps",
+            unit="Mbit/s",
+            subject="path",
+            bad="down",
+            meaning="bytes delivered by the path's flows",
+        ),
+        Kpi(
+            name="retransmission_share",
+            unit="fraction",
+            subject="path",
+            bad="up",
+            meaning="retransmitted share of the data segments sent by the path's flows",
+        ),
+        Kpi(name="srtt_ms", unit="ms", subject="path", bad="up", meaning="mean smoothed RTT of the path's flows"),
+        Kpi(
+            name="cwnd_segments",
+            unit="segments",
+            subject="path",
+            bad="down",
+            meaning="mean congestion window of the path's flows",
+        ),
+        Kpi(
+            name="link_throughput_mbps",
+            unit="Mbit/s",
+            subject="link",
+            bad=None,
+            meaning="bytes sent into the direction",
+        ),
+        Kpi(name="link_utilisation", unit="fraction", subject="link", bad="up", meaning="throughput over rate"),
+        Kpi(
+            name="link_loss",
+            unit="fraction",
+            subject="link",
+            bad="up",
+            meaning="packets dropped by the direction's queueing discipline",
+        ),
+        Kpi(
+            name="link_queue_packets",
+            unit="packets",
+            subject="link",
+            bad="up",
+            meaning="packets held by the direction: waiting and in flight",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SeriesTable:
+    """Indicators of many subjects over time.
+
+    ``times_ns`` has shape (T,); ``subjects`` has S names in a fixed order; each value array has shape (T, S), NaN where
+    nothing was observed.
+    """
+
+    times_ns: NDArray[np.int64]
+    subjects: tuple[str, ...]
+    values: Mapping[str, NDArray[np.float64]]
+
+    def column(self, kpi: str, subject: str) -> NDArray[np.float64]:
+        """The series of one subject, shape (T,).  Raises KeyError or ValueError for what is not there."""
+        column: NDArray[np.float64] = self.values[kpi][:, self.subjects.index(subject)]
+        return column

@@ -1,0 +1,54 @@
+"""Service levels: what was promised on a path.
+
+In: an indicator, a limit, the paths it holds for.  Out: a frozen level that knows when it is broken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shadowlab.model.kpi import KPIS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceLevel:
+    """``kpi`` must stay at or below (or, for indicators where less is bad, at or above) ``limit``.
+
+    ``paths`` are path names (``source→target``); empty means every path that carries a flow.
+    ``tolerated`` is the fraction of the judged seconds that may break the limit.
+    """
+
+    name: str
+    kpi: str
+    limit: float
+    paths: tuple[str, ...] = ()
+    tolerated: float = 0.0
+
+    def __post_init__(self) -> None:
+        kpi = KPIS.get(self.kpi)
+        if kpi is None or kpi.subject != "path" or kpi.bad is None:
+            known = ", ".join(sorted(name for name, kpi in KPIS.items() if kpi.subject == "path" and kpi.bad))
+            raise ValueError(
+                f"service level {self.name}: {self.kpi!r} is not an indicator of a path; choose one of {known}"
+            )
+        if not 0.0 <= self.tolerated < 1.0:
+            raise ValueError(f"service level {self.name}: tolerated must lie between 0 and 1, got {self.tolerated:g}")
+
+    @property
+    def less_is_bad(self) -> bool:
+        """Whether the limit is a floor."""
+        return KPIS[self.kpi].bad == "down"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelOutcome:
+    """How one level fared on one path in one window."""
+
+    level: str
+    path: str
+    limit: float
+    worst: float
+    median: float
+    broken_share: float
+    holds: bool
+    samples: int

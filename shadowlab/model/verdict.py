@@ -1,0 +1,119 @@
+"""What the judging rooms say: anomalies, suspects, fault domains, cures, agreement.
+
+In: plain values.  Out: frozen verdicts, each with the evidence it stands on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from shadowlab.model.network import Direction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anomaly:
+    """One path left its baseline.  ``zscores`` holds the z-score of each indicator in the window that decided."""
+
+    path: str
+    onset_ns: int
+    detected_ns: int
+    score: float
+    leading_kpi: str
+    zscores: Mapping[str, float]
+    detector: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathEvidence:
+    """What one path tells about the links it crosses: packets sent and lost, and its delay over the baseline.
+
+    ``excess_delay_ns`` is the rise of the median RTT over the baseline; ``delay_noise_ns`` its standard deviation in
+    the baseline.  ``affected`` says whether a detector flagged the path.
+    """
+
+    path: str
+    directions: tuple[Direction, ...]
+    sent: int
+    lost: int
+    excess_delay_ns: float = 0.0
+    delay_noise_ns: float = 1.0
+    affected: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """A direction (or a class of directions that no evidence tells apart) that may explain the symptoms."""
+
+    directions: tuple[Direction, ...]
+    score: float
+    posterior: float
+    loss: float
+    excess_delay_ns: float
+    paths_affected: int
+    paths_crossing: int
+
+    @property
+    def name(self) -> str:
+        """The directions, as a report names them."""
+        return " or ".join(str(direction) for direction in self.directions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultDomain:
+    """The isolated segment: the links that explain the anomalies, and what hangs on them."""
+
+    links: tuple[str, ...]
+    kind: Literal["loss", "delay", "loss and delay", "unknown"]
+    onset_ns: int
+    confidence: float
+    suspects: tuple[Suspect, ...]
+    runners_up: tuple[Suspect, ...]
+    affected_paths: tuple[str, ...]
+    affected_flows: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    """Directions that carried no evidence at all: nothing can be said of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CureOutcome:
+    """A candidate cure after its rehearsal.  ``recovered`` is the share of the broken level-seconds it mended (1 = all);
+    ``harm`` counts paths whose levels held without the cure and broke with it."""
+
+    cure: str
+    kind: str
+    summary: str
+    rank: int
+    broken_share: float
+    recovered: float
+    harm: int
+    worst: Mapping[str, float] = field(default_factory=dict)
+    """Level name to the worst median over its paths, after the cure settled."""
+    steps: tuple[str, ...] = ()
+    roll_back: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """Shadow and production side by side on one path, after the event."""
+
+    path: str
+    kpi: str
+    production: float
+    shadow: float
+    noise: float
+    agrees: bool
+    records: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correlation:
+    """Whether the shadow tells the truth, path by path, and what that means."""
+
+    verdict: Literal["confirmed", "demand moved", "network broke", "shadow drifted", "not compared"]
+    why: str
+    agreements: tuple[Agreement, ...] = ()
+    share_agreeing: float = 0.0
