@@ -86,7 +86,7 @@ class Segment(Protocol):
         """Create or change in place the root netem of an interface; read back and compared."""
 
     def read_netem(self, node: str, name: str) -> Impairment | None:
-        """What the kernel holds: delay, jitter, loss, rate; ``queue_packets`` is derived from its limit.  None: no netem."""
+        """What the kernel holds (``queue_packets`` is derived from its limit), or None: no netem there."""
 
     def redirect_ingress(self, node: str, name: str, ifb: str) -> None:
         """Create the IFB ``ifb`` (one queue, up) and send all that arrives at ``name`` through it."""

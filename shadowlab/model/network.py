@@ -18,11 +18,16 @@ NodeKind = Literal["host", "router"]
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """An instance (``host``: it ends connections) or a forwarding device (``router``)."""
+    """An instance (``host``: it ends connections) or a forwarding device (``router``).
+
+    ``addresses`` are its IPv4 addresses in production, by which telemetry is attached to it; the first one is also its
+    own address in the shadow (the segment is isolated, so nothing collides).
+    """
 
     id: str
     kind: NodeKind
     label: str = ""
+    addresses: tuple[str, ...] = ()
     latitude: float | None = None
     longitude: float | None = None
 

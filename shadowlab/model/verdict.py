@@ -79,8 +79,9 @@ class FaultDomain:
 
 @dataclass(frozen=True, kw_only=True)
 class CureOutcome:
-    """A candidate cure after its rehearsal.  ``recovered`` is the share of the broken level-seconds it mended (1 = all);
-    ``harm`` counts paths whose levels held without the cure and broke with it."""
+    """A candidate cure after its rehearsal.
+
+    ``recovered`` is the share of the broken level-seconds that it mended (1 = all); ``harm`` counts paths whose levels held without the cure and broke with it."""
 
     cure: str
     kind: str

@@ -15,7 +15,7 @@ from __future__ import annotations
 import struct
 
 PROBE = struct.Struct("<qIIqq")
-"""sent_ns (since the run's start), path index, sequence number, round-trip ns (-1: lost), one-way-out ns (-1: unknown)."""
+"""sent_ns (since the run's start), path index, sequence number, round-trip ns (-1: lost), one-way out ns (-1: unknown)."""
 
 TCP_INFO_BYTES = 280
 TCP_HEAD = struct.Struct("<qIHHQ")
