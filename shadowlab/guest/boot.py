@@ -1,0 +1,304 @@
+"""Boot the embedded kernel, run one function inside, and say how it ended.
+
+In:    a kernel, the name of a function, a job, a folder, a clock, a seed, deadlines.
+Out:   `GuestOutcome`, and what the function wrote into the folder.
+Never: leaves a process or a control file behind, whatever happens on either side.
+
+The host's file system is the guest's root, read-only; the folder is the only place that can be written to.  The guest
+lives in its own session and is pinned to one CPU: its processes take turns, and spreading them over cores costs a
+factor of nine.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from shadowlab.errors import CannotRunError, ShadowFailedError
+from shadowlab.guest import init
+from shadowlab.guest.cache import BuiltKernel, Clock
+from shadowlab.guest.command_line import INSIDE, host_command, host_environment, kernel_arguments
+from shadowlab.guest.control import Ending, OutputTail, control_folder, read_ending
+
+OnLine = Callable[[str], None]
+
+LOOK_EVERY_MS = 20
+LAST_LINES = 30
+NOISE = ("Failed to initialize umid", "make_umid - ", "remove_umid_dir", "reboot: Power down")
+"""What the kernel says because it finds no place for its pid file: wanted, see `command_line`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuestOutcome:
+    """A function that came back."""
+
+    exit_code: int
+    wall_ns: int
+    virtual_ns: int
+    """The guest's monotonic clock at the end; it reads 0 at boot."""
+    kernel_lines: tuple[str, ...]
+    """What the kernel said: usually nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Death:
+    """How the host process ended."""
+
+    returncode: int
+    past_wall_deadline: bool
+    kernel_lines: tuple[str, ...]
+    output_lines: tuple[str, ...]
+    wall_ns: int
+
+
+def run_in_guest(
+    *,
+    kernel: BuiltKernel,
+    entry: str,
+    job: bytes,
+    folder: Path,
+    clock: Clock,
+    seed: int,
+    virtual_deadline_ns: int,
+    wall_deadline_s: float,
+    memory_bytes: int = 1 << 30,
+    cpu: int | None = None,
+    on_line: OnLine | None = None,
+) -> GuestOutcome:
+    """Call ``entry`` ("package.module:function") as ``function(job_path, folder) -> exit code`` inside a guest.
+
+    ``folder`` is an existing folder of the host; inside it is `init.JOB_FOLDER`.  ``on_line`` gets every line that the
+    function prints, while it runs.  On the real clock ``virtual_deadline_ns`` counts real nanoseconds since boot.
+
+    Raises `ShadowFailedError` when the function raised, was killed, passed a deadline, or the guest died;
+    `CannotRunError` when this kernel or machine cannot do it; `InputError` when the folder cannot be used.
+    """
+    _check(kernel=kernel, clock=clock, seed=seed)
+    memory_folder = find_memory_folder(memory_bytes)
+    if cpu is None:
+        cpu = min(os.sched_getaffinity(0))
+    folder = Path(os.path.realpath(folder))
+    with (
+        control_folder(folder, entry=entry, job=job, path=import_path(), deadline_ns=virtual_deadline_ns) as control,
+        _cleanup_on_sigterm(),
+    ):
+        arguments = kernel_arguments(
+            clock=clock,
+            memory_bytes=memory_bytes,
+            name=f"shadowlab-{os.getpid()}-{threading.get_native_id()}",
+            init=[
+                os.path.realpath(sys.executable),
+                "-S",
+                "-s",
+                "-P",
+                "-B",
+                "-X",
+                "utf8",
+                os.path.realpath(init.__file__),
+                str(folder),
+            ],
+            inside=INSIDE | {k: os.environ[k] for k in ("LD_LIBRARY_PATH",) if k in os.environ},
+        )
+        death = _live(
+            kernel=kernel,
+            arguments=arguments,
+            seed=seed,
+            memory_folder=memory_folder,
+            cpu=cpu,
+            wall_deadline_s=wall_deadline_s,
+            output=OutputTail(control / init.OUTPUT_FILE),
+            on_line=on_line,
+        )
+        ending = read_ending(control)
+    return judge_ending(ending, death, virtual_deadline_ns=virtual_deadline_ns, wall_deadline_s=wall_deadline_s)
+
+
+def _check(*, kernel: BuiltKernel, clock: Clock, seed: int) -> None:
+    if clock == "virtual" and not kernel.virtual_clock:
+        raise CannotRunError(
+            f"kernel {kernel.key} ({kernel.version}) has no virtual clock: run 'shadowlab kernel build', or use --clock real"
+        )
+    if not 0 <= seed < 1 << 64:
+        raise ValueError(f"seed {seed}: must be from 0 to 2**64 - 1")
+
+
+def import_path() -> list[str]:
+    """Where the function's modules are found inside: where they are found here, editable installs included."""
+    own = str(Path(__file__).resolve().parents[2])
+    entries = [entry if entry else str(Path.cwd()) for entry in sys.path]
+    return list(dict.fromkeys([*entries, own]))
+
+
+def find_memory_folder(memory_bytes: int) -> Path:
+    """A folder for the file that is the guest's memory (it is unlinked at once): best one that is memory itself."""
+    candidates = [Path("/dev/shm"), Path(os.environ.get("TMPDIR") or "/tmp"), Path("/var/tmp")]
+    for candidate in candidates:
+        try:
+            room = os.statvfs(candidate)
+        except OSError:
+            continue
+        runs_programs = not room.f_flag & os.ST_NOEXEC
+        if runs_programs and room.f_bavail * room.f_frsize >= memory_bytes and os.access(candidate, os.W_OK | os.X_OK):
+            return candidate
+    names = ", ".join(str(candidate) for candidate in candidates)
+    raise CannotRunError(
+        f"no place for {memory_bytes >> 20} MiB of guest memory: none of {names} is writable, has that much room, "
+        "and may hold programs (mount option exec)"
+    )
+
+
+@contextmanager
+def _cleanup_on_sigterm() -> Iterator[None]:
+    """SIGTERM unwinds the stack like Ctrl-C, and then ends the process as it would have; a handler set by others stays."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    class Terminated(BaseException):
+        pass
+
+    def unwind(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    except Terminated:
+        pass
+    else:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _live(
+    *,
+    kernel: BuiltKernel,
+    arguments: list[str],
+    seed: int,
+    memory_folder: Path,
+    cpu: int,
+    wall_deadline_s: float,
+    output: OutputTail,
+    on_line: OnLine | None,
+) -> _Death:
+    """The host process from its start to its end.  On any exception it is killed first."""
+    started_ns = time.monotonic_ns()
+    preload_fd = None if kernel.preload is None else os.open(kernel.preload, os.O_RDONLY)
+    console_fd = os.memfd_create("shadowlab-console")
+    try:
+        process = subprocess.Popen(
+            host_command(kernel, arguments, parent=os.getpid()),
+            stdin=subprocess.DEVNULL,
+            stdout=console_fd,
+            stderr=console_fd,
+            pass_fds=() if preload_fd is None else (preload_fd,),
+            env=host_environment(seed=seed, memory_folder=memory_folder, preload_fd=preload_fd),
+            start_new_session=True,
+            cwd="/",
+        )
+        try:
+            os.sched_setaffinity(process.pid, {cpu})
+            last = deque[str](maxlen=LAST_LINES)
+            in_time = _follow(process.pid, started_ns + int(wall_deadline_s * 1e9), output, on_line, last)
+        finally:
+            _end(process)
+        _pass_on([*output.new_lines(), *output.last_line()], on_line, last)
+        console = os.pread(console_fd, 1 << 20, max(0, os.fstat(console_fd).st_size - (1 << 20)))
+    finally:
+        os.close(console_fd)
+        if preload_fd is not None:
+            os.close(preload_fd)
+    return _Death(
+        returncode=process.returncode,
+        past_wall_deadline=not in_time,
+        kernel_lines=kernel_lines(console),
+        output_lines=tuple(last),
+        wall_ns=time.monotonic_ns() - started_ns,
+    )
+
+
+def _follow(pid: int, deadline_ns: int, output: OutputTail, on_line: OnLine | None, last: deque[str]) -> bool:
+    """Pass lines on until the process ends (True) or its time is up (False)."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        while not poll.poll(LOOK_EVERY_MS):
+            _pass_on(output.new_lines(), on_line, last)
+            if time.monotonic_ns() >= deadline_ns:
+                return False
+        return True
+    finally:
+        os.close(pidfd)
+
+
+def _pass_on(lines: list[str], on_line: OnLine | None, last: deque[str]) -> None:
+    last.extend(lines)
+    if on_line is not None:
+        for line in lines:
+            on_line(line)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the whole session; the leader is not reaped yet, so that its number still means this group."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        process.kill()
+    process.wait()
+
+
+def kernel_lines(console: bytes) -> tuple[str, ...]:
+    """What the kernel said, without what it always says."""
+    lines = (line.strip() for line in console.decode("utf-8", "replace").splitlines())
+    return tuple(line for line in lines if line and not any(noise in line for noise in NOISE))
+
+
+def judge_ending(ending: Ending, death: _Death, *, virtual_deadline_ns: int, wall_deadline_s: float) -> GuestOutcome:
+    """An outcome if the function came back; otherwise an error that says why it did not."""
+    if ending.code is not None:
+        return GuestOutcome(
+            exit_code=ending.code,
+            wall_ns=death.wall_ns,
+            virtual_ns=ending.virtual_ns,
+            kernel_lines=death.kernel_lines,
+        )
+    if ending.traceback:
+        raise ShadowFailedError("the program inside the guest failed:\n" + ending.traceback.rstrip())
+    if ending.past_deadline:
+        what = f"the guest was stopped: its clock passed the deadline of {virtual_deadline_ns / 1e9:g} s"
+    elif death.past_wall_deadline:
+        what = f"the guest was stopped: it took longer than the deadline of {wall_deadline_s:g} s of real time"
+    elif ending.signal is not None:
+        what = f"the program inside the guest was killed by {_signal_name(ending.signal)}"
+    elif death.returncode < 0:
+        what = f"the guest died by {_signal_name(-death.returncode)}"
+    else:
+        what = f"the guest ended without a result (exit status {death.returncode})"
+    parts = [what]
+    if death.output_lines:
+        parts += ["last lines of output:", *(f"  {line}" for line in death.output_lines)]
+    if death.kernel_lines:
+        parts += ["last kernel lines:", *(f"  {line}" for line in death.kernel_lines[-LAST_LINES:])]
+    raise ShadowFailedError("\n".join(parts))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

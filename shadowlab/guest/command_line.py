@@ -1,0 +1,91 @@
+"""The command line of one guest, as values.
+
+In:    the kernel, the clock, the seed, the folder of the run, the process that is to be the guest's first.
+Out:   the argument list and the environment of the host process.
+Never: starts anything.
+"""
+
+from __future__ import annotations
+
+import os
+import string
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from shadowlab.errors import CannotRunError
+from shadowlab.guest.cache import BuiltKernel, Clock
+
+START_OF_TIME_NS = 1_735_689_600 * 10**9
+"""What the virtual wall clock reads at boot: 2025-01-01T00:00:00Z, always, so that runs repeat."""
+
+COMMAND_LINE_BYTES = 4096
+"""The kernel's COMMAND_LINE_SIZE on user-mode Linux."""
+
+START_SCRIPT = 'ulimit -c 0; [ "$PPID" = "$0" ] && exec "$@"'
+"""No core files, and no start if the parent died before the death signal was asked for."""
+
+INSIDE = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/run",
+    "TMPDIR": "/run/tmp",
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OPENBLAS_NUM_THREADS": "1",  # one CPU inside
+}
+"""The environment inside the guest; nothing of the host's, so that runs repeat."""
+
+_PLAIN = frozenset(string.ascii_letters + string.digits + "/._-+,:=@")
+
+
+def quoted(value: str) -> str:
+    """One value as the kernel's parser wants it: in double quotes, which themselves cannot be quoted."""
+    if '"' in value or "\n" in value:
+        raise CannotRunError(f"the path {value!r} contains a double quote or a line break: the guest cannot take it")
+    return value if set(value) <= _PLAIN else f'"{value}"'
+
+
+def kernel_arguments(
+    *,
+    clock: Clock,
+    memory_bytes: int,
+    name: str,
+    init: Sequence[str],
+    inside: Mapping[str, str],
+) -> list[str]:
+    """What the kernel is told: its devices, its clock, and its first process with arguments."""
+    arguments = [
+        f"mem={memory_bytes // 1024}K",
+        "root=/dev/root",
+        "rootfstype=hostfs",
+        "ro",
+        "quiet",
+        "panic=-1",
+        "noreboot",
+        "con=null",
+        "con0=fd:0,fd:1",
+        # The kernel wants a folder for a pid file nobody reads.  Nothing can be created under this one.
+        "uml_dir=/dev/null/",
+        f"umid={name}",
+    ]
+    if clock == "virtual":
+        arguments += ["time-travel=inf-cpu", f"time-travel-start={START_OF_TIME_NS}"]
+    arguments += [f"{key}={quoted(value)}" for key, value in sorted(inside.items())]
+    arguments += [f"init={quoted(init[0])}", "--", *(quoted(word) for word in init[1:])]
+    if sum(len(os.fsencode(word)) + 1 for word in arguments) >= COMMAND_LINE_BYTES:
+        raise CannotRunError(f"the guest's command line exceeds {COMMAND_LINE_BYTES} bytes: use a shorter path")
+    return arguments
+
+
+def host_command(kernel: BuiltKernel, arguments: Sequence[str], *, parent: int) -> list[str]:
+    """The kernel as a program that dies with its parent, in whatever way the parent dies."""
+    return ["setpriv", "--pdeathsig", "KILL", "sh", "-c", START_SCRIPT, str(parent), str(kernel.path), *arguments]
+
+
+def host_environment(*, seed: int, memory_folder: Path, preload_fd: int | None) -> dict[str, str]:
+    """The environment of the host process.  The library is named by descriptor: a path may hold spaces."""
+    environment = {"PATH": INSIDE["PATH"], "HOME": "/", "TMPDIR": str(memory_folder)}
+    if preload_fd is not None:
+        environment["LD_PRELOAD"] = f"/proc/self/fd/{preload_fd}"
+        environment["SHADOWLAB_GUEST_SEED"] = str(seed)
+    return environment

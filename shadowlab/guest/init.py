@@ -1,0 +1,150 @@
+"""The guest's first process: runs inside, calls one function, and powers the guest off.
+
+In:    argv[1], the host folder of the run; in it ``.guest/boot``, written by `boot.py`.
+Out:   ``.guest/output`` (what the function printed), ``.guest/ending`` (how it went), both on the host at once, since
+       hostfs writes through.
+Never: imports more than it needs (boot to the first line of the function takes 0.3 s), or returns.
+
+Process 1 only watches; the function runs in a child.  So whatever kills the function (the kernel's out-of-memory
+killer, a crash, the deadline) leaves somebody to tell of it, and a signal works on it as on any process.
+"""
+
+import ctypes
+import marshal
+import os
+import sys
+import time
+
+import _signal
+
+JOB_FOLDER = "/run/job"
+"""Where the run's folder is mounted inside.  Always the same, so that no path of the host gets into a result."""
+CONTROL_FOLDER = ".guest"
+BOOT_FILE = "boot"
+JOB_FILE = "job"
+OUTPUT_FILE = "output"
+ENDING_FILE = "ending"
+
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+RB_POWER_OFF = 0x4321FEDC
+FIRST_SECOND_NS = 1_000_000_000
+"""Work starts after the monotonic clock has passed one second: programs take second 0 for "not started"."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def mount(kind: str, where: str, options: str = "", flags: int = 0) -> None:
+    if _libc.mount(b"none", os.fsencode(where), kind.encode(), flags, os.fsencode(options)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"mount {kind} on {where} ({options}): {os.strerror(number)}")
+
+
+def mount_all(folder: str) -> None:
+    mount("proc", "/proc", flags=MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    mount("sysfs", "/sys", flags=MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    mount("tmpfs", "/run", "mode=0755", MS_NOSUID | MS_NODEV)
+    for path in (JOB_FOLDER, "/run/netns", "/run/tmp", "/dev/pts", "/dev/shm"):
+        os.makedirs(path, exist_ok=True)
+    mount("devpts", "/dev/pts", "ptmxmode=0666")
+    mount("tmpfs", "/dev/shm", flags=MS_NOSUID | MS_NODEV)
+    mount("hostfs", JOB_FOLDER, folder)
+
+
+def tell(ending: dict[str, object]) -> None:
+    """Written under another name first: the parent never reads half an ending."""
+    path = f"{JOB_FOLDER}/{CONTROL_FOLDER}/{ENDING_FILE}"
+    with open(path + ".new", "wb") as file:
+        file.write(marshal.dumps(ending))
+    os.rename(path + ".new", path)
+
+
+def use_output() -> None:
+    os.dup2(os.open(f"{JOB_FOLDER}/{CONTROL_FOLDER}/{OUTPUT_FILE}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), 1)
+    os.dup2(1, 2)
+
+
+def call(entry: str) -> int:
+    """Import and call ``package.module:function``; its result is the exit code."""
+    module_name, _, function_name = entry.partition(":")
+    module = __import__(module_name, fromlist=[function_name])
+    code = getattr(module, function_name)(f"{JOB_FOLDER}/{CONTROL_FOLDER}/{JOB_FILE}", JOB_FOLDER)
+    return 0 if code is None else int(code)
+
+
+def work(entry: str) -> int:
+    """The child: run the function; a traceback goes to the output and, through `tell`, to the parent."""
+    try:
+        code = call(entry)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    except BaseException:  # noqa: BLE001 - whatever it is, somebody outside wants to read it
+        import traceback
+
+        tell({"traceback": traceback.format_exc()})
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def watch(child: int, deadline_ns: int) -> dict[str, object] | None:
+    """Wait for the child, burying orphans; None if it has told its own ending.
+
+    The clock of a guest whose program waits for something that never comes races through periodic timers for ever:
+    the deadline is on this clock.
+    """
+    while True:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return {"signal": 0}
+            if pid == child:
+                if os.WIFSIGNALED(status):
+                    return {"signal": os.WTERMSIG(status)}
+                if os.path.exists(f"{JOB_FOLDER}/{CONTROL_FOLDER}/{ENDING_FILE}"):
+                    return None
+                return {"code": os.WEXITSTATUS(status), "virtual_ns": time.monotonic_ns()}
+            if pid == 0:
+                break
+        left_ns = deadline_ns - time.monotonic_ns()
+        if left_ns <= 0:
+            return {"deadline": True}
+        _signal.sigtimedwait([_signal.SIGCHLD], left_ns / 1e9)
+
+
+def main() -> None:
+    folder = sys.argv[1]
+    mount_all(folder)
+    with open(f"{JOB_FOLDER}/{CONTROL_FOLDER}/{BOOT_FILE}", "rb") as file:
+        boot = marshal.loads(file.read())
+    use_output()
+    os.chdir(JOB_FOLDER)
+    sys.path[:] = boot["path"]
+    _libc.sethostname(b"shadow", 6)
+    wait_ns = FIRST_SECOND_NS - time.monotonic_ns()
+    if wait_ns > 0:
+        time.sleep(wait_ns / 1e9)
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGCHLD])
+    child = os.fork()
+    if child == 0:
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGCHLD])
+        os.setsid()
+        os._exit(work(boot["entry"]) & 0xFF)
+    ending = watch(child, boot["deadline_ns"])
+    if ending is not None:
+        tell(ending)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BaseException as error:  # noqa: BLE001 - process 1 must not end, only power off
+        import traceback
+
+        traceback.print_exc()
+        with open("/dev/kmsg", "w") as kernel_log:
+            kernel_log.write(f"<0>shadowlab: the guest's init failed: {error}\n")
+    _libc.reboot(RB_POWER_OFF)
