@@ -1,0 +1,54 @@
+"""A job: everything the inside of a segment needs, whole, as plain values.
+
+In: what ``prepare`` decided outside.  Out: bytes that the inside reads back.  Imported inside the guest: standard
+library only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shadowlab.model.flow import FlowSpec, Path
+from shadowlab.model.plain import from_plain, to_plain
+from shadowlab.shadow.ops import Op, TimedChange
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedInterface:
+    """A queue to sample: the interface (or IFB) that impairs a direction."""
+
+    node: str
+    interface: str
+    direction: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run of one shadow.
+
+    ``addresses`` are the nodes' own; ``interface_peers`` tells for each (``node/interface``) which direction leaves by
+    it, as ``link|source|target``: what tracing a path through the live routes needs.
+    """
+
+    seed: int
+    duration_ns: int
+    sample_every_ns: int
+    probe_every_ns: int
+    build: tuple[Op, ...]
+    addresses: Mapping[str, str]
+    interface_directions: Mapping[str, str]
+    flows: tuple[FlowSpec, ...]
+    paths: tuple[Path, ...]
+    watched: tuple[WatchedInterface, ...]
+    timeline: tuple[TimedChange, ...]
+
+    def to_bytes(self) -> bytes:
+        """The same bytes for the same job."""
+        return json.dumps(to_plain(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Job:
+        """The job that :meth:`to_bytes` wrote."""
+        return from_plain(Job, json.loads(data))

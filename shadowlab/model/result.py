@@ -1,0 +1,136 @@
+"""The result of a run: what ``result.json`` holds and the report shows.
+
+In: the verdicts of the judging rooms.  Out: one frozen value with a stable plain form.
+Never: a wall-clock time, a host name, a path of this machine: the same inputs and seed give the same bytes
+(those things stand in the manifest).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from shadowlab.model.flow import FlowSpec, Path
+from shadowlab.model.level import LevelOutcome
+from shadowlab.model.network import Network
+from shadowlab.model.verdict import Anomaly, Correlation, CureOutcome, FaultDomain
+
+FORMAT = "result/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineEntry:
+    """Something that happened in the run, for people: an event, the detection, a verdict."""
+
+    at_ns: int
+    kind: Literal["event", "onset", "detected", "localised"]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """The scale-down law: capacities, demands and buffers divided by ``factor``, RTT kept.  1 = not scaled."""
+
+    factor: float
+    map_rate_scale: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TelemetryUse:
+    """What became of the telemetry."""
+
+    records: int
+    unreadable: int
+    connections: int
+    left_out: Mapping[str, int]
+    """Reason to the number of records left out for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What every result carries: what it stands on and whether it may be believed."""
+
+    seed: int
+    kernel: str
+    kernel_kind: Literal["embedded", "host"]
+    clock: Literal["virtual", "real"]
+    shadowlab: str
+    congestion_controls: tuple[str, ...]
+    probes_sent: int
+    probes_lost: int
+    tcp_samples: int
+    queue_samples: int
+    valid: bool
+    validity: str
+    """Why the run may or may not be believed; on the real clock with lateness and CPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathTrace:
+    """The route a path takes in the kernel's own tables, from ``since_ns`` on.  ``fault`` is empty or says why it ends
+    early (black hole, loop)."""
+
+    path: str
+    since_ns: int
+    nodes: tuple[str, ...]
+    fault: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkSummary:
+    """One direction of a link, before and after the first event: mean utilisation, drops over the whole window."""
+
+    direction: str
+    link: str
+    rate_bps: int | None
+    utilisation_before: float
+    utilisation_after: float
+    loss_before: float
+    loss_after: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathSummary:
+    """One path, before and after the first event: medians of its indicators."""
+
+    path: str
+    flows: int
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """All a run found out."""
+
+    scenario: str
+    title: str
+    duration_ns: int
+    baseline_ns: tuple[int, int]
+    event_ns: int
+    """When the first event happens; the duration if none does."""
+    network: Network
+    paths: tuple[Path, ...]
+    flows: tuple[FlowSpec, ...]
+    telemetry: TelemetryUse
+    scaling: Scaling
+    provenance: Provenance
+    timeline: tuple[TimelineEntry, ...]
+    levels_before: tuple[LevelOutcome, ...]
+    levels_after: tuple[LevelOutcome, ...]
+    path_summaries: tuple[PathSummary, ...]
+    link_summaries: tuple[LinkSummary, ...]
+    traces: tuple[PathTrace, ...]
+    anomalies: tuple[Anomaly, ...]
+    fault_domain: FaultDomain | None
+    cures: tuple[CureOutcome, ...]
+    """Best first; empty when nothing was broken."""
+    correlation: Correlation
+    expectations: Mapping[str, bool] = field(default_factory=dict)
+    headline: str = ""
+    conclusions: tuple[str, ...] = ()
+    """What happens, where, since when, what to do, what it gains: one sentence each."""
+    holds: bool = True
+    """Service levels hold, or the expectations of the scenario are met: exit 0."""
