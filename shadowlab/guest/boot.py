@@ -21,45 +21,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from shadowlab.errors import CannotRunError, ShadowFailedError
+from shadowlab.errors import CannotRunError
 from shadowlab.guest import init
 from shadowlab.guest.cache import BuiltKernel, Clock
 from shadowlab.guest.command_line import INSIDE, host_command, host_environment, kernel_arguments
-from shadowlab.guest.control import Ending, OutputTail, control_folder, read_ending
+from shadowlab.guest.control import OutputTail, control_folder
+from shadowlab.guest.ending import LAST_LINES, Death, GuestOutcome, Limits, judge_ending, kernel_lines, read_ending
 
 OnLine = Callable[[str], None]
 
 LOOK_EVERY_MS = 20
-LAST_LINES = 30
-NOISE = ("Failed to initialize umid", "make_umid - ", "remove_umid_dir", "reboot: Power down")
-"""What the kernel says because it finds no place for its pid file: wanted, see `command_line`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GuestOutcome:
-    """A function that came back."""
-
-    exit_code: int
-    wall_ns: int
-    virtual_ns: int
-    """The guest's monotonic clock at the end; it reads 0 at boot."""
-    kernel_lines: tuple[str, ...]
-    """What the kernel said: usually nothing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Death:
-    """How the host process ended."""
-
-    returncode: int
-    past_wall_deadline: bool
-    kernel_lines: tuple[str, ...]
-    output_lines: tuple[str, ...]
-    wall_ns: int
 
 
 def run_in_guest(
@@ -121,13 +95,15 @@ def run_in_guest(
             on_line=on_line,
         )
         ending = read_ending(control)
-    return judge_ending(ending, death, virtual_deadline_ns=virtual_deadline_ns, wall_deadline_s=wall_deadline_s)
+    limits = Limits(virtual_deadline_ns=virtual_deadline_ns, wall_deadline_s=wall_deadline_s, memory_bytes=memory_bytes)
+    return judge_ending(ending, death, limits)
 
 
 def _check(*, kernel: BuiltKernel, clock: Clock, seed: int) -> None:
     if clock == "virtual" and not kernel.virtual_clock:
         raise CannotRunError(
-            f"kernel {kernel.key} ({kernel.version}) has no virtual clock: run 'shadowlab kernel build', or use --clock real"
+            f"kernel {kernel.key} ({kernel.version}) has no virtual clock: "
+            "run 'shadowlab kernel build', or use --clock real"
         )
     if not 0 <= seed < 1 << 64:
         raise ValueError(f"seed {seed}: must be from 0 to 2**64 - 1")
@@ -160,7 +136,7 @@ def find_memory_folder(memory_bytes: int) -> Path:
 
 @contextmanager
 def _cleanup_on_sigterm() -> Iterator[None]:
-    """SIGTERM unwinds the stack like Ctrl-C, and then ends the process as it would have; a handler set by others stays."""
+    """SIGTERM unwinds the stack like Ctrl-C, then ends the process as it would have.  A handler of others stays."""
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
@@ -194,7 +170,7 @@ def _live(
     wall_deadline_s: float,
     output: OutputTail,
     on_line: OnLine | None,
-) -> _Death:
+) -> Death:
     """The host process from its start to its end.  On any exception it is killed first."""
     started_ns = time.monotonic_ns()
     preload_fd = None if kernel.preload is None else os.open(kernel.preload, os.O_RDONLY)
@@ -222,7 +198,7 @@ def _live(
         os.close(console_fd)
         if preload_fd is not None:
             os.close(preload_fd)
-    return _Death(
+    return Death(
         returncode=process.returncode,
         past_wall_deadline=not in_time,
         kernel_lines=kernel_lines(console),
@@ -260,45 +236,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except ProcessLookupError:
         process.kill()
     process.wait()
-
-
-def kernel_lines(console: bytes) -> tuple[str, ...]:
-    """What the kernel said, without what it always says."""
-    lines = (line.strip() for line in console.decode("utf-8", "replace").splitlines())
-    return tuple(line for line in lines if line and not any(noise in line for noise in NOISE))
-
-
-def judge_ending(ending: Ending, death: _Death, *, virtual_deadline_ns: int, wall_deadline_s: float) -> GuestOutcome:
-    """An outcome if the function came back; otherwise an error that says why it did not."""
-    if ending.code is not None:
-        return GuestOutcome(
-            exit_code=ending.code,
-            wall_ns=death.wall_ns,
-            virtual_ns=ending.virtual_ns,
-            kernel_lines=death.kernel_lines,
-        )
-    if ending.traceback:
-        raise ShadowFailedError("the program inside the guest failed:\n" + ending.traceback.rstrip())
-    if ending.past_deadline:
-        what = f"the guest was stopped: its clock passed the deadline of {virtual_deadline_ns / 1e9:g} s"
-    elif death.past_wall_deadline:
-        what = f"the guest was stopped: it took longer than the deadline of {wall_deadline_s:g} s of real time"
-    elif ending.signal is not None:
-        what = f"the program inside the guest was killed by {_signal_name(ending.signal)}"
-    elif death.returncode < 0:
-        what = f"the guest died by {_signal_name(-death.returncode)}"
-    else:
-        what = f"the guest ended without a result (exit status {death.returncode})"
-    parts = [what]
-    if death.output_lines:
-        parts += ["last lines of output:", *(f"  {line}" for line in death.output_lines)]
-    if death.kernel_lines:
-        parts += ["last kernel lines:", *(f"  {line}" for line in death.kernel_lines[-LAST_LINES:])]
-    raise ShadowFailedError("\n".join(parts))
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -142,7 +142,8 @@ def need_kernel(clock: Clock) -> BuiltKernel:
     kernel = find_kernel(clock)
     if kernel is None:
         raise CannotRunError(
-            f"no embedded kernel for the {clock} clock in {kernels_folder()}: run 'shadowlab kernel build' (3 to 5 minutes)"
+            f"no embedded kernel for the {clock} clock in {kernels_folder()}: "
+            "run 'shadowlab kernel build' (3 to 5 minutes)"
         )
     return kernel
 

@@ -8,14 +8,17 @@ Never: leaves the control folder behind, or touches anything else in the folder.
 from __future__ import annotations
 
 import codecs
+import errno
+import fcntl
 import marshal
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shadowlab.errors import InputError
+from shadowlab.errors import CannotRunError, InputError
 from shadowlab.guest import init
 
 
@@ -24,45 +27,30 @@ def control_folder(folder: Path, *, entry: str, job: bytes, path: list[str], dea
     """The control folder with its input files, for the length of the ``with`` block."""
     control = folder / init.CONTROL_FOLDER
     try:
-        control.mkdir(mode=0o700)
-    except FileExistsError:
-        # Ours, from a run that was killed, or from one that is going on: two guests must not share a folder.
-        raise InputError(f"{control} exists: another run uses this folder, or was killed in it; remove it") from None
+        control.mkdir(mode=0o700, exist_ok=True)
+        lock = os.open(control, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise InputError(f"{folder}: cannot be used as the folder of a run: {error.strerror}") from error
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise InputError(f"{folder}: another run is going on in this folder") from None
+    try:
+        for left_by_a_killed_run in control.iterdir():
+            left_by_a_killed_run.unlink()
         (control / init.JOB_FILE).write_bytes(job)
         (control / init.BOOT_FILE).write_bytes(
             marshal.dumps({"entry": entry, "path": path, "deadline_ns": deadline_ns})
         )
         yield control
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise CannotRunError(f"{folder}: the disk is full") from error
     finally:
         shutil.rmtree(control, ignore_errors=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ending:
-    """How the function inside ended, in its own words.  All empty: it told nothing."""
-
-    code: int | None = None
-    traceback: str = ""
-    signal: int | None = None
-    past_deadline: bool = False
-    virtual_ns: int = 0
-
-
-def read_ending(control: Path) -> Ending:
-    try:
-        told = marshal.loads((control / init.ENDING_FILE).read_bytes())
-    except (OSError, EOFError, ValueError, TypeError):
-        return Ending()
-    return Ending(
-        code=told.get("code"),
-        traceback=told.get("traceback", ""),
-        signal=told.get("signal"),
-        past_deadline=told.get("deadline", False),
-        virtual_ns=told.get("virtual_ns", 0),
-    )
+        os.close(lock)
 
 
 @dataclass

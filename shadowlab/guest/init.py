@@ -9,13 +9,12 @@ Process 1 only watches; the function runs in a child.  So whatever kills the fun
 killer, a crash, the deadline) leaves somebody to tell of it, and a signal works on it as on any process.
 """
 
+import _signal  # type: ignore[import-not-found]  # the whole of `signal` without its enums
 import ctypes
 import marshal
 import os
 import sys
 import time
-
-import _signal
 
 JOB_FOLDER = "/run/job"
 """Where the run's folder is mounted inside.  Always the same, so that no path of the host gets into a result."""
@@ -78,11 +77,14 @@ def work(entry: str) -> int:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
         if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-    except BaseException:  # noqa: BLE001 - whatever it is, somebody outside wants to read it
+            sys.stderr.write(end.code + "\n")
+    except BaseException as error:  # noqa: BLE001 - whatever it is, somebody outside wants to read it
         import traceback
 
-        tell({"traceback": traceback.format_exc()})
+        frames = error.__traceback__
+        for _ in range(2):  # without `work` and `call`
+            frames = frames.tb_next if frames is not None and frames.tb_next is not None else frames
+        tell({"traceback": "".join(traceback.format_exception(type(error), error, frames))})
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
@@ -142,9 +144,10 @@ if __name__ == "__main__":
     try:
         main()
     except BaseException as error:  # noqa: BLE001 - process 1 must not end, only power off
-        import traceback
-
-        traceback.print_exc()
-        with open("/dev/kmsg", "w") as kernel_log:
-            kernel_log.write(f"<0>shadowlab: the guest's init failed: {error}\n")
+        words = f"{type(error).__name__}: {error}"
+        try:
+            tell({"init_failed": words})
+        except OSError:  # the folder is not mounted: the kernel's console is all there is
+            with open("/dev/kmsg", "w") as kernel_log:
+                kernel_log.write(f"<0>shadowlab: the guest could not start the program: {words}\n")
     _libc.reboot(RB_POWER_OFF)
