@@ -1,7 +1,7 @@
-"""A scenario file: which map, which telemetry, what happens when, what was promised, what may be tried.
+"""A scenario file: which map and telemetry, what happens when, what was promised, what may be tried.
 
-In: YAML text.  Out: a frozen :class:`Scenario` with absolute paths and plain numbers, or one InputError with every fault
-and its place.  Never: a file other than the scenario itself is read here.
+In: YAML text.  Out: a frozen :class:`Scenario` with absolute paths and plain numbers, or one InputError with every
+fault and its place.  Never: a file other than the scenario itself is read here.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class RawLevel(_Raw):
     limit: float
     paths: list[str] = []
     tolerated: Fraction = 0.0
+    window: Duration = 5 * NS_PER_S
 
 
 class RawEvent(_Raw):
@@ -248,6 +249,7 @@ class _Resolver:
                         limit=one.limit,
                         paths=tuple(path.replace("->", "→") for path in one.paths),
                         tolerated=one.tolerated,
+                        window_ns=one.window,
                     )
                 )
             except ValueError as error:

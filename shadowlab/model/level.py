@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shadowlab.model.kpi import KPIS
+from shadowlab.model.units import NS_PER_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +16,8 @@ class ServiceLevel:
     """``kpi`` must stay at or below (or, for indicators where less is bad, at or above) ``limit``.
 
     ``paths`` are path names (``source→target``); empty means every path that carries a flow.
-    ``tolerated`` is the fraction of the judged seconds that may break the limit.
+    The indicator is averaged over windows of ``window_ns``; ``tolerated`` is the fraction of the judged windows that
+    may break the limit.
     """
 
     name: str
@@ -23,6 +25,7 @@ class ServiceLevel:
     limit: float
     paths: tuple[str, ...] = ()
     tolerated: float = 0.0
+    window_ns: int = 5 * NS_PER_S
 
     def __post_init__(self) -> None:
         kpi = KPIS.get(self.kpi)
@@ -31,6 +34,8 @@ class ServiceLevel:
             raise ValueError(
                 f"service level {self.name}: {self.kpi!r} is not an indicator of a path; choose one of {known}"
             )
+        if self.window_ns < NS_PER_S:
+            raise ValueError(f"service level {self.name}: window must be at least 1 s")
         if not 0.0 <= self.tolerated < 1.0:
             raise ValueError(f"service level {self.name}: tolerated must lie between 0 and 1, got {self.tolerated:g}")
 
@@ -42,7 +47,10 @@ class ServiceLevel:
 
 @dataclass(frozen=True, kw_only=True)
 class LevelOutcome:
-    """How one level fared on one path in one window."""
+    """How one level fared on one path.
+
+    ``broken_share`` is over the ``samples`` windows judged; ``excess`` their mean relative excess over the limit;
+    """
 
     level: str
     path: str
@@ -50,5 +58,6 @@ class LevelOutcome:
     worst: float
     median: float
     broken_share: float
+    excess: float
     holds: bool
     samples: int

@@ -81,13 +81,19 @@ class FaultDomain:
 class CureOutcome:
     """A candidate cure after its rehearsal.
 
-    ``recovered`` is the share of the broken level-seconds that it mended (1 = all); ``harm`` counts paths whose levels held without the cure and broke with it."""
+    ``broken_share`` is the share of the judged level-windows in which a level was broken once the cure had settled,
+    ``transient_share`` the same while it settled.  ``recovered`` is the share of what is broken when nothing is done
+    that the cure mended (1 = all, negative = worse).  ``harm`` counts levels that held on a path without the cure and
+    broke with it.  ``severity`` is the mean relative excess over the limits.
+    """
 
     cure: str
     kind: str
     summary: str
     rank: int
     broken_share: float
+    transient_share: float
+    severity: float
     recovered: float
     harm: int
     worst: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,66 @@
+"""Service levels against the indicators of a window.
+
+In: indicator series of paths, service levels, a window of the run.  Out: one outcome per level and path.
+Never: a cause, a cure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shadowlab.model.kpi import SeriesTable
+from shadowlab.model.level import LevelOutcome, ServiceLevel
+
+
+def judge_levels(
+    table: SeriesTable, levels: Sequence[ServiceLevel], *, from_ns: int, to_ns: int
+) -> tuple[LevelOutcome, ...]:
+    """Judge every level on every path it holds for, in [from_ns, to_ns).
+
+    A sample stands at the end of its second, so a sample at ``t`` belongs to the window if ``from_ns < t <= to_ns``.
+    A path without one observed value in the window is left out: nothing is known of it.
+    """
+    inside = (table.times_ns > from_ns) & (table.times_ns <= to_ns)
+    times = table.times_ns[inside]
+    outcomes = []
+    for level in levels:
+        for index, path in enumerate(table.subjects):
+            if level.paths and path not in level.paths:
+                continue
+            values = _windows(table.values[level.kpi][inside, index], (times - from_ns - 1) // level.window_ns)
+            if values.size:
+                outcomes.append(_judge(level, path, values))
+    return tuple(outcomes)
+
+
+def _windows(values: NDArray[np.float64], window: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The mean of the observed values of each window, windows without any left out."""
+    seen = ~np.isnan(values)
+    if not seen.any():
+        return np.empty(0)
+    sums = np.bincount(window[seen], weights=values[seen])
+    counts = np.bincount(window[seen])
+    means: NDArray[np.float64] = sums[counts > 0] / counts[counts > 0]
+    return means
+
+
+def _judge(level: ServiceLevel, path: str, values: NDArray[np.float64]) -> LevelOutcome:
+    over = (level.limit - values) if level.less_is_bad else (values - level.limit)
+    broken = over > 0
+    scale = abs(level.limit) or 1.0
+    worst = values.min() if level.less_is_bad else values.max()
+    share = float(broken.mean())
+    return LevelOutcome(
+        level=level.name,
+        path=path,
+        limit=level.limit,
+        worst=float(worst),
+        median=float(np.median(values)),
+        broken_share=share,
+        excess=float(np.maximum(over, 0).mean() / scale),
+        holds=share <= level.tolerated,
+        samples=int(values.size),
+    )

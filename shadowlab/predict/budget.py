@@ -1,0 +1,114 @@
+"""What a run will cost before it starts, and the one law that makes it cheaper.
+
+In: flows, probes, the paths they take.  Out: packet-hops and expected wall time; a scaled-down network and demand.
+Never: a run that is silently slow, or silently different.
+
+The law: capacities, demands and buffers are divided by one factor, round-trip times are kept.  Utilisation, the shape
+of the congestion, and queueing *time* stay; what does not is the number of packets in a window, so loss-driven TCP at a
+small window reacts more coarsely.  Every scaled result says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from shadowlab.model.flow import FlowSpec, Path
+from shadowlab.model.impairment import Impairment
+from shadowlab.model.network import Direction, Network
+
+GUEST_PACKET_HOPS_PER_S = 200_000
+"""Forwarding speed of the embedded kernel, per wall second; `scripts/bench` prints this machine's (``guest``)."""
+
+RUN_OVERHEAD_S = 1.0
+"""Boot, build and start of one run."""
+
+_PAYLOAD_BYTES = 1448
+_ACKS_PER_SEGMENT = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Expected work of one run."""
+
+    packet_hops: float
+    wall_s: float
+
+
+def expected_cost(
+    *,
+    network: Network,
+    flows: Sequence[FlowSpec],
+    paths: Sequence[Path],
+    hops: Mapping[Path, Sequence[Direction]],
+    duration_ns: int,
+    probe_every_ns: int,
+) -> Cost:
+    """Packet-hops of flows (data and acknowledgements) and probes (both ways) over the run.
+
+    A paced flow sends at its rate, a greedy one at most at the smallest rate of its path divided by the greedy flows
+    there; so this is an upper estimate.
+    """
+    seconds = duration_ns / 1e9
+    greedy: dict[Direction, int] = {}
+    for flow in flows:
+        if flow.rate_bps is None:
+            for direction in hops[Path(source=flow.source, target=flow.target)]:
+                greedy[direction] = greedy.get(direction, 0) + 1
+    total = 0.0
+    for flow in flows:
+        path = hops[Path(source=flow.source, target=flow.target)]
+        rate = flow.rate_bps if flow.rate_bps is not None else _fair_share(network, path, greedy)
+        segments = rate / 8 / min(flow.mss or _PAYLOAD_BYTES, _PAYLOAD_BYTES) * seconds
+        if flow.size_bytes is not None:
+            segments = min(segments, flow.size_bytes / _PAYLOAD_BYTES)
+        total += segments * (1 + _ACKS_PER_SEGMENT) * len(path)
+    total += sum(2 * len(hops[path]) * duration_ns / probe_every_ns for path in paths)
+    return Cost(packet_hops=total, wall_s=RUN_OVERHEAD_S + total / GUEST_PACKET_HOPS_PER_S)
+
+
+def _fair_share(network: Network, path: Sequence[Direction], greedy: Mapping[Direction, int]) -> float:
+    shares = [
+        rate / greedy[direction] for direction in path if (rate := network.impairment(direction).rate_bps) is not None
+    ]
+    return min(shares, default=1e9)
+
+
+def factor_for(cost: Cost, wall_budget_s: float) -> float:
+    """The factor (at least 1) that brings a run into its budget."""
+    if cost.wall_s <= wall_budget_s:
+        return 1.0
+    return cost.packet_hops / (max(wall_budget_s - RUN_OVERHEAD_S, 0.1) * GUEST_PACKET_HOPS_PER_S)
+
+
+def scale_network(network: Network, factor: float) -> Network:
+    """Every rate and buffer divided by ``factor``; delays, loss and metrics kept."""
+    return network.with_links(
+        *(
+            replace(link, forward=_scale(link.forward, factor), backward=_scale(link.backward, factor))
+            for link in network.links
+        )
+    )
+
+
+def _scale(one: Impairment, factor: float) -> Impairment:
+    if one.rate_bps is None:
+        return one
+    return replace(
+        one, rate_bps=max(1, round(one.rate_bps / factor)), queue_packets=max(2, round(one.queue_packets / factor))
+    )
+
+
+def scale_flows(flows: Sequence[FlowSpec], factor: float) -> tuple[FlowSpec, ...]:
+    """Every demand divided by ``factor``: rates, sizes and window limits."""
+    return tuple(
+        replace(
+            flow,
+            rate_bps=None if flow.rate_bps is None else max(1, round(flow.rate_bps / factor)),
+            size_bytes=None if flow.size_bytes is None else max(1, round(flow.size_bytes / factor)),
+            window_bytes=None
+            if flow.window_bytes is None
+            else max(2 * _PAYLOAD_BYTES, round(flow.window_bytes / factor)),
+        )
+        for flow in flows
+    )
