@@ -1,0 +1,62 @@
+"""``shadowlab plan``: what a scenario would build, and what it would cost, without touching a kernel."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document to stdout.")
+def plan(scenario: Path, as_json: bool) -> None:
+    """Print the operations that would build the shadow of SCENARIO, its flows, its timeline and its cost.
+
+    \b
+    Example:
+      shadowlab plan topologies/abilene-incident.yaml
+    """
+    from shadowlab.detect.registry import DETECTORS
+    from shadowlab.lab.prepare import prepare
+    from shadowlab.lab.scenario import load_scenario
+    from shadowlab.model.plain import to_plain
+    from shadowlab.model.units import NS_PER_S, format_rate
+
+    prepared = prepare(load_scenario(scenario, known_detectors=frozenset(DETECTORS)))
+    cost, job = prepared.cost, prepared.job()
+    if as_json:
+        document = {
+            "packet_hops": round(cost.packet_hops),
+            "wall_s": round(cost.wall_s, 1),
+            "scaling": to_plain(prepared.scaling),
+            "build": [op.describe() for op in job.build],
+            "flows": to_plain(job.flows),
+            "timeline": to_plain(job.timeline),
+        }
+        json.dump(document, sys.stdout, ensure_ascii=False, sort_keys=True)
+        sys.stdout.write("\n")
+        return
+    for op in job.build:
+        click.echo(op.describe())
+    for flow in job.flows:
+        rate = format_rate(flow.rate_bps) if flow.rate_bps is not None else "as fast as TCP allows"
+        click.echo(f"flow {flow.id}: {flow.flow_class}, {rate}, {flow.congestion_control}; {flow.evidence}")
+    for change in job.timeline:
+        click.echo(f"at {change.at_ns / NS_PER_S:g} s: {change.reason}")
+        for op in change.ops:
+            click.echo(f"    {op.describe()}")
+    network = prepared.network
+    click.echo(
+        f"\n{len(network.nodes)} nodes, {len(network.links)} links, {len(job.flows)} flows on {len(job.paths)} paths, "
+        f"{job.duration_ns / NS_PER_S:g} s of network time"
+    )
+    click.echo(
+        f"about {cost.packet_hops / 1e6:.2f} million packet-hops, {cost.wall_s:.0f} s of wall time on the embedded kernel"
+    )
+    if prepared.scaling.factor != 1:
+        click.echo(f"scaled down: {prepared.scaling.reason}")
+    if prepared.scaling.map_rate_scale != 1:
+        click.echo(f"the map states its rates at 1/{prepared.scaling.map_rate_scale:g} of reality")

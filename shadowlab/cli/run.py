@@ -1,0 +1,55 @@
+"""``shadowlab run``: a scenario from map to report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from shadowlab.errors import EXIT_LEVELS_BROKEN
+
+
+@click.command()
+@click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--kernel", type=click.Choice(["auto", "embedded", "host"]), default="auto", show_default=True,
+              help="Where the shadow lives.")  # fmt: skip
+@click.option("--clock", type=click.Choice(["auto", "virtual", "real"]), default="auto", show_default=True,
+              help="Virtual implies the embedded kernel; auto is virtual there and real on the host kernel.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Instead of the scenario's own.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder to create.  [default: runs/NAME-SEED]")
+@click.option("--no-scale", is_flag=True, help="Refuse a run over its wall budget instead of scaling it down.")
+@click.option("--json", "as_json", is_flag=True, help="Print result.json to stdout and nothing else.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress display.")
+def run(
+    scenario: Path, kernel: Literal["auto", "embedded", "host"], clock: Literal["auto", "virtual", "real"],
+    seed: int | None, out: Path | None, no_scale: bool, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Build the shadow of SCENARIO, drive it, find what breaks and where, rehearse the cures, write the report.
+
+    \b
+    Examples:
+      shadowlab run topologies/abilene-incident.yaml
+      shadowlab run my.yaml --seed 7 --out runs/seven --json | jq .headline
+    """
+    from rich.console import Console
+
+    from shadowlab.cli.progress import shown_progress
+    from shadowlab.lab.run import run_scenario
+    from shadowlab.model.plain import to_plain
+    from shadowlab.report.html import write_report
+    from shadowlab.report.text import render_summary
+
+    with shown_progress(quiet=quiet) as progress:
+        outcome = run_scenario(scenario, kernel=kernel, clock=clock, seed=seed, out=out, scale=not no_scale,
+                               progress=progress, write_report=write_report)  # fmt: skip
+    if as_json:
+        json.dump(to_plain(outcome.result), sys.stdout, ensure_ascii=False, sort_keys=True)
+        sys.stdout.write("\n")
+    else:
+        render_summary(outcome.result, Console())
+        click.echo(f"\nReport: {outcome.report}")
+    if not outcome.result.holds:
+        raise click.exceptions.Exit(EXIT_LEVELS_BROKEN)

@@ -1,0 +1,177 @@
+"""From a scenario to a job: everything that is decided before a kernel is touched.
+
+In: a scenario.  Out: the network, its fabric and routes, the flows, the timeline, the cost, and the whole job.
+Never: a kernel call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from shadowlab.calibrate.demand import flows_from_connections
+from shadowlab.errors import Fault, InputError
+from shadowlab.lab.changes import State, Timeline, resolve_events
+from shadowlab.lab.job import Job, WatchedInterface
+from shadowlab.lab.scenario import Scenario
+from shadowlab.lab.sources import attach_file
+from shadowlab.mitigate.propose import Candidate
+from shadowlab.mitigate.rehearse import Stage
+from shadowlab.model.fabric import Fabric
+from shadowlab.model.flow import FlowSpec, Path
+from shadowlab.model.network import Direction, Network
+from shadowlab.model.result import Scaling, TelemetryUse
+from shadowlab.model.units import NS_PER_S
+from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network
+from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, Op, TimedChange
+from shadowlab.shadow.plan import build_plan, ingress_device
+from shadowlab.telemetry.attach import Attachment
+from shadowlab.topology.addressing import address
+from shadowlab.topology.formats import load_map
+from shadowlab.topology.routing import path_directions, shortest_routes
+
+REHEARSAL_LEAD_NS = 20 * NS_PER_S
+"""Fault-free time before the first event of a rehearsal: slow start is over, queues are in their usual state."""
+REACTION_NS = 5 * NS_PER_S
+SETTLE_NS = 10 * NS_PER_S
+JUDGED_NS = 40 * NS_PER_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A scenario with everything resolved."""
+
+    scenario: Scenario
+    network: Network
+    fabric: Fabric
+    flows: tuple[FlowSpec, ...]
+    paths: tuple[Path, ...]
+    hops: Mapping[Path, tuple[Direction, ...]]
+    attachment: Attachment
+    telemetry: TelemetryUse
+    timeline: Timeline
+    scaling: Scaling
+    cost: Cost
+    plan: tuple[Op, ...]
+    seed: int
+
+    def job(self) -> Job:
+        """The main run."""
+        return self._job(self.scenario.duration_ns, self.timeline.changes)
+
+    def rehearsal(self, candidate: Candidate, detected_ns: int) -> tuple[Job, Stage]:
+        """The incident again, without the long calm before it, and the cure a moment after its detection."""
+        shift = max(0, self.event_ns - REHEARSAL_LEAD_NS)
+        cure = detected_ns - shift + REACTION_NS
+        past = [
+            replace(change, at_ns=change.at_ns - shift)
+            for change in self.timeline.changes if change.at_ns <= detected_ns
+        ]  # fmt: skip
+        stage = Stage(cure_ns=cure, settled_ns=cure + SETTLE_NS, end_ns=cure + SETTLE_NS + JUDGED_NS)
+        changes = past + [TimedChange(at_ns=cure, reason=candidate.name, ops=candidate.ops)] * bool(candidate.ops)
+        return self._job(stage.end_ns, tuple(changes)), stage
+
+    @property
+    def event_ns(self) -> int:
+        """When the first event happens; the duration if none does."""
+        return min((event.at_ns for event in self.scenario.events), default=self.scenario.duration_ns)
+
+    def state_at(self, now_ns: int) -> State:
+        """Network and routes at a moment of the main run."""
+        return self.timeline.at(now_ns)
+
+    def _job(self, duration_ns: int, changes: tuple[TimedChange, ...]) -> Job:
+        return Job(
+            seed=self.seed,
+            duration_ns=duration_ns,
+            sample_every_ns=self.scenario.sample_every_ns,
+            probe_every_ns=self.scenario.probe_every_ns,
+            build=self.plan,
+            addresses=self.fabric.node_address,
+            interface_directions={
+                f"{one.node}/{one.name}": f"{one.link}|{one.node}|{one.peer}" for one in self.fabric.interfaces
+            },
+            flows=self.flows,
+            paths=self.paths,
+            watched=watched_interfaces(self.plan),
+            timeline=changes,
+        )
+
+
+def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) -> Prepared:
+    """Resolve a scenario.  Above its wall budget the run is scaled down (stated) or, with ``scale`` False, refused."""
+    full = load_map(scenario.map)
+    attachment, use = attach_file(scenario.telemetry, full)
+    flows = flows_from_connections(attachment.connections, full)
+    if not flows:
+        raise InputError(Fault(place=str(scenario.telemetry), message="no connection of this telemetry runs between two "
+                               f"instances of {scenario.map.name}; reasons: {_reasons(use.left_out)}"))  # fmt: skip
+    paths = tuple(sorted({Path(source=flow.source, target=flow.target) for flow in flows}))
+    _check_levels(scenario, paths)
+    hops = {path: path_directions(full, path.source, path.target) for path in paths}
+    cost = _cost(scenario, full, flows, paths, hops)
+    factor = factor_for(cost, scenario.wall_budget_ns / NS_PER_S)
+    if factor > 1 and not scale:
+        raise InputError(Fault(place=str(scenario.path), message=f"the run would take about {cost.wall_s:.0f} s, over "
+                               f"its wall_budget; raise that, or let it be scaled down by {factor:.2f}"))  # fmt: skip
+    network = scale_network(full, factor) if factor > 1 else full
+    if factor > 1:
+        flows = scale_flows(flows, factor)
+        cost = _cost(scenario, network, flows, paths, hops)
+    fabric = address(network)
+    routes = shortest_routes(network, fabric)
+    return Prepared(
+        scenario=scenario,
+        network=network,
+        fabric=fabric,
+        flows=flows,
+        paths=paths,
+        hops=hops,
+        attachment=attachment,
+        telemetry=use,
+        timeline=resolve_events(scenario, network, fabric, routes, flows, factor),
+        scaling=Scaling(
+            factor=factor,
+            map_rate_scale=full.rate_scale,
+            reason="" if factor == 1 else f"capacities, demands and buffers divided by {factor:.3g} to keep the run "
+            "within its wall-time budget; round-trip times kept",
+        ),
+        cost=cost,
+        plan=build_plan(network, fabric, routes),
+        seed=scenario.seed if seed is None else seed,
+    )  # fmt: skip
+
+
+def _cost(
+    scenario: Scenario, network: Network, flows: Sequence[FlowSpec], paths: Sequence[Path],
+    hops: Mapping[Path, tuple[Direction, ...]],
+) -> Cost:  # fmt: skip
+    return expected_cost(network=network, flows=flows, paths=paths, hops=hops, duration_ns=scenario.duration_ns,
+                         probe_every_ns=scenario.probe_every_ns)  # fmt: skip
+
+
+def _check_levels(scenario: Scenario, paths: Sequence[Path]) -> None:
+    known = {str(path) for path in paths}
+    faults = [
+        Fault(place=str(scenario.path), message=f"service level {level.name}: no flow runs on path {path}")
+        for level in scenario.levels for path in level.paths if path not in known
+    ]  # fmt: skip
+    if faults:
+        raise InputError(*faults)
+
+
+def _reasons(left_out: Mapping[str, int]) -> str:
+    return "; ".join(f"{reason}: {count}" for reason, count in sorted(left_out.items())) or "none given"
+
+
+def watched_interfaces(plan: Sequence[Op]) -> tuple[WatchedInterface, ...]:
+    """The device whose queue impairs each direction: the router's own interface, or the IFB at the arrival."""
+    watched = []
+    for op in plan:
+        if isinstance(op, ImpairEgress):
+            watched.append(WatchedInterface(node=op.node, interface=op.interface, direction=op.direction))
+        elif isinstance(op, ImpairIngress):
+            watched.append(
+                WatchedInterface(node=op.node, interface=ingress_device(op.interface), direction=op.direction)
+            )
+    return tuple(watched)
