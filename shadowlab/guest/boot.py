@@ -19,10 +19,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from shadowlab.errors import CannotRunError
 from shadowlab.guest import init
@@ -30,6 +28,7 @@ from shadowlab.guest.cache import BuiltKernel, Clock
 from shadowlab.guest.command_line import INSIDE, host_command, host_environment, kernel_arguments
 from shadowlab.guest.control import OutputTail, control_folder
 from shadowlab.guest.ending import LAST_LINES, Death, GuestOutcome, Limits, judge_ending, kernel_lines, read_ending
+from shadowlab.guest.unwind import cleanup_on_sigterm
 
 OnLine = Callable[[str], None]
 
@@ -65,7 +64,7 @@ def run_in_guest(
     folder = Path(os.path.realpath(folder))
     with (
         control_folder(folder, entry=entry, job=job, path=import_path(), deadline_ns=virtual_deadline_ns) as control,
-        _cleanup_on_sigterm(),
+        cleanup_on_sigterm(),
     ):
         arguments = kernel_arguments(
             clock=clock,
@@ -132,32 +131,6 @@ def find_memory_folder(memory_bytes: int) -> Path:
         f"no place for {memory_bytes >> 20} MiB of guest memory: none of {names} is writable, has that much room, "
         "and may hold programs (mount option exec)"
     )
-
-
-@contextmanager
-def _cleanup_on_sigterm() -> Iterator[None]:
-    """SIGTERM unwinds the stack like Ctrl-C, then ends the process as it would have.  A handler of others stays."""
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
-    class Terminated(BaseException):
-        pass
-
-    def unwind(_number: int, _frame: FrameType | None) -> None:
-        raise Terminated
-
-    signal.signal(signal.SIGTERM, unwind)
-    try:
-        yield
-    except Terminated:
-        pass
-    else:
-        return
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _live(
