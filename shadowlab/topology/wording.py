@@ -78,6 +78,11 @@ def plain_faults(
             sentences.append((path, _unknown_key(path, model), True))
         elif kind == "missing":
             missing = str(one["loc"][-1])
+            if isinstance(_value(data, path), list):
+                sentences.append(
+                    (path, f"{_about(path)}the list is too short: item {int(missing) + 1} is missing", False)
+                )
+                continue
             path = path[:-1] if path and path[-1] == missing else path
             of = f" of {subject(path)}" if path else ""
             sentences.append((path, f"the key `{missing}`{of} is missing", True))
@@ -112,6 +117,8 @@ def _sentence(one: Any) -> str:
     message = message.replace("Input should", "must").replace("List should", "the list must")
     message = message.replace("Tuple should", "the list must").replace("Dictionary should", "the mapping must")
     message = message.replace("String should", "the text must").replace(" after validation", "")
+    if one["type"] == "too_long":
+        return f"the list is too long: {context['actual_length']} items where {context['max_length']} belong"
     if one["type"] in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
         return f"{message}, got {one['input']}"
     return message
