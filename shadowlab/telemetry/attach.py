@@ -1,0 +1,204 @@
+"""Records become connections between the instances of the map.
+
+In: records of one or several files, a network.  Out: an :class:`Attachment`: connections, each with what either end saw
+over time, and what was left out with its reason.  Never: an error for a record of an unknown instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from shadowlab.model.flow import Path
+from shadowlab.model.network import Network
+from shadowlab.model.telemetry import TcpRecord
+
+EXAMPLES_KEPT = 5
+"""Records named per reason for leaving out."""
+
+_LIVE = frozenset(("ESTAB", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "CLOSING"))
+_Key = tuple[str, int, str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """One TCP connection.  ``source`` is the node that sent more bytes; the records of each end ascend in time.
+
+    Either tuple of records may be empty (that end was not recorded), never both.
+    """
+
+    source: str
+    target: str
+    source_address: str
+    source_port: int
+    target_address: str
+    target_port: int
+    sender_records: tuple[TcpRecord, ...]
+    receiver_records: tuple[TcpRecord, ...]
+
+    @property
+    def path(self) -> Path:
+        """The ordered pair of instances."""
+        return Path(source=self.source, target=self.target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Records that were not attached, for one reason; a few of them by name."""
+
+    reason: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """``records`` counts what came in, ``attached`` those that are part of a connection."""
+
+    connections: tuple[Connection, ...]
+    records: int
+    attached: int
+    left_out: tuple[LeftOut, ...]
+
+
+def attach(records: Iterable[TcpRecord], network: Network) -> Attachment:
+    """Group records into connections.
+
+    A record's own end is found by the name in its dump's header (a node id) or else by its local address, its peer by
+    the address.  The two ends of a connection find each other by their reversed addresses and ports.
+    """
+    owners = _owners(network)
+    tally = _Tally()
+    ends: dict[_Key, tuple[str, str, list[TcpRecord]]] = {}
+    total = 0
+    for record in records:
+        total += 1
+        why, own, peer = _place(record, network, owners)
+        if why:
+            tally.add(why, record)
+            continue
+        ends.setdefault(record.connection, (own, peer, []))[2].append(record)
+    connections = [
+        _connection(key, ends, tally)
+        for key in sorted(ends)
+        if key <= _reversed(key) or _reversed(key) not in ends  # each pair once
+    ]
+    connections.sort(key=lambda one: (one.source, one.target, one.target_port, one.source_port, one.source_address))
+    return Attachment(
+        connections=tuple(connections),
+        records=total,
+        attached=total - tally.total,
+        left_out=tally.result(),
+    )
+
+
+class _Tally:
+    """Counts what is left out, by reason."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._examples: dict[str, list[str]] = {}
+        self.total = 0
+
+    def add(self, reason: str, record: TcpRecord) -> None:
+        self.total += 1
+        self._counts[reason] = self._counts.get(reason, 0) + 1
+        examples = self._examples.setdefault(reason, [])
+        text = (
+            f"{record.instance}: {record.local_address}:{record.local_port} → {record.peer_address}:{record.peer_port}"
+        )
+        if len(examples) < EXAMPLES_KEPT and text not in examples:
+            examples.append(text)
+
+    def result(self) -> tuple[LeftOut, ...]:
+        return tuple(
+            LeftOut(reason=reason, count=count, examples=tuple(self._examples[reason]))
+            for reason, count in sorted(self._counts.items())
+        )
+
+
+def _owners(network: Network) -> Mapping[str, str]:
+    """Address to node id; an address that two nodes claim identifies neither and maps to an empty text."""
+    owners: dict[str, str] = {}
+    for node in network.nodes:
+        for address in node.addresses:
+            owners[address] = "" if owners.get(address, node.id) != node.id else node.id
+    return owners
+
+
+def _place(record: TcpRecord, network: Network, owners: Mapping[str, str]) -> tuple[str, str, str]:
+    """Why the record cannot be attached (or an empty text), its own node, its peer's node."""
+    if record.state not in _LIVE:
+        return (f"a socket in state {record.state} carries no data", "", "")
+    if record.peer_address == record.local_address or record.local_address.startswith("127."):
+        return ("the connection stays inside its instance", "", "")
+    by_address = owners.get(record.local_address, "")
+    own = record.instance if record.instance in network.nodes_by_id else by_address
+    if not own:
+        return (f"instance {record.instance!r} is not a node of the map, nor is its address", "", "")
+    if by_address and by_address != own:
+        return (f"recorded on {own}, but its local address belongs to {by_address}", "", "")
+    peer = owners.get(record.peer_address)
+    if peer is None:
+        return ("the peer's address belongs to no node of the map", "", "")
+    if peer == "":
+        return ("the peer's address belongs to several nodes of the map", "", "")
+    for end in (own, peer):
+        if network.nodes_by_id[end].kind != "host":
+            return (f"the connection ends at the router {end}", "", "")
+    if own == peer:
+        return ("the connection stays inside its instance", "", "")
+    return ("", own, peer)
+
+
+def _reversed(key: _Key) -> _Key:
+    return (key[2], key[3], key[0], key[1])
+
+
+def _connection(key: _Key, ends: Mapping[_Key, tuple[str, str, list[TcpRecord]]], tally: _Tally) -> Connection:
+    own, peer, mine = ends[key]
+    _, _, theirs = ends.get(_reversed(key), (peer, own, []))
+    here, there = _over_time(mine, tally), _over_time(theirs, tally)
+    if _bytes_sent(there, here) > _bytes_sent(here, there):
+        key, own, peer, here, there = _reversed(key), peer, own, there, here
+    return Connection(
+        source=own,
+        target=peer,
+        source_address=key[0],
+        source_port=key[1],
+        target_address=key[2],
+        target_port=key[3],
+        sender_records=here,
+        receiver_records=there,
+    )
+
+
+def _over_time(records: list[TcpRecord], tally: _Tally) -> tuple[TcpRecord, ...]:
+    """One end's records in ascending time, of the newest connection that used these ports."""
+    kept: list[TcpRecord] = []
+    for record in sorted(records, key=lambda one: one.at_ns):
+        if kept and kept[-1].at_ns == record.at_ns:
+            tally.add("the same socket twice at the same moment", record)
+        elif kept and _went_back(kept[-1], record):
+            for old in kept:
+                tally.add("an earlier connection with the same addresses and ports", old)
+            kept = [record]
+        else:
+            kept.append(record)
+    return tuple(kept)
+
+
+def _went_back(before: TcpRecord, after: TcpRecord) -> bool:
+    """Whether a counter that never falls fell: then the second record belongs to another connection."""
+    for name in ("bytes_acked", "bytes_received", "segments_out", "data_segments_out"):
+        old, new = getattr(before, name), getattr(after, name)
+        if old is not None and new is not None and new < old:
+            return True
+    return False
+
+
+def _bytes_sent(own: tuple[TcpRecord, ...], other: tuple[TcpRecord, ...]) -> int:
+    """The most that either end knows about what ``own`` sent; 0 if nobody knows."""
+    known = [value for record in own for value in (record.bytes_acked, record.bytes_sent) if value is not None]
+    known += [record.bytes_received for record in other if record.bytes_received is not None]
+    return max(known, default=0)
