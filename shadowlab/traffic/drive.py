@@ -1,0 +1,226 @@
+"""One flow on its sockets: executes the commands of its session.
+
+In: a session, addresses and ports.  Out: bytes on the wire, and what the connection looks like now.
+Never: an exception for a connection that dies; a decision (those are the session's).
+Imported inside the guest: standard library only.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+from contextlib import suppress
+from typing import NamedTuple
+
+from shadowlab.errors import KernelRefusedError
+from shadowlab.kernel.loop import Loop
+from shadowlab.traffic.session import AwaitWritable, Commands, Connect, Drop, Finish, RetryAt, Session, TickAt, Write
+from shadowlab.traffic.tcp_socket import SocketDoor, clamp_window, open_listener, open_sender, read_tcp_info
+
+_PAYLOAD = memoryview(bytes(4 << 20))
+_DISCARD = bytearray(4 << 20)  # MSG_TRUNC: the kernel throws the bytes away and never touches this memory
+_TCP_INFO_BYTES = 280
+_ENDS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+
+
+class FlowSample(NamedTuple):
+    """A flow at one moment.  ``tcp_info`` is empty while it has no connection; counters count since the start."""
+
+    tcp_info: bytes
+    attempt: int
+    idle: bool
+    closed: bool
+    failed: bool
+    received_bytes: int
+    unsent_bytes: int
+
+
+class Drive:
+    """One flow: its session and, while they live, its three sockets."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        door: SocketDoor,
+        session: Session,
+        source: tuple[str, int],
+        target: tuple[str, int],
+        lazy: bool,
+    ) -> None:
+        self.session = session
+        self.received_bytes = 0
+        self._loop = loop
+        self._door = door
+        self._source = source
+        self._target = target
+        self._lazy = lazy
+        self._listener: socket.socket | None = None
+        self._sender: socket.socket | None = None
+        self._receivers: dict[int, socket.socket] = {}
+        self._last_info = b""
+        self._name = f"flow {session.spec.id}"
+        self._window_bytes = session.spec.window_bytes
+
+    def open(self) -> None:
+        """Listen."""
+        self._listener = open_listener(self._door, self.session.spec, *self._target)
+        self._loop.add(self._listener.fileno(), select.EPOLLIN, self._on_listener, name=f"{self._name}, listener")
+
+    def close(self) -> None:
+        """Close every socket."""
+        self._drop()
+        for fd in tuple(self._receivers):
+            self._close_receiver(fd)
+        if self._listener is not None:
+            self._loop.remove(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
+
+    def start(self, due_ns: int) -> None:
+        """The flow begins."""
+        self._execute(self.session.start(due_ns))
+
+    def sample(self) -> FlowSample:
+        """What the connection looks like now."""
+        session = self.session
+        info = self._last_info
+        if self._sender is not None:
+            with suppress(OSError):
+                info = read_tcp_info(self._sender, _TCP_INFO_BYTES)
+        return FlowSample(
+            tcp_info=info,
+            attempt=session.attempt,
+            idle=session.state == "idle",
+            closed=session.state == "closed",
+            failed=session.state in ("waiting", "failed"),
+            received_bytes=self.received_bytes,
+            unsent_bytes=session.unsent_bytes,
+        )
+
+    def _execute(self, commands: Commands) -> None:
+        for command in commands:
+            match command:
+                case Write():
+                    self._write(command.size)
+                case TickAt():
+                    self._loop.at(command.at_ns, self._on_tick)
+                case Connect():
+                    self._connect(command.attempt)
+                case AwaitWritable():
+                    if self._sender is not None:
+                        self._loop.modify(self._sender.fileno(), select.EPOLLOUT | _ENDS)
+                case RetryAt():
+                    self._loop.at(command.at_ns, self._on_retry)
+                case Finish():
+                    if self._sender is not None:
+                        with suppress(OSError):  # a connection that has just died reports itself by its events
+                            self._sender.shutdown(socket.SHUT_WR)
+                        self._loop.modify(self._sender.fileno(), _ENDS)
+                case Drop():
+                    self._drop()
+
+    def _connect(self, attempt: int) -> None:
+        address, port = self._source
+        try:
+            sender = open_sender(self._door, self.session.spec, address, port + attempt, self.session.tick_ns)
+        except KernelRefusedError as error:
+            self._execute(self.session.failed(self._loop.now_ns, str(error)))
+            return
+        self._sender = sender
+        self._last_info = b""
+        self._loop.add(sender.fileno(), select.EPOLLOUT, self._on_sender, name=f"{self._name}, sender")
+        number = sender.connect_ex(self._target)
+        if number not in (0, errno.EINPROGRESS):
+            self._fail(number)
+
+    def _on_sender(self, events: int) -> bool:
+        session, sender = self.session, self._sender
+        if sender is None:
+            return False
+        if events & (select.EPOLLERR | select.EPOLLHUP):
+            number = sender.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if number or session.state == "connecting":
+                self._fail(number)
+            else:
+                self._execute(session.ended(self._loop.now_ns))
+            return True
+        if session.state == "connecting":
+            self._loop.modify(sender.fileno(), _ENDS)
+            self._execute(session.connected())
+            return True
+        if events & select.EPOLLRDHUP:
+            self._execute(session.ended(self._loop.now_ns))
+            return True
+        before = session.written_bytes
+        self._execute(session.writable())
+        return session.written_bytes != before or self._sender is None
+
+    def _on_tick(self, due_ns: int) -> None:
+        self._execute(self.session.tick(due_ns))
+
+    def _on_retry(self, due_ns: int) -> None:
+        self._execute(self.session.retry())
+
+    def _write(self, size: int) -> None:
+        if self._sender is None:
+            return
+        accepted = 0
+        try:
+            while accepted < size:
+                accepted += self._sender.send(_PAYLOAD[: size - accepted])
+                if accepted < len(_PAYLOAD):
+                    break
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._fail(error.errno or 0)
+            return
+        self._execute(self.session.wrote(accepted))
+
+    def _fail(self, number: int) -> None:
+        reason = errno.errorcode.get(number, "closed" if number == 0 else str(number))
+        self._execute(self.session.failed(self._loop.now_ns, reason))
+
+    def _drop(self) -> None:
+        if self._sender is None:
+            return
+        if self.session.state == "closed":
+            with suppress(OSError):
+                self._last_info = read_tcp_info(self._sender, _TCP_INFO_BYTES)
+        self._loop.remove(self._sender.fileno())
+        self._sender.close()
+        self._sender = None
+
+    def _on_listener(self, events: int) -> bool:
+        if self._listener is None:
+            return False
+        try:
+            receiver, _ = self._listener.accept()
+        except OSError:  # the connection was gone before it was accepted; its sender reports that
+            return False
+        receiver.setblocking(False)
+        fd = receiver.fileno()
+        self._receivers[fd] = receiver
+        self._loop.add(
+            fd, select.EPOLLIN, lambda events: self._on_receiver(fd), name=f"{self._name}, receiver", lazy=self._lazy
+        )
+        return True
+
+    def _on_receiver(self, fd: int) -> bool:
+        try:
+            received = self._receivers[fd].recv_into(_DISCARD, 0, socket.MSG_TRUNC)
+        except BlockingIOError:
+            return False
+        except OSError:  # reset by the source: its sender reports why
+            received = 0
+        if received == 0:
+            self._close_receiver(fd)
+        elif self._window_bytes is not None:
+            clamp_window(self._receivers[fd], self._window_bytes)
+        self.received_bytes += received
+        return True
+
+    def _close_receiver(self, fd: int) -> None:
+        self._loop.remove(fd)
+        self._receivers.pop(fd).close()

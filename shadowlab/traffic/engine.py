@@ -1,0 +1,112 @@
+"""Drive all flows of a run.
+
+In: flow specifications, the addresses of the nodes, a seed.  Out: one :class:`~shadowlab.traffic.drive.Drive` per flow,
+in their order.  Never: an exception for a connection that dies (it is counted, shown, and tried again).
+Imported inside the guest: standard library only.
+
+Ports follow from the order of the flows, never from the kernel's choice: the k-th flow *to* a node listens on
+5001 + k; the k-th flow *from* a node, in its n-th attempt, comes from 20000 + 8k + n.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+
+from shadowlab.errors import ShadowFailedError
+from shadowlab.kernel.loop import Loop
+from shadowlab.model.flow import FlowSpec
+from shadowlab.traffic.drive import Drive
+from shadowlab.traffic.session import ATTEMPTS, TICK_NS, Session
+from shadowlab.traffic.tcp_socket import SocketDoor, check_congestion_control
+
+FIRST_TARGET_PORT = 5001
+FIRST_SOURCE_PORT = 20000
+FLOWS_PER_NODE = 5000
+PHASES = 50
+"""Ticks of different flows fall on so many different moments of a tick: spread, yet often together in one wake-up."""
+
+
+class Engine:
+    """All flows of a run.  Enter it to listen, :meth:`start` it, let the loop run.
+
+    ``lazy_reading`` False reads whenever bytes arrive: many times the system calls, for comparison.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        segment: SocketDoor,
+        flows: Sequence[FlowSpec],
+        addresses: Mapping[str, str],
+        seed: int,
+        tick_ns: int = TICK_NS,
+        lazy_reading: bool = True,
+    ) -> None:
+        self._loop = loop
+        self._segment = segment
+        to: dict[str, int] = {}
+        out: dict[str, int] = {}
+        drives = []
+        for spec in flows:
+            inward, outward = to.get(spec.target, 0), out.get(spec.source, 0)
+            to[spec.target], out[spec.source] = inward + 1, outward + 1
+            if max(inward, outward) >= FLOWS_PER_NODE:
+                raise ShadowFailedError(f"flow {spec.id}: more than {FLOWS_PER_NODE} flows begin or end at one node")
+            slot = zlib.crc32(f"{seed}:{spec.id}".encode()) % PHASES
+            session = Session(spec, tick_ns=tick_ns, phase_ns=slot * (tick_ns // PHASES))
+            source = (addresses[spec.source], FIRST_SOURCE_PORT + outward * ATTEMPTS)
+            target = (addresses[spec.target], FIRST_TARGET_PORT + inward)
+            drives.append(Drive(loop, segment, session, source, target, lazy_reading))
+        self.drives: tuple[Drive, ...] = tuple(drives)
+        self._by_id = {drive.session.spec.id: drive for drive in drives}
+
+    def __enter__(self) -> Engine:
+        try:
+            for spec in {
+                (drive.session.spec.source, drive.session.spec.congestion_control): drive.session.spec
+                for drive in self.drives
+            }.values():
+                check_congestion_control(self._segment, spec)
+            for drive in self.drives:
+                drive.open()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every socket of every flow."""
+        for drive in self.drives:
+            drive.close()
+
+    def start(self, start_ns: int) -> None:
+        """Let every flow begin at ``start_ns`` (monotonic, the run's zero) plus its own ``start_ns``."""
+        for drive in self.drives:
+            self._loop.at(start_ns + drive.session.spec.start_ns, drive.start)
+
+    def scale(self, flows: Sequence[str], factor: float) -> None:
+        """Pace the named flows (all, if none is named) at ``factor`` times their specified rate.
+
+        Raises KeyError for a flow that does not exist.
+        """
+        for drive in [self._by_id[one] for one in flows] or self.drives:
+            drive.session.scale(factor)
+
+    def summary(self) -> dict[str, dict[str, int | str]]:
+        """Per flow what the samples do not show at a glance: how it ended, failures and why, bytes in and out."""
+        return {
+            drive.session.spec.id: {
+                "state": drive.session.state,
+                "failures": drive.session.failures,
+                "last_failure": drive.session.last_failure,
+                "written_bytes": drive.session.written_bytes,
+                "received_bytes": drive.received_bytes,
+                "unsent_bytes": drive.session.unsent_bytes,
+            }
+            for drive in self.drives
+        }

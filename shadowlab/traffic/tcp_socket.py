@@ -1,0 +1,141 @@
+"""TCP sockets as a flow needs them: every option set is read back.
+
+In: where, and a flow specification.  Out: an open socket, or an error that names the flow.  Never: a byte of payload.
+Imported inside the guest: standard library only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import Protocol
+
+from shadowlab.errors import KernelRefusedError
+from shadowlab.model.flow import FlowSpec
+
+TCP_NOTSENT_LOWAT = 25
+SO_SNDBUFFORCE = 32
+SO_RCVBUFFORCE = 33
+TIMESTAMP_OPTION_BYTES = 12
+
+SEND_BUFFER_BYTES = 8 << 20
+RECEIVE_BUFFER_BYTES = 16 << 20
+WINDOW_BYTES = 6 << 20
+"""The largest receive window: Linux's own default maximum (tcp_rmem)."""
+NOT_SENT_BYTES = 131_072
+"""Bytes a connection may hold that are not yet on the wire: enough for a write, too few to become a queue."""
+NOT_SENT_TICKS = 8
+"""The same for a paced writer, in ticks, where that is more: acknowledgements free room between its ticks."""
+
+
+class SocketDoor(Protocol):
+    """The part of :class:`~shadowlab.kernel.ports.Segment` that traffic uses."""
+
+    def open_socket(self, node: str, family: int, kind: int, protocol: int = 0) -> socket.socket: ...
+
+
+def open_listener(door: SocketDoor, spec: FlowSpec, address: str, port: int) -> socket.socket:
+    """The target's end, listening.  Its receive window is clamped, its buffer is much larger than its window.
+
+    With unread bytes always fewer than buffer minus window, the window Linux announces does not depend on *when* the
+    application reads: that is what makes lazy reading neutral (kernel: ``__tcp_select_window``).
+    """
+    with _told(f"flow {spec.id}: listen on {spec.target} {address}:{port}"):
+        sock = door.open_socket(spec.target, socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            _force_buffer(sock, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+            window = spec.window_bytes if spec.window_bytes is not None else WINDOW_BYTES
+            _set(sock, socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, window)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((address, port))
+            sock.listen(4)
+        except BaseException:
+            sock.close()
+            raise
+    return sock
+
+
+def clamp_window(receiver: socket.socket, window_bytes: int) -> None:
+    """Clamp the window of an accepted connection again: kernels since 6.9 forget the clamp when they re-estimate how
+    much payload a buffer holds (``tcp_measure_rcv_mss``)."""
+    receiver.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, window_bytes)
+
+
+def open_sender(door: SocketDoor, spec: FlowSpec, address: str, port: int, tick_ns: int) -> socket.socket:
+    """The source's end, bound, not yet connected."""
+    not_sent = max(NOT_SENT_BYTES, (spec.rate_bps or 0) * tick_ns * NOT_SENT_TICKS // 8_000_000_000)
+    with _told(f"flow {spec.id}: open a connection from {spec.source} {address}:{port}"):
+        sock = door.open_socket(spec.source, socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            set_congestion_control(sock, spec)
+            if spec.mss is not None:
+                # The option counts TCP's own options as payload; tcp_info and ss do not.
+                _set(sock, socket.IPPROTO_TCP, socket.TCP_MAXSEG, spec.mss + TIMESTAMP_OPTION_BYTES)
+            _force_buffer(sock, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
+            _set(sock, socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, not_sent)
+            sock.bind((address, port))
+        except BaseException:
+            sock.close()
+            raise
+    return sock
+
+
+def check_congestion_control(door: SocketDoor, spec: FlowSpec) -> None:
+    """Raise now, before anything runs, when the source cannot have the flow's congestion control."""
+    with door.open_socket(spec.source, socket.AF_INET, socket.SOCK_STREAM) as sock:
+        set_congestion_control(sock, spec)
+
+
+def set_congestion_control(sock: socket.socket, spec: FlowSpec) -> None:
+    """Set it and read it back.  Raises KernelRefusedError naming what this namespace allows."""
+    wanted = spec.congestion_control
+    with _told(
+        f"flow {spec.id}: set congestion control {wanted} on {spec.source} "
+        "(see net.ipv4.tcp_allowed_congestion_control; the embedded kernel has them all)"
+    ):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, wanted.encode())
+        found = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).split(b"\0")[0].decode()
+        if found != wanted:
+            raise OSError(errno.EPROTO, f"the kernel holds {found}")
+
+
+def read_tcp_info(sock: socket.socket, length: int) -> bytes:
+    """The kernel's struct tcp_info, as long as this kernel's is, at most ``length`` bytes."""
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, length)
+
+
+def _set(sock: socket.socket, level: int, option: int, value: int) -> None:
+    sock.setsockopt(level, option, value)
+    found = sock.getsockopt(level, option)
+    # An unconnected socket answers the default for TCP_MAXSEG, whatever it was given.
+    if found != value and option != socket.TCP_MAXSEG:
+        raise OSError(errno.EPROTO, f"option {option} was set to {value}, the kernel holds {found}")
+
+
+def _force_buffer(sock: socket.socket, option: int, size: int) -> None:
+    """Buffers beyond the system's limit need a capability; without it the kernel's own tuning stays in charge, which
+    a smaller fixed buffer would switch off."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, option, size)
+    except PermissionError:
+        return
+
+
+class _told:
+    """Translates an OSError at the border, keeping its cause."""
+
+    def __init__(self, tried: str) -> None:
+        self._tried = tried
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            number = error.errno or 0
+            raise KernelRefusedError(
+                tried=self._tried,
+                errno_name=errno.errorcode.get(number, str(number)),
+                why=error.strerror or os.strerror(number),
+            ) from error
