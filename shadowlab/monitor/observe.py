@@ -1,0 +1,118 @@
+"""Watch the flows and the queues: once a second, everything, raw.
+
+In: flows that can be sampled, interfaces to be read.  Out: records in ``tcp.bin`` and ``queues.bin``.
+Never: an indicator, a judgement.  Imported inside the guest: standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from shadowlab.kernel.loop import Loop
+from shadowlab.kernel.ports import InterfaceCounters
+from shadowlab.monitor.layout import FLAG_CLOSED, FLAG_FAILED, FLAG_IDLE, QUEUE, TCP_HEAD, TCP_INFO_BYTES
+from shadowlab.monitor.raw_files import FLUSH_BYTES, RawFiles
+
+SAMPLE_EVERY_NS = 1_000_000_000
+
+
+class SampledFlow(Protocol):
+    """A flow at one moment, as :class:`shadowlab.traffic.engine.FlowSample` is."""
+
+    @property
+    def tcp_info(self) -> bytes: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def idle(self) -> bool: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def failed(self) -> bool: ...
+    @property
+    def received_bytes(self) -> int: ...
+    @property
+    def unsent_bytes(self) -> int: ...
+
+
+class WatchedFlow(Protocol):
+    """What can be asked for its present state."""
+
+    def sample(self) -> SampledFlow: ...
+
+
+class CounterDoor(Protocol):
+    """The part of :class:`~shadowlab.kernel.ports.Segment` that observing uses."""
+
+    def counters(self, node: str) -> Mapping[str, InterfaceCounters]: ...
+
+
+class Observer:
+    """Samples at the run's zero and every ``sample_every_ns`` after it, the end included."""
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        segment: CounterDoor,
+        flows: Sequence[WatchedFlow],
+        interfaces: Sequence[tuple[str, str]],
+        files: RawFiles,
+        sample_every_ns: int = SAMPLE_EVERY_NS,
+    ) -> None:
+        self._loop = loop
+        self._segment = segment
+        self._flows = tuple(flows)
+        self._interfaces = tuple(interfaces)
+        self._nodes = tuple(dict.fromkeys(node for node, _ in interfaces))
+        self._files = files
+        self._every_ns = sample_every_ns
+        self._start_ns = 0
+        self._end_ns = 0
+        self.missing_interfaces = 0
+        """Samples that an interface was not there for; its record then holds zeros but for time and index."""
+
+    def start(self, start_ns: int, duration_ns: int) -> None:
+        """Begin at ``start_ns`` (monotonic)."""
+        self._start_ns = start_ns
+        self._end_ns = start_ns + duration_ns
+        self._loop.at(start_ns, self._on_sample)
+
+    def _on_sample(self, due_ns: int) -> None:
+        at_ns = max(self._loop.now_ns, due_ns) - self._start_ns
+        self._sample_flows(at_ns)
+        self._sample_queues(at_ns)
+        self._files.flush(FLUSH_BYTES)
+        if due_ns + self._every_ns <= self._end_ns:
+            self._loop.at(due_ns + self._every_ns, self._on_sample)
+
+    def _sample_flows(self, at_ns: int) -> None:
+        held, pack = self._files.tcp, TCP_HEAD.pack
+        for index, flow in enumerate(self._flows):
+            seen = flow.sample()
+            info = seen.tcp_info[:TCP_INFO_BYTES]
+            flags = FLAG_CLOSED * seen.closed | FLAG_FAILED * seen.failed | FLAG_IDLE * seen.idle
+            held += pack(at_ns, index, len(info), flags, seen.attempt, seen.received_bytes, seen.unsent_bytes)
+            held += info.ljust(TCP_INFO_BYTES, b"\0")
+
+    def _sample_queues(self, at_ns: int) -> None:
+        held, pack = self._files.queues, QUEUE.pack
+        by_node = {node: self._segment.counters(node) for node in self._nodes}
+        for index, (node, name) in enumerate(self._interfaces):
+            one = by_node[node].get(name)
+            if one is None:
+                self.missing_interfaces += 1
+                held += pack(at_ns, index, 0, 0, 0, 0, 0, 0, 0)
+                continue
+            held += pack(
+                at_ns,
+                index,
+                one.queue_drops,
+                one.queue_sent_bytes,
+                one.queue_sent_packets,
+                one.rx_bytes,
+                one.queue_packets,
+                one.queue_bytes,
+                one.queue_sent_packets + one.queue_drops + one.queue_packets,
+            )
