@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,7 +55,13 @@ class Segment(Protocol):
     def __enter__(self) -> Segment: ...
     def __exit__(self, *exc: object) -> None: ...
 
-    def create_namespace(self, node: str) -> None: ...
+    def batch(self) -> AbstractContextManager[None]:
+        """Changes inside may be collected and sent together: a refusal may come later, at the latest at the end, but
+        names its object all the same.  Reading inside is allowed and sees all changes before it.  Not nested."""
+
+    def create_namespace(self, node: str) -> None:
+        """Loopback up, forwarding off, no redirects, no reverse-path filter, no TCP metrics kept, no IPv6."""
+
     def namespaces(self) -> tuple[str, ...]: ...
     def set_sysctl(self, node: str, key: str, value: str) -> None:
         """``key`` with slashes, below ``/proc/sys`` (``net/ipv4/ip_forward``); read back and compared."""
@@ -69,18 +76,37 @@ class Segment(Protocol):
     def delete_link(self, node: str, name: str) -> None: ...
     def set_link_up(self, node: str, name: str, *, up: bool) -> None: ...
     def links(self, node: str) -> Mapping[str, bool]:
-        """Interface names (loopback left out) and whether each is up."""
+        """Interface names (loopback left out) and whether each carries packets: up, and a veth's other end too."""
 
-    def add_address(self, node: str, name: str, address: str, prefix: int) -> None: ...
+    def wait_for_links(self, interfaces: Sequence[tuple[str, str]]) -> None:
+        """Return once each (node, interface) carries packets.  The kernel tells of a carrier a moment after it came;
+        a SYN sent in that moment may be lost, which costs a second.  Refused with ETIMEDOUT after five seconds."""
+
+    def add_address(self, node: str, name: str, address: str, prefix: int) -> None:
+        """An address on ``lo`` is the node's own: the source of whatever the node sends beyond a link.  The address of
+        any other interface has link scope and is only for its neighbour."""
+
     def addresses(self, node: str) -> tuple[tuple[str, str, int], ...]:
         """(interface, address, prefix), loopback's 127.0.0.1 left out."""
 
     def add_neighbour(self, node: str, name: str, address: str, mac: str) -> None:
-        """Permanent, so that no packet waits for ARP."""
+        """Permanent, so that no packet waits for ARP; comes back by itself when the interface goes down and up."""
 
-    def replace_route(self, node: str, destination: str, prefix: int, via: str, name: str, source: str) -> None: ...
-    def next_hop(self, node: str, destination: str, source: str) -> NextHop | None:
-        """The kernel's own answer (RTM_GETROUTE); None when it has no route."""
+    def neighbours(self, node: str) -> tuple[tuple[str, str, str], ...]:
+        """(interface, address, MAC) of the permanent ones."""
+
+    def replace_route(self, node: str, destination: str, prefix: int, via: str, name: str) -> None:
+        """Install a route or put it in the place of the one that is there.  Goes away when its interface goes down."""
+
+    def routes(self, node: str) -> tuple[tuple[str, int, str, str], ...]:
+        """(destination, prefix, via, interface) of every route with a gateway."""
+
+    def next_hop(self, node: str, destination: str, source: str, arrived_by: str | None = None) -> NextHop | None:
+        """The kernel's own answer (RTM_GETROUTE); None when it has no route.
+
+        For a packet of the node's own ``source`` is one of its addresses; for one that is passing through,
+        ``arrived_by`` is the interface it came in by (the kernel refuses to send with a foreign source).
+        """
 
     def set_netem(self, node: str, name: str, impairment: Impairment) -> None:
         """Create or change in place the root netem of an interface; read back and compared."""
@@ -89,7 +115,8 @@ class Segment(Protocol):
         """What the kernel holds (``queue_packets`` is derived from its limit), or None: no netem there."""
 
     def redirect_ingress(self, node: str, name: str, ifb: str) -> None:
-        """Create the IFB ``ifb`` (one queue, up) and send all that arrives at ``name`` through it."""
+        """Create the IFB ``ifb`` (one queue, up) and send all that arrives at ``name`` through it; nothing happens if
+        that is so already."""
 
     def counters(self, node: str) -> Mapping[str, InterfaceCounters]:
         """Counters of every interface of a node (loopback left out), in two netlink dumps."""

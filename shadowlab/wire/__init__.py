@@ -1,5 +1,5 @@
-"""The kernel's binary formats as pure codecs: bytes in, values out, and back.
+"""The kernel's binary formats as pure codecs, one file per kernel header.
 
-One file per kernel header.  In: bytes from a netlink or socket call.  Out: plain values.
-Never: a system call.
+In: plain values, or bytes that a kernel sent.  Out: the other of the two.
+Never: a socket, a clock, or an import beyond ``struct`` (imports are slow inside the guest).
 """

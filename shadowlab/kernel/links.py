@@ -1,0 +1,102 @@
+"""Namespaces and interfaces: what a segment remembers of them, and what the kernel says of them.
+
+In: names; a namespace's netlink socket.  Out: records with the indices we chose, and the kernel's tables by name.
+Never: a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shadowlab.errors import KernelRefusedError
+from shadowlab.kernel.netlink import NetlinkSocket
+from shadowlab.wire import rtnetlink
+
+LOOPBACK = "lo"
+_LOCALHOST = "127.0.0.1"
+_LOOPBACK_INDEX = 1
+"""Every namespace is born with its loopback, and it is the first."""
+
+
+@dataclass(kw_only=True)
+class InterfaceRecord:
+    """An interface we made.  ``peer`` is the other end of a veth; ``neighbours`` come back when it goes up again."""
+
+    name: str
+    ifindex: int
+    peer: tuple[str, str] | None = None
+    up: bool = False
+    went_down: bool = False
+    neighbours: dict[str, str] = field(default_factory=dict)
+    ifb: str | None = None
+    """The IFB that its arrivals are redirected to."""
+
+
+@dataclass(kw_only=True)
+class NamespaceRecord:
+    """A namespace: the file descriptor that keeps it alive, its netlink socket, its interfaces."""
+
+    node: str
+    fd: int
+    netlink: NetlinkSocket
+    interfaces: dict[str, InterfaceRecord] = field(default_factory=dict)
+    next_index: int = _LOOPBACK_INDEX + 1
+
+    def __post_init__(self) -> None:
+        self.interfaces[LOOPBACK] = InterfaceRecord(name=LOOPBACK, ifindex=_LOOPBACK_INDEX, up=True)
+
+    def interface(self, name: str, tried: str) -> InterfaceRecord:
+        """The record of an interface, or the refusal the kernel would have given."""
+        found = self.interfaces.get(name)
+        if found is None:
+            raise KernelRefusedError(tried=tried, errno_name="ENODEV", why=f"{self.node} has no interface {name}")
+        return found
+
+    def add(self, name: str, peer: tuple[str, str] | None = None) -> InterfaceRecord:
+        """A record for an interface about to be made, with the next free index."""
+        record = InterfaceRecord(name=name, ifindex=self.next_index, peer=peer)
+        self.next_index += 1
+        self.interfaces[name] = record
+        return record
+
+    def name_of(self, index: int) -> str:
+        """The name for an index; ``#7`` for one we did not make."""
+        for record in self.interfaces.values():
+            if record.ifindex == index:
+                return record.name
+        return f"#{index}"
+
+
+def read_links(namespace: NamespaceRecord) -> Mapping[str, bool]:
+    """Whether each interface carries packets, loopback left out."""
+    bodies = namespace.netlink.dump(rtnetlink.get_links(), f"read the links of {namespace.node}")
+    states = map(rtnetlink.parse_link, bodies)
+    return {state.name: state.carries for state in states if state.name != LOOPBACK}
+
+
+def read_addresses(namespace: NamespaceRecord) -> tuple[tuple[str, str, int], ...]:
+    """(interface, address, prefix), loopback's own left out."""
+    bodies = namespace.netlink.dump(rtnetlink.get_addresses(), f"read the addresses of {namespace.node}")
+    states = map(rtnetlink.parse_address, bodies)
+    return tuple(
+        (namespace.name_of(one.ifindex), one.address, one.prefix) for one in states if one.address != _LOCALHOST
+    )
+
+
+def read_neighbours(namespace: NamespaceRecord) -> tuple[tuple[str, str, str], ...]:
+    """(interface, address, MAC) of the permanent ones."""
+    bodies = namespace.netlink.dump(rtnetlink.get_neighbours(), f"read the neighbours of {namespace.node}")
+    states = map(rtnetlink.parse_neighbour, bodies)
+    return tuple((namespace.name_of(one.ifindex), one.address, one.mac) for one in states if one.permanent)
+
+
+def read_routes(namespace: NamespaceRecord) -> tuple[tuple[str, int, str, str], ...]:
+    """(destination, prefix, via, interface) of the main table's routes with a gateway."""
+    bodies = namespace.netlink.dump(rtnetlink.get_routes(), f"read the routes of {namespace.node}")
+    states = map(rtnetlink.parse_route, bodies)
+    return tuple(
+        (one.destination, one.prefix, one.via, namespace.name_of(one.ifindex))
+        for one in states
+        if one.table == rtnetlink.RT_TABLE_MAIN and one.via is not None
+    )

@@ -1,0 +1,340 @@
+"""The segment on Linux: as root of a private segment of the host kernel, or as root inside the embedded one.
+
+In: names, numbers, impairments.  Out: the kernel's state, or :class:`~shadowlab.errors.KernelRefusedError`.
+Never: a name in the file system, a trace after the process has ended, a decision about what should be.
+
+Namespaces, links and everything in them are made through one netlink socket per namespace.  Inside :meth:`batch`
+requests are collected and sent together.  Two things make that safe: interface indices are chosen by us, so a request
+need not wait to learn one; and veth pairs, the only requests that reach into two namespaces, go through one socket of
+their own that is always flushed first.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from shadowlab.errors import KernelRefusedError, ShadowFailedError
+from shadowlab.kernel import netns, qdisc
+from shadowlab.kernel.links import (
+    LOOPBACK,
+    InterfaceRecord,
+    NamespaceRecord,
+    read_addresses,
+    read_links,
+    read_neighbours,
+    read_routes,
+)
+from shadowlab.kernel.netlink import NetlinkSocket
+from shadowlab.kernel.ports import InterfaceCounters, NextHop, ScriptOutcome
+from shadowlab.kernel.syscalls import refusal
+from shadowlab.model.impairment import Impairment
+from shadowlab.wire import pkt_sched, rtnetlink
+from shadowlab.wire.netlink import Request
+from shadowlab.wire.pkt_sched import Netem
+from shadowlab.wire.rtnetlink import VethEnd
+
+_SYSCTLS = (
+    ("net/ipv4/conf/all/rp_filter", "0"),  # of asymmetric routes, the strict filter would drop one direction
+    ("net/ipv4/conf/default/rp_filter", "0"),
+    ("net/ipv4/conf/all/send_redirects", "0"),  # a redirect would route around the map
+    ("net/ipv4/conf/default/send_redirects", "0"),
+    ("net/ipv4/conf/all/accept_redirects", "0"),
+    ("net/ipv4/tcp_no_metrics_save", "1"),  # else ssthresh leaks from one run's connections into the next one's
+    ("net/ipv4/ip_forward", "0"),  # a fresh namespace copies the initial one's setting
+)
+_SYSCTLS_IPV6 = (
+    ("net/ipv6/conf/all/disable_ipv6", "1"),  # duplicate address detection costs a second per link, to no use here
+    ("net/ipv6/conf/default/disable_ipv6", "1"),
+)
+_LINKS_UP_NS = 5_000_000_000
+_LINKS_UP_PAUSE_S = 0.001
+_NO_ROUTE = {"ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"}
+"""What a lookup answers for: no route; forwarding off; a prohibiting route; a blackhole."""
+
+
+class LinuxSegment:
+    """Implements :class:`~shadowlab.kernel.ports.Segment`.  For one thread."""
+
+    def __init__(self, name: str = "shadowlab") -> None:
+        self._alias = name
+        self._home_fd = -1
+        self._veths = NetlinkSocket("the segment")
+        self._namespaces: dict[str, NamespaceRecord] = {}
+        self._batching = False
+        self._unchecked: dict[tuple[str, str], tuple[str, Netem]] = {}
+
+    def __enter__(self) -> LinuxSegment:
+        _raise_file_limit()
+        self._home_fd = netns.open_own_namespace()
+        self._veths.open()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for namespace in self._namespaces.values():
+            namespace.netlink.close()
+            os.close(namespace.fd)
+        self._namespaces.clear()
+        self._veths.close()
+        os.close(self._home_fd)
+
+    # --- batches -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        if self._batching:
+            raise ShadowFailedError("a batch is open already")
+        self._batching = True
+        try:
+            yield
+            self._flush()
+        finally:
+            self._batching = False
+
+    def _flush(self) -> None:
+        self._veths.flush()
+        for namespace in self._namespaces.values():
+            namespace.netlink.flush()
+        unchecked, self._unchecked = self._unchecked, {}
+        by_node: dict[str, list[tuple[str, str, Netem]]] = {}
+        for (node, name), (tried, wanted) in unchecked.items():
+            by_node.setdefault(node, []).append((name, tried, wanted))
+        for node, wants in by_node.items():
+            namespace = self._namespaces[node]
+            roots = qdisc.read_roots(namespace)
+            for name, tried, wanted in wants:
+                root = roots.get(namespace.interface(name, tried).ifindex)
+                qdisc.check_netem(tried, wanted, root.netem if root else None)
+
+    def _set(self, namespace: NamespaceRecord, request: Request, tried: str) -> None:
+        namespace.netlink.queue(request, tried)
+        if not self._batching or namespace.netlink.full:
+            self._veths.flush()
+            namespace.netlink.flush()
+
+    def _change(self, node: str, name: str, tried: str, make: Callable[[int], Request]) -> InterfaceRecord:
+        """One change to one interface, of whose index ``make`` makes the request."""
+        namespace = self._namespace(node, tried)
+        record = namespace.interface(name, tried)
+        try:
+            request = make(record.ifindex)
+        except (ValueError, struct.error) as error:  # what no field of a message can hold never reaches the kernel
+            raise KernelRefusedError(tried=tried, errno_name="EINVAL", why=str(error)) from error
+        self._set(namespace, request, tried)
+        return record
+
+    def _namespace(self, node: str, tried: str) -> NamespaceRecord:
+        found = self._namespaces.get(node)
+        if found is None:
+            raise KernelRefusedError(tried=tried, errno_name="ENOENT", why=f"there is no namespace {node}")
+        return found
+
+    def _read(self, node: str, tried: str) -> NamespaceRecord:
+        """The namespace, with everything asked so far done."""
+        namespace = self._namespace(node, tried)
+        if self._batching:
+            self._flush()
+        return namespace
+
+    # --- namespaces --------------------------------------------------------------------------------------------
+
+    def create_namespace(self, node: str) -> None:
+        tried = f"make a network namespace for {node}"
+        if node in self._namespaces:
+            raise KernelRefusedError(tried=tried, errno_name="EEXIST", why="there is one already")
+        with netns.fresh_namespace(self._home_fd, node) as fd:
+            namespace = NamespaceRecord(node=node, fd=fd, netlink=NetlinkSocket(node).open())
+            self._namespaces[node] = namespace
+            for key, value in _SYSCTLS:
+                netns.write_sysctl(node, key, value)
+            for key, value in _SYSCTLS_IPV6 if os.path.exists("/proc/sys/net/ipv6") else ():
+                netns.write_sysctl(node, key, value)
+        self._change(node, LOOPBACK, f"{node}: loopback up", lambda ifindex: rtnetlink.set_link_up(ifindex, up=True))
+
+    def namespaces(self) -> tuple[str, ...]:
+        return tuple(self._namespaces)
+
+    def set_sysctl(self, node: str, key: str, value: str) -> None:
+        namespace = self._namespace(node, f"set {key} in {node}")
+        with netns.visit(namespace.fd, self._home_fd, node):
+            netns.write_sysctl(node, key, value)
+
+    def read_sysctl(self, node: str, key: str) -> str:
+        namespace = self._namespace(node, f"read {key} in {node}")
+        with netns.visit(namespace.fd, self._home_fd, node):
+            return netns.read_sysctl(node, key)
+
+    # --- links -------------------------------------------------------------------------------------------------
+
+    def create_veth(
+        self, *, node_a: str, name_a: str, mac_a: str, node_b: str, name_b: str, mac_b: str, mtu: int, alias: str
+    ) -> None:
+        tried = f"make the veth pair {node_a}/{name_a} = {node_b}/{name_b}"
+        a, b = self._namespace(node_a, tried), self._namespace(node_b, tried)
+        for namespace, name in ((a, name_a), (b, name_b)):
+            if name in namespace.interfaces or (node_a, name_a) == (node_b, name_b):
+                raise KernelRefusedError(tried=tried, errno_name="EEXIST", why=f"{namespace.node} has a {name} already")
+        end_a = VethEnd(name_a, a.next_index, mac_a, a.fd)
+        end_b = VethEnd(name_b, b.next_index + (a is b), mac_b, b.fd)
+        try:
+            self._veths.queue(rtnetlink.new_veth(end_a, end_b, mtu, f"{self._alias} {alias}"), tried)
+        except ValueError as error:
+            raise KernelRefusedError(tried=tried, errno_name="EINVAL", why=str(error)) from error
+        if not self._batching or self._veths.full:
+            self._veths.flush()
+        a.add(name_a, (node_b, name_b))
+        b.add(name_b, (node_a, name_a))
+
+    def delete_link(self, node: str, name: str) -> None:
+        tried = f"delete {node}/{name}"
+        namespace = self._read(node, tried)
+        record = namespace.interface(name, tried)
+        self._set(namespace, rtnetlink.delete_link(record.ifindex), tried)
+        if self._batching:
+            self._flush()
+        del namespace.interfaces[name]
+        if record.peer is not None:  # one end of a veth takes the other along
+            self._namespaces[record.peer[0]].interfaces.pop(record.peer[1], None)
+        if record.ifb is not None and record.ifb in namespace.interfaces:
+            self.delete_link(node, record.ifb)
+
+    def set_link_up(self, node: str, name: str, *, up: bool) -> None:
+        tried = f"set {node}/{name} {'up' if up else 'down'}"
+        record = self._change(node, name, tried, lambda ifindex: rtnetlink.set_link_up(ifindex, up=up))
+        if up and record.went_down:  # the kernel forgot them when the interface went down
+            for address, mac in record.neighbours.items():
+                self.add_neighbour(node, name, address, mac)
+        record.went_down = not up
+
+    def links(self, node: str) -> Mapping[str, bool]:
+        return read_links(self._read(node, f"read the links of {node}"))
+
+    def wait_for_links(self, interfaces: Sequence[tuple[str, str]]) -> None:
+        missing: dict[str, set[str]] = {}
+        for node, name in interfaces:
+            missing.setdefault(node, set()).add(name)
+        give_up_ns = time.monotonic_ns() + _LINKS_UP_NS
+        while missing:
+            for node in list(missing):
+                states = self.links(node)
+                missing[node] = {name for name in missing[node] if not states.get(name)}
+                if not missing[node]:
+                    del missing[node]
+            if missing and time.monotonic_ns() > give_up_ns:
+                names = ", ".join(f"{node}/{name}" for node, some in missing.items() for name in sorted(some))
+                raise KernelRefusedError(
+                    tried=f"wait for {len(interfaces)} interfaces to carry packets",
+                    errno_name="ETIMEDOUT",
+                    why=f"still without carrier after {_LINKS_UP_NS // 10**9} s: {names}",
+                )
+            if missing:
+                time.sleep(_LINKS_UP_PAUSE_S)
+
+    # --- addresses, neighbours, routes -------------------------------------------------------------------------
+
+    def add_address(self, node: str, name: str, address: str, prefix: int) -> None:
+        # A link's address gets link scope: then the kernel takes the loopback's address, the node's own, as the source
+        # of what goes anywhere beyond the link, without a preferred source in every route.
+        scope = rtnetlink.SCOPE_UNIVERSE if name == LOOPBACK else rtnetlink.SCOPE_LINK
+        tried = f"add {address}/{prefix} to {node}/{name}"
+        self._change(node, name, tried, lambda ifindex: rtnetlink.new_address(ifindex, address, prefix, scope))
+
+    def addresses(self, node: str) -> tuple[tuple[str, str, int], ...]:
+        return read_addresses(self._read(node, f"read the addresses of {node}"))
+
+    def add_neighbour(self, node: str, name: str, address: str, mac: str) -> None:
+        tried = f"tell {node}/{name} that {address} is at {mac}"
+        record = self._change(node, name, tried, lambda ifindex: rtnetlink.new_neighbour(ifindex, address, mac))
+        record.neighbours[address] = mac
+
+    def neighbours(self, node: str) -> tuple[tuple[str, str, str], ...]:
+        return read_neighbours(self._read(node, f"read the neighbours of {node}"))
+
+    def replace_route(self, node: str, destination: str, prefix: int, via: str, name: str) -> None:
+        tried = f"route {destination}/{prefix} via {via} dev {name} in {node}"
+        self._change(node, name, tried, lambda ifindex: rtnetlink.replace_route(destination, prefix, via, ifindex))
+
+    def routes(self, node: str) -> tuple[tuple[str, int, str, str], ...]:
+        return read_routes(self._read(node, f"read the routes of {node}"))
+
+    def next_hop(self, node: str, destination: str, source: str, arrived_by: str | None = None) -> NextHop | None:
+        tried = f"ask {node} for its route to {destination}"
+        namespace = self._read(node, tried)
+        index = namespace.interface(arrived_by, tried).ifindex if arrived_by is not None else 0
+        try:
+            answer = namespace.netlink.ask(rtnetlink.get_route(destination, source, index), tried)
+        except KernelRefusedError as error:
+            if error.errno_name in _NO_ROUTE:
+                return None
+            raise
+        route = rtnetlink.parse_route(answer.body)
+        if route.kind not in (rtnetlink.RTN_UNICAST, rtnetlink.RTN_LOCAL):
+            return None
+        return NextHop(
+            interface=namespace.name_of(route.ifindex), via=route.via, local=route.kind == rtnetlink.RTN_LOCAL
+        )
+
+    # --- impairments and counters ------------------------------------------------------------------------------
+
+    def set_netem(self, node: str, name: str, impairment: Impairment) -> None:
+        tried = f"set netem on {node}/{name} ({impairment.describe()})"
+        self._change(node, name, tried, lambda ifindex: pkt_sched.set_netem(ifindex, pkt_sched.netem_of(impairment)))
+        self._unchecked[node, name] = (tried, pkt_sched.netem_of(impairment))
+        if not self._batching:
+            self._flush()
+
+    def read_netem(self, node: str, name: str) -> Impairment | None:
+        tried = f"read netem on {node}/{name}"
+        namespace = self._read(node, tried)
+        root = qdisc.read_roots(namespace).get(namespace.interface(name, tried).ifindex)
+        return pkt_sched.impairment_of(root.netem) if root is not None and root.netem is not None else None
+
+    def redirect_ingress(self, node: str, name: str, ifb: str) -> None:
+        tried = f"redirect what arrives at {node}/{name} through {ifb}"
+        namespace = self._namespace(node, tried)
+        record = namespace.interface(name, tried)
+        if record.ifb == ifb:
+            return
+        if record.ifb is not None or ifb in namespace.interfaces:
+            raise KernelRefusedError(tried=tried, errno_name="EEXIST", why=f"{record.ifb or ifb} is in the way")
+        target = namespace.add(ifb)
+        self._set(namespace, rtnetlink.new_ifb(ifb, target.ifindex, f"{self._alias} {name}"), tried)
+        self._set(namespace, pkt_sched.new_ingress(record.ifindex), tried)
+        self._set(namespace, pkt_sched.new_redirect(record.ifindex, target.ifindex), tried)
+        record.ifb = ifb
+
+    def counters(self, node: str) -> Mapping[str, InterfaceCounters]:
+        return qdisc.read_counters(self._read(node, f"read the counters of {node}"))
+
+    # --- sockets and children ----------------------------------------------------------------------------------
+
+    def open_socket(self, node: str, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        tried = f"open a socket in {node}"
+        namespace = self._read(node, tried)
+        with netns.visit(namespace.fd, self._home_fd, node):
+            try:
+                return socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+            except OSError as error:
+                raise refusal(tried, error.errno or 0) from error
+
+    def run_script(
+        self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_ns: int, text: str
+    ) -> ScriptOutcome:
+        from shadowlab.kernel import children  # subprocess is slow to import, and few runs have scripts
+
+        namespace = self._read(node, f"run {argv[0]} in {node}")
+        with netns.visit(namespace.fd, self._home_fd, node):
+            return children.run(argv, environment, timeout_ns, text, f"{argv[0]} in {node}")
+
+
+def _raise_file_limit() -> None:
+    """Each node takes two descriptors; the soft limit of 1024 would end at 500 nodes."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,107 @@
+"""Network namespaces held only by open file descriptors: they vanish with the process, even after a crash.
+
+In: nothing, or a file descriptor.  Out: an open namespace, or the calling thread inside one for a moment.
+Never: a name under /run/netns, and never a thread left in a namespace it only visited.
+
+Namespaces belong to threads: everything here acts on the calling one.  A socket stays in the namespace it was opened
+in, so one thread can drive sockets of every namespace.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shadowlab.errors import KernelRefusedError
+from shadowlab.kernel import syscalls
+
+_OWN_NAMESPACE = "/proc/thread-self/ns/net"
+
+
+def open_own_namespace() -> int:
+    """A file descriptor of the calling thread's network namespace."""
+    try:
+        return os.open(_OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise syscalls.refusal(f"open {_OWN_NAMESPACE}", error.errno or 0) from error
+
+
+@contextmanager
+def visit(namespace_fd: int, home_fd: int, node: str) -> Iterator[None]:
+    """The calling thread inside a namespace; back home at the end, whatever happens."""
+    syscalls.setns(namespace_fd, syscalls.CLONE_NEWNET, f"enter the namespace of {node}")
+    try:
+        yield
+    finally:
+        syscalls.setns(home_fd, syscalls.CLONE_NEWNET, "return from the namespace of " + node)
+
+
+@contextmanager
+def fresh_namespace(home_fd: int, node: str) -> Iterator[int]:
+    """The calling thread inside a new namespace, whose file descriptor is given; back home at the end."""
+    syscalls.unshare(syscalls.CLONE_NEWNET, f"make a network namespace for {node}")
+    try:
+        yield open_own_namespace()
+    finally:
+        syscalls.setns(home_fd, syscalls.CLONE_NEWNET, "return from the new namespace of " + node)
+
+
+def enter_private_segment() -> None:
+    """Leave the machine's namespaces for ever: fresh network and mount namespaces, and a user namespace if not root.
+
+    To be called once, early, in a process of its own with a single thread (the kernel demands it for user namespaces).
+    Afterwards no interface, route or mount of the machine can be reached, and this process is root over what it makes.
+    """
+    if os.geteuid() == 0:
+        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET, "make a private network and mount namespace")
+    else:
+        user, group = os.geteuid(), os.getegid()
+        syscalls.unshare(
+            syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET,
+            "make a private user, network and mount namespace without being root",
+        )
+        # Without privilege a process may map only its own ids, and its groups only after giving up setgroups(2).
+        _write_own("setgroups", "deny")
+        _write_own("uid_map", f"0 {user} 1")
+        _write_own("gid_map", f"0 {group} 1")
+    syscalls.make_mounts_private()
+
+
+def _write_own(name: str, text: str) -> None:
+    path = f"/proc/self/{name}"
+    try:
+        fd = os.open(path, os.O_WRONLY)
+        try:
+            os.write(fd, text.encode())
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise syscalls.refusal(f"write {text!r} to {path}", error.errno or 0) from error
+
+
+def write_sysctl(node: str, key: str, value: str) -> None:
+    """Set ``/proc/sys/<key>`` of the namespace the calling thread is in, and read it back."""
+    tried = f"set {key} to {value} in {node}"
+    try:
+        with open(f"/proc/sys/{key}", "r+b", buffering=0) as file:
+            file.write(value.encode())
+            file.seek(0)
+            held = _words(file.read(4096))
+    except OSError as error:
+        raise syscalls.refusal(tried, error.errno or 0) from error
+    if held != _words(value.encode()):
+        raise KernelRefusedError(tried=tried, errno_name="read back", why=f"the kernel holds {held}")
+
+
+def read_sysctl(node: str, key: str) -> str:
+    """``/proc/sys/<key>`` of the namespace the calling thread is in; its words parted by single spaces."""
+    try:
+        with open(f"/proc/sys/{key}", "rb", buffering=0) as file:
+            return _words(file.read(4096))
+    except OSError as error:
+        raise syscalls.refusal(f"read {key} in {node}", error.errno or 0) from error
+
+
+def _words(payload: bytes) -> str:
+    return " ".join(payload.decode().split())

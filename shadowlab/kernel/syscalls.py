@@ -1,0 +1,72 @@
+"""Thin typed calls for what Python 3.11's ``os`` lacks, and the one place where an errno becomes our error.
+
+In: numbers, paths.  Out: nothing, or :class:`~shadowlab.errors.KernelRefusedError` saying what was tried and why not.
+Never: a decision.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+
+from shadowlab.errors import KernelRefusedError
+
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+PR_SET_CHILD_SUBREAPER = 36
+
+# The handle of the running program is enough: libc is linked into it.  Nothing is looked up until a call is made.
+_libc = ctypes.CDLL(None, use_errno=True)
+
+_HINTS = {
+    errno.EPERM: "operation not permitted: it needs root, or a user namespace in which we are root",
+    errno.ENOSPC: "no room: the limit in /proc/sys/user (max_net_namespaces, max_user_namespaces) is reached",
+    errno.EMFILE: "too many open files: raise the limit (ulimit -n); each node takes two",
+}
+_MISSING = "; this kernel lacks a module: 'shadowlab doctor' names it, and the embedded kernel has it"
+_WORD_HINTS = {
+    "Specified qdisc kind is unknown": _MISSING,
+    "TC classifier not found": _MISSING,
+    "Unknown device type": _MISSING,
+}
+
+
+def refusal(tried: str, number: int, words: str = "") -> KernelRefusedError:
+    """The error for an errno.  ``words`` are the kernel's own, where it gave any; they say more than the number."""
+    return KernelRefusedError(
+        tried=tried,
+        errno_name=errno.errorcode.get(number, str(number)),
+        why=words + _WORD_HINTS.get(words.rstrip("."), "") or _HINTS.get(number) or os.strerror(number).lower(),
+    )
+
+
+def _check(result: int, tried: str) -> None:
+    if result != 0:
+        raise refusal(tried, ctypes.get_errno())
+
+
+def unshare(flags: int, tried: str) -> None:
+    """Leave namespaces for fresh ones; of network namespaces, only the calling thread does."""
+    _check(_libc.unshare(ctypes.c_int(flags)), tried)
+
+
+def setns(fd: int, kind: int, tried: str) -> None:
+    """Move the calling thread into the namespace behind ``fd``."""
+    _check(_libc.setns(ctypes.c_int(fd), ctypes.c_int(kind)), tried)
+
+
+def make_mounts_private() -> None:
+    """No mount made from here on is seen outside of this mount namespace."""
+    _check(
+        _libc.mount(b"none", b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None), "make the mount namespace private"
+    )
+
+
+def adopt_orphans() -> None:
+    """Descendants that lose their parent become children of this process instead of init's."""
+    zero = ctypes.c_ulong(0)
+    _check(
+        _libc.prctl(ctypes.c_int(PR_SET_CHILD_SUBREAPER), ctypes.c_ulong(1), zero, zero, zero),
+        "become the parent of orphaned descendants",
+    )
