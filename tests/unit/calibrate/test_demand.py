@@ -1,0 +1,201 @@
+"""Each connection becomes a demand by what its records prove, or says what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from shadowlab.calibrate.demand import Demands, flows_from_connections, read_demands, time_shares
+from shadowlab.model.network import Link, Network, Node
+from shadowlab.model.telemetry import TcpRecord
+
+NETWORK = Network(
+    name="two",
+    nodes=(Node(id="web", kind="host"), Node(id="db", kind="host")),
+    links=(Link(id="web-db", a="web", b="db"),),
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A connection as telemetry describes it."""
+
+    sender_records: tuple[TcpRecord, ...] = ()
+    receiver_records: tuple[TcpRecord, ...] = ()
+    source: str = "web"
+    target: str = "db"
+    source_port: int = 40000
+    target_port: int = 5432
+
+
+def record(at_s: float = 0, **fields: Any) -> TcpRecord:
+    known: dict[str, Any] = {"mss": 1448, "congestion_control": "bbr"} | fields
+    return TcpRecord(
+        at_ns=round(at_s * 1e9),
+        instance="web",
+        local_address="10.0.0.1",
+        local_port=40000,
+        peer_address="10.0.0.2",
+        peer_port=5432,
+        **known,
+    )
+
+
+def spent(busy_s: float, rwnd_s: float = 0, sndbuf_s: float = 0) -> dict[str, int]:
+    return {
+        "busy_ns": round(busy_s * 1e9),
+        "rwnd_limited_ns": round(rwnd_s * 1e9),
+        "sndbuf_limited_ns": round(sndbuf_s * 1e9),
+    }
+
+
+def demand(*connections: Seen, **options: Any) -> Demands:
+    return read_demands(connections, NETWORK, **options)
+
+
+def test_an_application_limited_flow_is_paced_at_what_was_acknowledged_between_two_dumps() -> None:
+    seen = Seen(
+        (
+            record(0, bytes_acked=1_000_000, app_limited=True, delivery_rate_bps=10**9, not_sent_bytes=0, **spent(1)),
+            record(10, bytes_acked=3_500_000, app_limited=True, delivery_rate_bps=10**9, not_sent_bytes=0, **spent(11)),
+        )
+    )
+
+    (flow,) = demand(seen).flows
+
+    assert (flow.id, flow.flow_class, flow.rate_bps) == ("web→db:5432", "paced", 2_000_000)
+    assert (flow.congestion_control, flow.mss, flow.window_bytes, flow.service) == ("bbr", 1448, None, "postgresql")
+    assert flow.evidence == (
+        "application-limited: marked so in 2 of 2 records, nothing left unsent; 2 Mbit/s (bytes acknowledged over 10 s)"
+    )
+
+
+def test_a_flow_that_is_mostly_idle_is_paced_even_without_the_mark() -> None:
+    seen = Seen((record(0, bytes_acked=0, **spent(0)), record(10, bytes_acked=125_000, **spent(1))))
+
+    (flow,) = demand(seen).flows
+
+    assert (flow.flow_class, flow.rate_bps) == ("paced", 100_000)
+    assert "nothing in flight 90 % of the time" in flow.evidence
+
+
+def test_a_flow_held_by_the_receivers_window_gets_that_window() -> None:
+    seen = Seen(
+        (
+            record(0, bytes_acked=0, send_window_bytes=65_536, **spent(0)),
+            record(10, bytes_acked=10**7, send_window_bytes=65_536, **spent(10, rwnd_s=8)),
+        )
+    )
+
+    (flow,) = demand(seen).flows
+
+    assert (flow.flow_class, flow.window_bytes, flow.rate_bps) == ("receiver-limited", 65_536, None)
+
+
+@pytest.mark.parametrize(
+    ("receiver", "window"), [({"receive_window_bytes": 30_000}, 30_000), ({"receive_buffer_bytes": 50_000}, 25_000)]
+)
+def test_the_receivers_own_record_gives_the_window_where_the_sender_does_not(
+    receiver: dict[str, int], window: int
+) -> None:
+    sender = (record(0, bytes_acked=0, **spent(0)), record(10, bytes_acked=10**7, **spent(10, rwnd_s=8)))
+
+    (flow,) = demand(Seen(sender, (record(10, **receiver),))).flows
+
+    assert flow.window_bytes == window
+
+
+def test_a_network_limited_flow_is_greedy() -> None:
+    seen = Seen(
+        (
+            record(0, bytes_acked=0, app_limited=False, **spent(0)),
+            record(10, bytes_acked=10**7, app_limited=False, not_sent_bytes=10**6, **spent(10, rwnd_s=1)),
+        )
+    )
+
+    (flow,) = demand(seen).flows
+
+    assert (flow.flow_class, flow.rate_bps, flow.window_bytes) == ("greedy", None, None)
+    assert flow.evidence == "network-limited 90 % of the time"
+
+
+def test_an_old_mark_does_not_outweigh_data_waiting_to_be_sent() -> None:
+    seen = Seen(
+        (
+            record(0, bytes_acked=0, app_limited=True, **spent(0)),
+            record(10, bytes_acked=10**7, app_limited=True, not_sent_bytes=10**6, **spent(10)),
+        )
+    )
+
+    assert demand(seen).flows[0].flow_class == "greedy"
+
+
+def test_one_dump_gives_a_rate_only_if_the_delivery_rate_is_the_present_one() -> None:
+    present = Seen((record(delivery_rate_bps=5_000_000, app_limited=False, **spent(3, sndbuf_s=2)),))
+    past = Seen((record(delivery_rate_bps=5_000_000, app_limited=True, not_sent_bytes=0, **spent(3)),))
+
+    known, unknown = demand(present), demand(past)
+
+    assert [(flow.flow_class, flow.rate_bps) for flow in known.flows] == [("paced", 5_000_000)]
+    assert unknown.flows == ()
+    assert unknown.unknown == (
+        "web→db:5432: its rate is unknown: recorded at one point in time, and its delivery rate is a past maximum "
+        "(application-limited); record a second dump",
+    )
+
+
+def test_the_receivers_counters_stand_in_for_a_sender_that_was_not_recorded() -> None:
+    seen = Seen((), (record(0, bytes_received=0), record(8, bytes_received=10**6)))
+
+    (flow,) = demand(seen).flows
+
+    assert (flow.flow_class, flow.rate_bps, flow.congestion_control) == ("paced", 1_000_000, "cubic")
+    assert "congestion control unknown, cubic assumed" in flow.evidence
+
+
+def test_an_idle_connection_has_no_demand_and_is_named() -> None:
+    seen = Seen((record(0, bytes_acked=500, **spent(0)), record(10, bytes_acked=500, **spent(0))))
+
+    assert demand(seen) == Demands(flows=(), unknown=("web→db:5432: it moved no byte between its records",))
+
+
+def test_full_size_telemetry_is_divided_by_its_scale() -> None:
+    paced = Seen((record(0, bytes_acked=0, **spent(0)), record(10, bytes_acked=125_000_000, **spent(1))))
+    held = Seen(
+        (
+            record(0, bytes_acked=0, send_window_bytes=65_536, **spent(0)),
+            record(10, bytes_acked=10**7, send_window_bytes=65_536, **spent(10, rwnd_s=8)),
+        ),
+        target_port=80,
+    )
+
+    http, postgres = demand(paced, held, telemetry_scale=100).flows
+
+    assert postgres.rate_bps == 1_000_000
+    assert http.window_bytes == 2 * 1448
+    assert "scaled down to 655, raised to 2896" in http.evidence
+
+
+def test_ids_name_the_service_and_stay_apart() -> None:
+    records = (record(0, bytes_acked=0, **spent(0)), record(10, bytes_acked=10**6, **spent(9)))
+    download = Seen(records, source="db", target="web", source_port=443, target_port=50000)
+    twins = [Seen(records, source_port=port) for port in (40001, 40000)]
+
+    flows = flows_from_connections([*twins, download], NETWORK)
+
+    assert [flow.id for flow in flows] == ["db:443→web", "web→db:5432#40000", "web→db:5432#40001"]
+    assert flows == flows_from_connections([download, *reversed(twins)], NETWORK)
+
+
+def test_shares_of_time_are_differences_and_add_up() -> None:
+    shares = time_shares([record(0, **spent(100, 50, 20)), record(10, **spent(108, 52, 21))])
+
+    assert shares is not None
+    assert (shares.idle, shares.rwnd, shares.sndbuf, shares.network) == pytest.approx((0.2, 0.2, 0.1, 0.5))
+
+
+def test_a_scale_of_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="above zero"):
+        demand(telemetry_scale=0)
