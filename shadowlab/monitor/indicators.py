@@ -1,0 +1,198 @@
+"""Raw records become indicators.
+
+In: a run folder and what was watched in it.  Out: series per path and per link, one value per window.
+Never: a judgement; a value where nothing was observed (that is NaN).  Runs outside the segment.
+
+Window k covers [k, k + 1) times ``window_ns`` and is labelled with its *end*, the first moment at which it is known.
+Counters become differences between samples; a difference belongs to the window its middle lies in.  Where a counter
+went back, or a flow is on another connection, counting began anew, and the new value is the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shadowlab.model.flow import FlowSpec, Path
+from shadowlab.model.kpi import SeriesTable
+from shadowlab.monitor.layout import FLAG_CLOSED, FLAG_IDLE
+from shadowlab.monitor.probe_statistics import answered_statistics, count_probes
+from shadowlab.monitor.raw_records import INFO_BYTES_NEEDED, read_probes, read_queues, read_tcp
+
+_ESTABLISHED = 1
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PathCounts:
+    """What the localiser weighs: per window and path, shape (T, P) each."""
+
+    times_ns: Ints
+    paths: tuple[str, ...]
+    probes_sent: Ints
+    probes_lost: Ints
+    segments_sent: Ints
+    segments_retransmitted: Ints
+
+
+def path_table(
+    folder: FilePath, paths: Sequence[Path], flows: Sequence[FlowSpec], duration_ns: int, window_ns: int
+) -> SeriesTable:
+    """The indicators of :data:`~shadowlab.model.kpi.KPIS` whose subject is a path."""
+    times_ns = window_ends(duration_ns, window_ns)
+    shape = (len(times_ns), len(paths))
+    probes = read_probes(folder)
+    sent, lost = count_probes(probes, shape, window_ns)
+    values = answered_statistics(probes, shape, window_ns)
+    with np.errstate(invalid="ignore"):
+        values["loss"] = lost / np.where(sent > 0, sent, np.nan)
+    values |= _flow_values(read_tcp(folder, len(flows)), _path_of_flows(paths, flows), shape, window_ns)
+    return SeriesTable(times_ns=times_ns, subjects=tuple(str(path) for path in paths), values=values)
+
+
+def path_counts(
+    folder: FilePath, paths: Sequence[Path], flows: Sequence[FlowSpec], duration_ns: int, window_ns: int
+) -> PathCounts:
+    """Raw counts per window and path."""
+    times_ns = window_ends(duration_ns, window_ns)
+    shape = (len(times_ns), len(paths))
+    sent, lost = count_probes(read_probes(folder), shape, window_ns)
+    tcp = read_tcp(folder, len(flows))
+    rows, columns = _cells(_windows(tcp["at_ns"], window_ns), _path_of_flows(paths, flows))
+    counted = _counted(tcp)
+    return PathCounts(
+        times_ns=times_ns,
+        paths=tuple(str(path) for path in paths),
+        probes_sent=sent,
+        probes_lost=lost,
+        segments_sent=_sum(shape, rows, columns, _differences(tcp, "data_segs_out"), counted).astype(np.int64),
+        segments_retransmitted=_sum(shape, rows, columns, _differences(tcp, "total_retrans"), counted).astype(np.int64),
+    )
+
+
+def link_table(
+    folder: FilePath, directions: Sequence[str], rates_bps: Sequence[int | None], duration_ns: int, window_ns: int
+) -> SeriesTable:
+    """The indicators whose subject is a link.  ``directions`` and their rates are in the order the observer had its
+    interfaces; a direction without a rate has no utilisation."""
+    times_ns = window_ends(duration_ns, window_ns)
+    shape = (len(times_ns), len(directions))
+    queues = read_queues(folder, len(directions))
+    rows, columns = _cells(_windows(queues["at_ns"], window_ns), np.arange(len(directions)))
+    covered_s = _covered_s(queues["at_ns"], shape[0], window_ns)
+    seen = np.ones((max(len(queues) - 1, 0), len(directions)), dtype=bool)
+    again = np.zeros_like(seen)
+    sent = _sum(shape, rows, columns, _since(queues["sent_packets"], again), seen)
+    dropped = _sum(shape, rows, columns, _since(queues["drops"], again), seen)
+    held = _sum(shape, rows, columns, queues["queued_packets"][1:].astype(np.float64), seen)
+    samples = _sum(shape, rows, columns, np.ones_like(seen, dtype=np.float64), seen)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        megabits = _sum(shape, rows, columns, _since(queues["sent_bytes"], again), seen) * 8e-6 / covered_s[:, None]
+        rates = np.array([np.nan if rate is None else rate * 1e-6 for rate in rates_bps])
+        offered = np.where(samples > 0, dropped + sent, np.nan)
+        values = {
+            "link_throughput_mbps": megabits,
+            "link_utilisation": megabits / rates[None, :],
+            # A silent link loses nothing: 0, not unknown.
+            "link_loss": np.where(offered == 0, 0.0, dropped / offered),
+            "link_queue_packets": held / samples,
+        }
+    return SeriesTable(times_ns=times_ns, subjects=tuple(directions), values=values)
+
+
+def window_ends(duration_ns: int, window_ns: int) -> Ints:
+    """The labels of all whole windows of a run, shape (T,)."""
+    if window_ns <= 0:
+        raise ValueError(f"a window must be longer than nothing, got {window_ns} ns")
+    return np.arange(1, duration_ns // window_ns + 1, dtype=np.int64) * window_ns
+
+
+def _flow_values(tcp: NDArray[Any], path_of: Ints, shape: tuple[int, int], window_ns: int) -> dict[str, Floats]:
+    rows, columns = _cells(_windows(tcp["at_ns"], window_ns), path_of)
+    counted = _counted(tcp)
+    covered_s = _covered_s(tcp["at_ns"], shape[0], window_ns)
+    observed = _sum(shape, rows, columns, np.ones(counted.shape), counted)
+    acked = _sum(shape, rows, columns, _differences(tcp, "bytes_acked"), counted)
+    sent = _sum(shape, rows, columns, _differences(tcp, "data_segs_out"), counted)
+    again = _sum(shape, rows, columns, _differences(tcp, "total_retrans"), counted)
+    later = tcp[1:]
+    alive = (later["state"] == _ESTABLISHED) & (later["info_bytes"] >= INFO_BYTES_NEEDED)
+    alive &= (later["flags"] == 0) & (later["srtt_us"] > 0)
+    count = _sum(shape, rows, columns, np.ones(alive.shape), alive)
+    srtt = _sum(shape, rows, columns, later["srtt_us"] * 1e-3, alive)
+    cwnd = _sum(shape, rows, columns, later["cwnd"].astype(np.float64), alive)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "throughput_mbps": np.where(observed > 0, acked * 8e-6 / covered_s[:, None], np.nan),
+            "retransmission_share": again / np.where(sent > 0, sent, np.nan),
+            "srtt_ms": srtt / np.where(count > 0, count, np.nan),
+            "cwnd_segments": cwnd / np.where(count > 0, count, np.nan),
+        }
+
+
+def _path_of_flows(paths: Sequence[Path], flows: Sequence[FlowSpec]) -> Ints:
+    """The path index of each flow, -1 for a flow of no path, shape (F,)."""
+    index = {path: number for number, path in enumerate(paths)}
+    return np.array([index.get(Path(source=flow.source, target=flow.target), -1) for flow in flows], dtype=np.int64)
+
+
+def _windows(at_ns: NDArray[Any], window_ns: int) -> Ints:
+    """The window of each interval between samples, by its middle, shape (S - 1,)."""
+    moments = at_ns[:, 0].astype(np.int64) if at_ns.size else np.zeros(0, dtype=np.int64)
+    windows: Ints = (moments[1:] + moments[:-1]) // 2 // window_ns
+    return windows
+
+
+def _covered_s(at_ns: NDArray[Any], windows: int, window_ns: int) -> Floats:
+    """Seconds of each window that lie between samples; NaN where there are none, shape (T,)."""
+    covered = np.zeros(windows)
+    if at_ns.size:
+        rows = _windows(at_ns, window_ns)
+        inside = rows < windows
+        np.add.at(covered, rows[inside], np.diff(at_ns[:, 0])[inside] * 1e-9)
+    return np.where(covered > 0, covered, np.nan)
+
+
+def _cells(windows: Ints, subjects: Ints) -> tuple[Ints, Ints]:
+    """Row and column of every (interval, source) in a table, shape (S - 1, F) each."""
+    rows, columns = np.broadcast_arrays(windows[:, None], subjects[None, :])
+    return rows, columns
+
+
+def _sum(shape: tuple[int, int], rows: Ints, columns: Ints, values: Floats, chosen: NDArray[np.bool_]) -> Floats:
+    """Sums of the chosen values per cell; what lies outside the table is left out."""
+    table = np.zeros(shape)
+    chosen = chosen & (rows < shape[0]) & (columns >= 0)
+    np.add.at(table, (rows[chosen], columns[chosen]), values[chosen])
+    return table
+
+
+def _counted(tcp: NDArray[Any]) -> NDArray[np.bool_]:
+    """Intervals in which a flow was there: begun by their end, and not closed at their beginning.
+
+    A flow whose connection failed is there: it delivers nothing.  One of a kernel that knows too little is not.
+    """
+    begun = (tcp["flags"][1:] & FLAG_IDLE) == 0
+    ended = (tcp["flags"][:-1] & FLAG_CLOSED) != 0
+    known = (tcp["info_bytes"][1:] == 0) | (tcp["info_bytes"][1:] >= INFO_BYTES_NEEDED)
+    counted: NDArray[np.bool_] = begun & ~ended & known
+    return counted
+
+
+def _differences(tcp: NDArray[Any], field: str) -> Floats:
+    return _since(tcp[field], tcp["attempt"][1:] != tcp["attempt"][:-1])
+
+
+def _since(counter: NDArray[Any], again: NDArray[np.bool_]) -> Floats:
+    """Growth of a counter from sample to sample, shape (S - 1, F); ``again`` marks where counting began anew."""
+    new = counter[1:].astype(np.float64)
+    old = counter[:-1].astype(np.float64)
+    growth: Floats = np.where(again | (new < old), new, new - old)
+    return growth
