@@ -63,8 +63,8 @@ def run_in_guest(
         cpu = min(os.sched_getaffinity(0))
     folder = Path(os.path.realpath(folder))
     with (
-        control_folder(folder, entry=entry, job=job, path=import_path(), deadline_ns=virtual_deadline_ns) as control,
         cleanup_on_sigterm(),
+        control_folder(folder, entry=entry, job=job, path=import_path(), deadline_ns=virtual_deadline_ns) as control,
     ):
         arguments = kernel_arguments(
             clock=clock,

@@ -116,13 +116,20 @@ def write_manifest(kernel: BuiltKernel) -> None:
 
 
 def list_kernels() -> list[BuiltKernel]:
-    """Every complete kernel in the cache, newest version first."""
+    """Every complete kernel in the cache: newest version first, and of one version the one built last."""
     try:
         folders = sorted(kernels_folder().iterdir())
     except OSError:
         return []
     found = [kernel for folder in folders if (kernel := read_kernel(folder)) is not None]
-    return sorted(found, key=lambda kernel: version_order(kernel.version), reverse=True)
+    return sorted(found, key=lambda kernel: (version_order(kernel.version), _built_at(kernel)), reverse=True)
+
+
+def _built_at(kernel: BuiltKernel) -> int:
+    try:
+        return (kernel.folder / MANIFEST_FILE).stat().st_mtime_ns
+    except OSError:  # removed this moment
+        return 0
 
 
 def find_kernel(clock: Clock) -> BuiltKernel | None:

@@ -26,17 +26,18 @@ from shadowlab.guest import init
 def control_folder(folder: Path, *, entry: str, job: bytes, path: list[str], deadline_ns: int) -> Iterator[Path]:
     """The control folder with its input files, for the length of the ``with`` block."""
     control = folder / init.CONTROL_FOLDER
+    lock = -1
+    ours = True
     try:
-        control.mkdir(mode=0o700, exist_ok=True)
-        lock = os.open(control, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be used as the folder of a run: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise InputError(f"{folder}: another run is going on in this folder") from None
-    try:
+        try:
+            control.mkdir(mode=0o700, exist_ok=True)
+            lock = os.open(control, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            ours = False
+            raise InputError(f"{folder}: another run is going on in this folder") from None
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be used as the folder of a run: {error.strerror}") from error
         for left_by_a_killed_run in control.iterdir():
             left_by_a_killed_run.unlink()
         (control / init.JOB_FILE).write_bytes(job)
@@ -49,8 +50,10 @@ def control_folder(folder: Path, *, entry: str, job: bytes, path: list[str], dea
             raise
         raise CannotRunError(f"{folder}: the disk is full") from error
     finally:
-        shutil.rmtree(control, ignore_errors=True)
-        os.close(lock)
+        if ours:
+            shutil.rmtree(control, ignore_errors=True)
+        if lock >= 0:
+            os.close(lock)
 
 
 @dataclass

@@ -88,6 +88,14 @@ def kernel_lines(console: bytes) -> tuple[str, ...]:
     return tuple(line for line in lines if line and not any(noise in line for noise in NOISE))
 
 
+def telling_lines(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """The last lines; of a panic, those from its first on: the reason stands above the registers and the stack."""
+    for number, line in enumerate(lines):
+        if "Kernel panic" in line:
+            return lines[number : number + LAST_LINES]
+    return lines[-LAST_LINES:]
+
+
 def judge_ending(ending: Ending, death: Death, limits: Limits) -> GuestOutcome:
     """An outcome if the function came back; otherwise an error that says why it did not."""
     if ending.code is not None:
@@ -103,7 +111,7 @@ def judge_ending(ending: Ending, death: Death, limits: Limits) -> GuestOutcome:
     if death.output_lines:
         parts += ["last lines of output:", *(f"  {line}" for line in death.output_lines)]
     if death.kernel_lines:
-        parts += ["last kernel lines:", *(f"  {line}" for line in death.kernel_lines[-LAST_LINES:])]
+        parts += ["last kernel lines:", *(f"  {line}" for line in telling_lines(death.kernel_lines))]
     raise ShadowFailedError("\n".join(parts))
 
 
