@@ -13,7 +13,7 @@ from collections.abc import Mapping
 _UNIT = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 _SPEED = re.compile(
     r"(?:(?P<count>\d{1,3})\s*[x*×]\s*)?(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>[kmgt])"
-    r"(?:b|bit|bits|bps|b/s|bit/s|bits/s|bitps|ig|igabit|igabits|bs|be|ige|egabit)?(?![a-z])",
+    r"(?:(?:iga|ega)?b(?:its?)?(?:ps|/s)?|(?:b|ig)?e)?(?![a-z])",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
