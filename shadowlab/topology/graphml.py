@@ -102,10 +102,10 @@ def _degrees(node: Element, key: str, limit: float) -> float | None:
     return value if -limit <= value <= limit else None
 
 
-def safe_name(label: str) -> str:
-    """Letters, digits, ``.``, ``_`` and ``-`` only, accents dropped, at most 16 characters; may be empty."""
+def safe_name(label: str, longest: int = _LONGEST_NAME) -> str:
+    """Letters, digits, ``.``, ``_`` and ``-`` only, accents dropped, at most ``longest`` of them; may be empty."""
     plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
-    return _UNSAFE.sub("-", plain).strip("-.")[:_LONGEST_NAME].rstrip("-.")
+    return _UNSAFE.sub("-", plain).strip("-.")[:longest].rstrip("-.")
 
 
 class _Unique:
@@ -151,7 +151,7 @@ class _Resolver:
                 links.append(access)
         title = self._graph.data.get("Network") or self._graph.data.get("label") or self._file.rpartition("/")[2]
         return Network(
-            name=safe_name(title.removesuffix(".graphml")) or "map",
+            name=safe_name(title.removesuffix(".graphml"), 40) or "map",
             nodes=tuple(nodes),
             links=tuple(links),
             rate_scale=self._options.rate_scale,
@@ -171,7 +171,7 @@ class _Resolver:
                 message = f"{describe_pieces(named)}; join them, or ask for the largest piece only"
                 raise InputError(Fault(place=self._graph.place, message=message))
             left = sum(map(len, found[1:]))
-            self._note("map", f"{left} nodes left out", "not joined to the largest piece")
+            self._note("map", f"nodes left out: {left}", "not joined to the largest piece")
         return frozenset(found[0])
 
     def _router(self, node: Element) -> Node:

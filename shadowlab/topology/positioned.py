@@ -18,7 +18,6 @@ from shadowlab.topology.compose import Spot, compose, decode_text
 from shadowlab.topology.wording import plain_faults
 
 M = TypeVar("M", bound=pydantic.BaseModel)
-DataPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,11 +20,17 @@ _NOWHERE = -1
 
 
 def shortest_routes(
-    network: Network, fabric: Fabric, *, avoid: frozenset[str] = frozenset(), metrics: Mapping[str, int] | None = None
+    network: Network,
+    fabric: Fabric,
+    *,
+    avoid: frozenset[str] = frozenset(),
+    metrics: Mapping[str, int] | None = None,
+    partial: bool = False,
 ) -> tuple[Route, ...]:
     """One route per node and destination host; a single default route for a host with a single link.
 
-    Nodes and destinations follow map order.  Raises ValueError naming the pair of hosts that has no path.
+    Nodes and destinations follow map order.  Raises ValueError naming the pair of hosts that has no path; with
+    ``partial`` such pairs are left without a route, as routers leave them when links have failed.
     """
     graph = _Graph(network, avoid, metrics)
     hosts = network.hosts
@@ -35,7 +41,7 @@ def shortest_routes(
         interfaces = fabric.by_node.get(node.id, ())
         index = graph.index[node.id]
         for host, hops in zip(hosts, per_host, strict=True):
-            if node.kind == "host" and node.id != host.id and hops[index] == _NOWHERE:
+            if not partial and node.kind == "host" and node.id != host.id and hops[index] == _NOWHERE:
                 raise ValueError(graph.no_path(node.id, host.id))
         if node.kind == "host" and len(interfaces) == 1:
             only = interfaces[0]

@@ -149,7 +149,7 @@ def test_a_map_in_pieces_is_refused_or_its_largest_piece_taken() -> None:
     network = read_graphml(text, name="z", options=MapOptions(hosts_per_router=0, largest_component=True))
     assert [one.id for one in network.nodes] == ["b", "c"]
     assert network.derived[0] == Derived(
-        subject="map", value="1 nodes left out", origin="not joined to the largest piece"
+        subject="map", value="nodes left out: 1", origin="not joined to the largest piece"
     )
 
 

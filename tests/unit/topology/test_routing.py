@@ -74,6 +74,15 @@ def test_avoiding_the_only_way_names_the_pair() -> None:
     assert separated_hosts(SQUARE, avoid=both) == ("A", "B")
 
 
+def test_what_failed_links_cut_off_is_left_without_a_route_on_request() -> None:
+    fabric = address(SQUARE)
+
+    routes = shortest_routes(SQUARE, fabric, avoid=frozenset({"b-c", "d-c"}), partial=True)
+
+    assert [route.destination for route in routes if route.node == "a"] == [fabric.node_address["A"]]
+    assert [route.destination for route in routes if route.node == "c"] == [fabric.node_address["B"]]
+
+
 def test_parallel_links_are_told_apart_by_metric_then_name() -> None:
     lab = network("A-a", "B-b", "a-b':1", "a-b:1")
 
