@@ -6,9 +6,18 @@ A plan is a tuple of these; a timeline holds some with a time; a rehearsed cure 
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 from shadowlab.model.impairment import Impairment
+
+_LONGEST_NAME = 15
+
+
+def ingress_device(interface: str) -> str:
+    """The name of the IFB for what arrives at an interface: the same every time, and never another interface's."""
+    name = f"i.{interface}"
+    return name if len(name.encode()) <= _LONGEST_NAME else f"i.{interface[:4]}.{zlib.crc32(interface.encode()):08x}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +81,11 @@ class ImpairIngress:
     direction: str
     impairment: Impairment
 
+    @property
+    def device(self) -> str:
+        """The IFB, whose queue the direction then has."""
+        return ingress_device(self.interface)
+
     def describe(self) -> str:
         return f"impair {self.direction} at {self.node}/{self.interface} (arrival): {self.impairment.describe()}"
 
@@ -126,6 +140,13 @@ class RunScript:
     text: str
     environment: tuple[tuple[str, str], ...]
     timeout_ns: int
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Its interpreter, which reads it from standard input: the one its first line names (``#!``), or the shell."""
+        first = self.text.split("\n", 1)[0]
+        words = first[2:].split() if first.startswith("#!") else []
+        return tuple(words) or ("/bin/sh",)
 
     def describe(self) -> str:
         return f"script {self.name} in {self.node}"
