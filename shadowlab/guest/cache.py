@@ -157,9 +157,12 @@ def need_kernel(clock: Clock) -> BuiltKernel:
 
 def remove_kernel(key: str) -> BuiltKernel:
     """Remove one kernel, named by its key or an unambiguous beginning of it."""
-    matches = [kernel for kernel in list_kernels() if kernel.key.startswith(key)]
+    kernels = list_kernels()
+    matches = [kernel for kernel in kernels if kernel.key == key] or [
+        kernel for kernel in kernels if kernel.key.startswith(key)
+    ]
     if len(matches) != 1:
-        known = ", ".join(kernel.key for kernel in list_kernels()) or "none"
+        known = ", ".join(sorted(kernel.key for kernel in kernels)) or "none"
         problem = "names no kernel" if not matches else "names more than one kernel"
         raise InputError(f"{key!r} {problem}; kernels in {kernels_folder()}: {known}")
     shutil.rmtree(matches[0].folder)
