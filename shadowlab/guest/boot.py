@@ -63,10 +63,13 @@ def run_in_guest(
         allowed = sorted(os.sched_getaffinity(0))
         cpu = allowed[threading.get_native_id() % len(allowed)]  # several callers should not all meet on the first
     folder = Path(os.path.realpath(folder))
-    with (
-        cleanup_on_sigterm(),
-        control_folder(folder, entry=entry, job=job, path=import_path(), deadline_ns=virtual_deadline_ns) as control,
-    ):
+    boot: dict[str, object] = {
+        "entry": entry,
+        "path": import_path(),
+        "deadline_ns": virtual_deadline_ns,
+        "modules": "" if kernel.modules is None else str(kernel.modules / kernel.version),
+    }
+    with cleanup_on_sigterm(), control_folder(folder, job=job, boot=boot) as control:
         arguments = kernel_arguments(
             clock=clock,
             memory_bytes=memory_bytes,

@@ -23,8 +23,11 @@ from shadowlab.guest import init
 
 
 @contextmanager
-def control_folder(folder: Path, *, entry: str, job: bytes, path: list[str], deadline_ns: int) -> Iterator[Path]:
-    """The control folder with its input files, for the length of the ``with`` block."""
+def control_folder(folder: Path, *, job: bytes, boot: dict[str, object]) -> Iterator[Path]:
+    """The control folder with its input files, for the length of the ``with`` block.
+
+    ``boot`` is what `init.py` wants to know: ``entry``, ``path``, ``deadline_ns``, ``modules``.
+    """
     control = folder / init.CONTROL_FOLDER
     lock = -1
     ours = True
@@ -41,9 +44,7 @@ def control_folder(folder: Path, *, entry: str, job: bytes, path: list[str], dea
         for left_by_a_killed_run in control.iterdir():
             left_by_a_killed_run.unlink()
         (control / init.JOB_FILE).write_bytes(job)
-        (control / init.BOOT_FILE).write_bytes(
-            marshal.dumps({"entry": entry, "path": path, "deadline_ns": deadline_ns})
-        )
+        (control / init.BOOT_FILE).write_bytes(marshal.dumps(boot))
         yield control
     except OSError as error:
         if error.errno != errno.ENOSPC:

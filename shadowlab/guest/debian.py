@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from shadowlab.guest.cache import PRELOAD_FILE, BuiltKernel, cache_folder
+from shadowlab.guest.cache import PRELOAD_FILE, BuiltKernel, cache_folder, version_order
 
 PROGRAM = Path("/usr/bin/linux.uml")
 MODULES = Path("/usr/lib/uml/modules")
@@ -41,7 +41,7 @@ def installed_kernel(*, program: Path = PROGRAM, modules: Path = MODULES) -> Bui
 def _newest_modules(modules: Path) -> str:
     """The package's kernel version, which is the name of its modules' folder."""
     try:
-        return max((folder.name for folder in modules.iterdir()), default="unknown")
+        return max((folder.name for folder in modules.iterdir()), key=version_order, default="unknown")
     except OSError:
         return "unknown"
 

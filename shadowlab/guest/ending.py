@@ -17,8 +17,18 @@ from shadowlab.guest import init
 
 LAST_LINES = 30
 
-NOISE = ("Failed to initialize umid", "make_umid - ", "remove_umid_dir", "reboot: Power down")
-"""What the kernel says because it finds no place for its pid file: wanted, see `command_line`."""
+NOISE = (
+    # It finds no place for its pid file: wanted, see `command_line`.
+    "Failed to initialize umid",
+    "make_umid - ",
+    "remove_umid_dir",
+    "reboot: ",
+    # Debian's kernel, at every boot.
+    "SELinux: ",
+    "mmapper_init - ",
+    "Failed to initialize ubd device",
+)
+"""What the kernel always says."""
 
 
 @dataclass(frozen=True, kw_only=True)

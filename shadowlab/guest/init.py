@@ -125,6 +125,10 @@ def main() -> None:
     use_output()
     os.chdir(JOB_FOLDER)
     sys.path[:] = boot["path"]
+    if boot["modules"]:
+        from shadowlab.guest.modules import insert_modules
+
+        insert_modules(boot["modules"])
     _libc.sethostname(b"shadow", 6)
     wait_ns = FIRST_SECOND_NS - time.monotonic_ns()
     if wait_ns > 0:

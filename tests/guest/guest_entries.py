@@ -142,3 +142,8 @@ def leaves_a_child(_job_path: str, _folder: str) -> int:
         time.sleep(10_000)
         os._exit(0)
     return 0
+
+
+def sleeps_half_a_second(_job_path: str, _folder: str) -> int:
+    time.sleep(0.5)
+    return 0

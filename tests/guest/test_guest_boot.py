@@ -143,3 +143,21 @@ def test_what_a_killed_run_left_in_its_folder_does_not_stop_the_next(boot: Boot,
 def test_a_missing_folder_is_named(boot: Boot, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere: cannot be used as the folder of a run: No such file or directory"):
         boot("greet", folder=tmp_path / "nowhere")
+
+
+def test_on_the_real_clock_a_second_takes_a_second(built_kernel: BuiltKernel, tmp_path: Path) -> None:
+    started = time.monotonic()
+
+    outcome = run_in_guest(
+        kernel=built_kernel,
+        entry="guest_entries:sleeps_half_a_second",
+        job=b"",
+        folder=tmp_path,
+        clock="real",
+        seed=1,
+        virtual_deadline_ns=60 * SECOND_NS,
+        wall_deadline_s=60,
+    )
+
+    assert outcome.exit_code == 0
+    assert time.monotonic() - started > 1.4  # the first second of the clock, and the half
