@@ -17,6 +17,12 @@ LOOPBACK = "lo"
 _LOCALHOST = "127.0.0.1"
 _LOOPBACK_INDEX = 1
 """Every namespace is born with its loopback, and it is the first."""
+FIRST_IFINDEX = 64
+"""Some kernels put tunnel devices (sit0, tunl0, …) into every new namespace; ours are numbered from beyond them.
+
+No two interfaces of a segment share a number: the kernel's link watch serves a veth at once whose two ends differ in
+theirs, and lets one wait for up to a second whose ends are equal (``linkwatch_urgent_event``).
+"""
 
 
 @dataclass(kw_only=True)
@@ -26,7 +32,6 @@ class InterfaceRecord:
     name: str
     ifindex: int
     peer: tuple[str, str] | None = None
-    up: bool = False
     went_down: bool = False
     neighbours: dict[str, str] = field(default_factory=dict)
     ifb: str | None = None
@@ -41,10 +46,9 @@ class NamespaceRecord:
     fd: int
     netlink: NetlinkSocket
     interfaces: dict[str, InterfaceRecord] = field(default_factory=dict)
-    next_index: int = _LOOPBACK_INDEX + 1
 
     def __post_init__(self) -> None:
-        self.interfaces[LOOPBACK] = InterfaceRecord(name=LOOPBACK, ifindex=_LOOPBACK_INDEX, up=True)
+        self.interfaces[LOOPBACK] = InterfaceRecord(name=LOOPBACK, ifindex=_LOOPBACK_INDEX)
 
     def interface(self, name: str, tried: str) -> InterfaceRecord:
         """The record of an interface, or the refusal the kernel would have given."""
@@ -53,10 +57,9 @@ class NamespaceRecord:
             raise KernelRefusedError(tried=tried, errno_name="ENODEV", why=f"{self.node} has no interface {name}")
         return found
 
-    def add(self, name: str, peer: tuple[str, str] | None = None) -> InterfaceRecord:
-        """A record for an interface about to be made, with the next free index."""
-        record = InterfaceRecord(name=name, ifindex=self.next_index, peer=peer)
-        self.next_index += 1
+    def add(self, name: str, ifindex: int, peer: tuple[str, str] | None = None) -> InterfaceRecord:
+        """Remember an interface that was made."""
+        record = InterfaceRecord(name=name, ifindex=ifindex, peer=peer)
         self.interfaces[name] = record
         return record
 
@@ -69,10 +72,12 @@ class NamespaceRecord:
 
 
 def read_links(namespace: NamespaceRecord) -> Mapping[str, bool]:
-    """Whether each interface carries packets, loopback left out."""
+    """Whether each interface carries packets; loopback and what we did not make are left out."""
     bodies = namespace.netlink.dump(rtnetlink.get_links(), f"read the links of {namespace.node}")
     states = map(rtnetlink.parse_link, bodies)
-    return {state.name: state.carries for state in states if state.name != LOOPBACK}
+    return {
+        state.name: state.carries for state in states if state.name in namespace.interfaces and state.name != LOOPBACK
+    }
 
 
 def read_addresses(namespace: NamespaceRecord) -> tuple[tuple[str, str, int], ...]:

@@ -11,6 +11,7 @@ their own that is always flushed first.
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import struct
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from shadowlab.errors import KernelRefusedError, ShadowFailedError
 from shadowlab.kernel import netns, qdisc
 from shadowlab.kernel.links import (
+    FIRST_IFINDEX,
     LOOPBACK,
     InterfaceRecord,
     NamespaceRecord,
@@ -52,7 +54,7 @@ _SYSCTLS_IPV6 = (
     ("net/ipv6/conf/default/disable_ipv6", "1"),
 )
 _LINKS_UP_NS = 5_000_000_000
-_LINKS_UP_PAUSE_S = 0.001
+_LINKS_UP_PAUSE_S = 0.002
 _NO_ROUTE = {"ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"}
 """What a lookup answers for: no route; forwarding off; a prohibiting route; a blackhole."""
 
@@ -65,6 +67,7 @@ class LinuxSegment:
         self._home_fd = -1
         self._veths = NetlinkSocket("the segment")
         self._namespaces: dict[str, NamespaceRecord] = {}
+        self._ifindices = itertools.count(FIRST_IFINDEX)
         self._batching = False
         self._unchecked: dict[tuple[str, str], tuple[str, Netem]] = {}
 
@@ -178,16 +181,16 @@ class LinuxSegment:
         for namespace, name in ((a, name_a), (b, name_b)):
             if name in namespace.interfaces or (node_a, name_a) == (node_b, name_b):
                 raise KernelRefusedError(tried=tried, errno_name="EEXIST", why=f"{namespace.node} has a {name} already")
-        end_a = VethEnd(name_a, a.next_index, mac_a, a.fd)
-        end_b = VethEnd(name_b, b.next_index + (a is b), mac_b, b.fd)
+        end_a = VethEnd(name_a, next(self._ifindices), mac_a, a.fd)
+        end_b = VethEnd(name_b, next(self._ifindices), mac_b, b.fd)
         try:
             self._veths.queue(rtnetlink.new_veth(end_a, end_b, mtu, f"{self._alias} {alias}"), tried)
         except ValueError as error:
             raise KernelRefusedError(tried=tried, errno_name="EINVAL", why=str(error)) from error
         if not self._batching or self._veths.full:
             self._veths.flush()
-        a.add(name_a, (node_b, name_b))
-        b.add(name_b, (node_a, name_a))
+        a.add(name_a, end_a.ifindex, (node_b, name_b))
+        b.add(name_b, end_b.ifindex, (node_a, name_a))
 
     def delete_link(self, node: str, name: str) -> None:
         tried = f"delete {node}/{name}"
@@ -196,11 +199,14 @@ class LinuxSegment:
         self._set(namespace, rtnetlink.delete_link(record.ifindex), tried)
         if self._batching:
             self._flush()
-        del namespace.interfaces[name]
+        gone = [(node, record)]
         if record.peer is not None:  # one end of a veth takes the other along
-            self._namespaces[record.peer[0]].interfaces.pop(record.peer[1], None)
-        if record.ifb is not None and record.ifb in namespace.interfaces:
-            self.delete_link(node, record.ifb)
+            other, other_name = record.peer
+            gone.append((other, self._namespaces[other].interface(other_name, tried)))
+        for owner, one in gone:
+            del self._namespaces[owner].interfaces[one.name]
+            if one.ifb is not None and one.ifb in self._namespaces[owner].interfaces:
+                self.delete_link(owner, one.ifb)
 
     def set_link_up(self, node: str, name: str, *, up: bool) -> None:
         tried = f"set {node}/{name} {'up' if up else 'down'}"
@@ -301,10 +307,11 @@ class LinuxSegment:
             return
         if record.ifb is not None or ifb in namespace.interfaces:
             raise KernelRefusedError(tried=tried, errno_name="EEXIST", why=f"{record.ifb or ifb} is in the way")
-        target = namespace.add(ifb)
-        self._set(namespace, rtnetlink.new_ifb(ifb, target.ifindex, f"{self._alias} {name}"), tried)
+        target = next(self._ifindices)
+        self._set(namespace, rtnetlink.new_ifb(ifb, target, f"{self._alias} {name}"), tried)
         self._set(namespace, pkt_sched.new_ingress(record.ifindex), tried)
-        self._set(namespace, pkt_sched.new_redirect(record.ifindex, target.ifindex), tried)
+        self._set(namespace, pkt_sched.new_redirect(record.ifindex, target), tried)
+        namespace.add(ifb, target)
         record.ifb = ifb
 
     def counters(self, node: str) -> Mapping[str, InterfaceCounters]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import signal
 
 from shadowlab.errors import KernelRefusedError
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 # The handle of the running program is enough: libc is linked into it.  Nothing is looked up until a call is made.
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -65,8 +66,16 @@ def make_mounts_private() -> None:
 
 def adopt_orphans() -> None:
     """Descendants that lose their parent become children of this process instead of init's."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1, "become the parent of orphaned descendants")
+
+
+def die_with_parent(parent: int) -> None:
+    """Be killed when the thread that started this process ends; end at once if process ``parent`` has ended already."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, "ask to be killed when the parent ends")
+    if os.getppid() != parent:
+        raise SystemExit(f"the process {parent} that started this one has ended")
+
+
+def _prctl(option: int, value: int, tried: str) -> None:
     zero = ctypes.c_ulong(0)
-    _check(
-        _libc.prctl(ctypes.c_int(PR_SET_CHILD_SUBREAPER), ctypes.c_ulong(1), zero, zero, zero),
-        "become the parent of orphaned descendants",
-    )
+    _check(_libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero), tried)

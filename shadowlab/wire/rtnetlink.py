@@ -33,12 +33,10 @@ RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
 RTM_NEWSTATS, RTM_GETSTATS = 92, 94
 
 AF_INET = 2
-IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x40, 0x10000
+IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
+IF_OPER_UNKNOWN, IF_OPER_UP = 0, 6
 IFNAME_BYTES = 15
 """An interface name has at most 15 bytes."""
-_CARRIES = IFF_UP | IFF_RUNNING | IFF_LOWER_UP
-"""RUNNING is the operational state, which follows the carrier (LOWER_UP) after a moment, up as well as down."""
-
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_IFALIAS = 1, 3, 4, 16, 18, 20
 IFLA_STATS64, IFLA_NET_NS_FD, IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES, IFLA_GSO_MAX_SEGS = 23, 28, 31, 32, 40
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
@@ -71,7 +69,7 @@ class VethEnd(NamedTuple):
 
 
 class LinkState(NamedTuple):
-    """One link of a dump.  ``carries``: up, and its carrier too (operstate UP, or UNKNOWN where a device has none)."""
+    """One link of a dump.  ``carries``: a packet sent now would leave."""
 
     ifindex: int
     name: str
@@ -216,19 +214,30 @@ def parse_link(body: bytes) -> LinkState:
     """One message of a link dump."""
     _, _, index, flags, _ = _LINK.unpack_from(body)
     found = attributes(body, _LINK.size)
-    info = attributes(found.get(IFLA_LINKINFO, b""))
+    kind = text(attributes(found.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b""))
     return LinkState(
         ifindex=index,
         name=text(found[IFLA_IFNAME]),
         up=bool(flags & IFF_UP),
-        carries=flags & _CARRIES == _CARRIES,
+        carries=_carries(flags, found.get(IFLA_OPERSTATE, b"\0")[0], kind),
         mtu=_u32(found.get(IFLA_MTU)),
         mac=found.get(IFLA_ADDRESS, b"").hex(":"),
         alias=text(found.get(IFLA_IFALIAS, b"")),
-        kind=text(info.get(IFLA_INFO_KIND, b"")),
+        kind=kind,
         tx_queues=_u32(found.get(IFLA_NUM_TX_QUEUES)),
         gso_max_segs=_u32(found.get(IFLA_GSO_MAX_SEGS)),
     )
+
+
+def _carries(flags: int, operstate: int, kind: str) -> bool:
+    """Whether a packet sent now would leave.
+
+    The carrier of a veth comes at once when its other end goes up, but the end that was up first gets its queue only
+    when the kernel's link watch has run; until then it drops what is sent.  The operational state tells: it is UNKNOWN
+    (which the flag RUNNING takes for good) until then, and UP after.  An IFB has no carrier and stays UNKNOWN.
+    """
+    ready = operstate == IF_OPER_UP or (operstate == IF_OPER_UNKNOWN and kind != "veth")
+    return ready and flags & (IFF_UP | IFF_LOWER_UP) == IFF_UP | IFF_LOWER_UP
 
 
 def get_stats() -> Request:
