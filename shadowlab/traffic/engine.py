@@ -23,7 +23,7 @@ from shadowlab.traffic.tcp_socket import SocketDoor, check_congestion_control
 FIRST_TARGET_PORT = 5001
 FIRST_SOURCE_PORT = 20000
 FLOWS_PER_NODE = 5000
-PHASES = 50
+PHASES = 25
 """Ticks of different flows fall on so many different moments of a tick: spread, yet often together in one wake-up."""
 
 
