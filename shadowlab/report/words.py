@@ -1,0 +1,77 @@
+"""Numbers and counts as people read them.
+
+In: plain numbers.  Out: short text.  Never: more digits than the measurement bears, ``nan`` on paper.
+"""
+
+from __future__ import annotations
+
+import math
+
+from shadowlab.model.kpi import KPIS
+from shadowlab.model.units import NS_PER_S
+
+NOTHING = "–"
+
+
+def plural(count: int, word: str) -> str:
+    """``1 path``, ``2 paths``."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}".replace(",", " ")
+
+
+def short(text: str, most: int) -> str:
+    """The text, its middle left out if it is longer than ``most`` characters."""
+    if len(text) <= most:
+        return text
+    front = (most - 1) // 2 + (most - 1) % 2
+    return f"{text[:front]}…{text[len(text) - (most - 1 - front) :]}"
+
+
+def number(value: float) -> str:
+    """Three significant digits."""
+    if not math.isfinite(value):
+        return NOTHING
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(digits, 4)}f}".replace(",", " ") if abs(value) >= 1e-4 else f"{value:.1e}"
+
+
+def percent(value: float) -> str:
+    """A fraction as a percentage; what is not quite all or not quite nothing never looks like it."""
+    if not math.isfinite(value):
+        return NOTHING
+    share = value * 100
+    if 0 < share < 0.01:
+        return "<0.01 %"
+    if share == 0 or abs(share) >= 100:
+        return f"{share:.0f} %"
+    if 99.9 < share < 100:
+        return ">99.9 %"
+    return f"{share:.1f} %" if abs(share) >= 1 else f"{share:.2f} %"
+
+
+def moment(at_ns: float) -> str:
+    """A moment of the run: seconds since its start."""
+    seconds = at_ns / NS_PER_S
+    return f"{seconds:.0f} s" if seconds == round(seconds) else f"{seconds:.1f} s"
+
+
+def indicator(name: str) -> str:
+    """The indicator's name without its unit."""
+    return {
+        "latency_ms": "latency, median",
+        "latency_p95_ms": "latency, 95th percentile",
+        "srtt_ms": "smoothed RTT",
+        "cwnd_segments": "congestion window",
+        "throughput_mbps": "throughput",
+        "retransmission_share": "retransmissions",
+        "jitter_ms": "jitter",
+    }.get(name, name.replace("_", " "))
+
+
+def measured(name: str, value: float) -> str:
+    """A value of the indicator ``name`` with its unit."""
+    kpi = KPIS.get(name)
+    if kpi is None or not math.isfinite(value):
+        return number(value)
+    return percent(value) if kpi.unit == "fraction" else f"{number(value)} {kpi.unit}"
