@@ -1,0 +1,258 @@
+"""The part of the page for engineers: the evidence.
+
+In: a result and its plots.  Out: sections.  Never: a verdict without what it stands on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from shadowlab.model.units import format_duration, format_rate
+from shadowlab.report.choice import affected_paths
+from shadowlab.report.markup import Html, badge, facts, figure, folded, join, long_table, section, table, tag
+from shadowlab.report.words import NOTHING, indicator, measured, moment, number, percent, plural
+
+if TYPE_CHECKING:
+    from shadowlab.model.result import RunResult
+    from shadowlab.model.verdict import Suspect
+    from shadowlab.report.figure import Plot
+
+
+def domain_section(result: RunResult) -> Html:
+    """Why this segment and no other."""
+    domain = result.fault_domain
+    if domain is None:
+        return section("domain", "Fault domain", tag("p", "No fault domain was found.", class_="none"))
+    rows = [(_suspect(one, "suspect")) for one in domain.suspects] + [
+        _suspect(one, "runner-up") for one in domain.runners_up
+    ]
+    heads = ("Direction", "Role", "Posterior", "Score", "Loss", "Added delay", "Affected / crossing paths")
+    return section(
+        "domain",
+        "Fault domain",
+        facts(
+            [
+                ("Links", ", ".join(domain.links) or NOTHING),
+                ("Symptom", domain.kind),
+                ("Onset", moment(domain.onset_ns)),
+                ("Confidence", percent(domain.confidence)),
+                (
+                    "Affected",
+                    f"{plural(len(domain.affected_paths), 'path')}, {plural(len(domain.affected_flows), 'flow')}",
+                ),
+                ("Groups", ", ".join(domain.groups) or NOTHING),
+            ]
+        ),
+        table("Suspects and runners-up", heads, rows, right=range(2, 7)),
+        tag("p", _unseen(domain.unseen), class_="note"),
+        lead="Links ranked by how well they explain which packets were lost and which were late.",
+    )
+
+
+def _suspect(one: Suspect, role: str) -> tuple[object, ...]:
+    return (
+        one.name,
+        badge(role, "bad" if role == "suspect" else "plain"),
+        percent(one.posterior),
+        number(one.score),
+        percent(one.loss),
+        format_duration(one.excess_delay_ns),
+        f"{one.paths_affected} / {one.paths_crossing}",
+    )
+
+
+def _unseen(unseen: tuple[str, ...]) -> str:
+    if not unseen:
+        return "Every direction carried evidence."
+    more = f" and {len(unseen) - 20} more" if len(unseen) > 20 else ""
+    return f"No evidence, so nothing can be said of: {', '.join(unseen[:20])}{more}."
+
+
+def anomalies_section(result: RunResult) -> Html:
+    """Which paths left their baseline, and by how much."""
+    ordered = sorted(result.anomalies, key=lambda one: (-one.score, one.path))
+    rows = [
+        (
+            one.path,
+            moment(one.onset_ns),
+            moment(one.detected_ns),
+            number(one.score),
+            indicator(one.leading_kpi),
+            ", ".join(
+                f"{indicator(kpi)} {value:+.1f}"
+                for kpi, value in sorted(one.zscores.items(), key=lambda pair: (-abs(pair[1]), pair[0]))[:4]
+            ),
+            one.detector,
+        )
+        for one in ordered
+    ]
+    heads = ("Path", "Onset", "Detected", "Score", "Leading indicator", "Largest z-scores", "Detector")
+    first, last = result.baseline_ns
+    return section(
+        "anomalies",
+        "Anomalies",
+        long_table("Anomalies, strongest first", heads, rows, right=(1, 2, 3), empty="No path left its baseline."),
+        lead=f"Against the baseline learned from {moment(first)} to {moment(last)}.",
+    )
+
+
+def links_section(result: RunResult, plots: Mapping[str, Plot]) -> Html:
+    """Load and loss of the links."""
+    guilty = set(result.fault_domain.links) if result.fault_domain else set()
+    ordered = sorted(
+        result.link_summaries, key=lambda one: (one.link not in guilty, -one.utilisation_after, one.direction)
+    )
+    rows = [
+        (
+            one.direction,
+            format_rate(one.rate_bps) if one.rate_bps else "unlimited",
+            f"{percent(one.utilisation_before)} → {percent(one.utilisation_after)}",
+            f"{percent(one.loss_before)} → {percent(one.loss_after)}",
+        )
+        for one in ordered
+    ]
+    drawn = [figure(plots[name]) for name in ("link-utilisation", "link-queue-packets") if name in plots]
+    return section(
+        "links",
+        "Latency and links",
+        figure(plots["heat-map"]) if "heat-map" in plots else "",
+        Html(f'<div class="multiples">{join(*drawn)}</div>') if drawn else "",
+        folded(
+            f"All {plural(len(rows), 'direction')}",
+            table("Fault domain first, then by load", ("Direction", "Rate", "Load", "Dropped"), rows, right=(1, 2, 3)),
+        ),
+    )
+
+
+def correlation_section(result: RunResult) -> Html:
+    """Whether production says the same."""
+    found = result.correlation
+    rows = [
+        (
+            one.path,
+            indicator(one.kpi),
+            measured(one.kpi, one.production),
+            measured(one.kpi, one.shadow),
+            number(one.noise),
+            badge("agrees", "good") if one.agrees else badge("differs", "bad"),
+            one.records,
+        )
+        for one in sorted(found.agreements, key=lambda one: (one.agrees, one.path, one.kpi))
+    ]
+    heads = ("Path", "Indicator", "Production", "Shadow", "Noise", "Verdict", "Records")
+    share = f"{percent(found.share_agreeing)} of {plural(len(rows), 'comparison')} agree. " if rows else ""
+    kind = {"confirmed": "good", "not compared": "plain"}.get(found.verdict, "bad")
+    return section(
+        "correlation",
+        "Shadow against production",
+        tag("p", badge(found.verdict, kind), " ", share, found.why),
+        long_table("Path by path after the event, differences first", heads, rows, right=(2, 3, 4, 6),
+              empty="No production telemetry after the event was given."),
+    )  # fmt: skip
+
+
+def traffic_section(result: RunResult) -> Html:
+    """What was driven through the shadow, and the routes it took."""
+    use = result.telemetry
+    hit = set(result.fault_domain.affected_flows) if result.fault_domain else set()
+    flows = [
+        (
+            one.id,
+            f"{one.source}→{one.target}",
+            one.service or NOTHING,
+            one.flow_class,
+            one.congestion_control,
+            format_rate(one.rate_bps) if one.rate_bps else NOTHING,
+            badge("affected", "bad") if one.id in hit else "",
+            one.evidence or NOTHING,
+        )
+        for one in sorted(result.flows, key=lambda one: (one.id not in hit, one.id))
+    ]
+    heads = ("Flow", "Path", "Service", "Class", "Congestion control", "Rate", "", "Stands on")
+    affected = set(affected_paths(result))
+    traces = [
+        (one.path, f"from {moment(one.since_ns)}", " → ".join(one.nodes), badge(one.fault, "bad") if one.fault else "")
+        for one in sorted(result.traces, key=lambda one: (one.path not in affected, one.path, one.since_ns))
+    ]
+    left_out = [(reason, count) for reason, count in sorted(use.left_out.items())]
+    return section(
+        "traffic",
+        "Traffic and routes",
+        facts(
+            [
+                ("Telemetry records", plural(use.records, "record")),
+                ("Unreadable", plural(use.unreadable, "record")),
+                ("Connections", plural(use.connections, "connection")),
+                ("Flows driven", plural(len(result.flows), "flow")),
+            ]
+        ),
+        table("Left out of the replay", ("Reason", "Records"), left_out, right=(1,), empty="No record was left out."),
+        folded(plural(len(flows), "flow"), table("Flows, affected ones first", heads, flows, right=(5,))),
+        folded(
+            f"{plural(len(traces), 'trace')} before and after",
+            table("Routes in the kernel's own tables", ("Path", "In force", "Route", "Fault"), traces),
+        ),
+    )
+
+
+def method_section(result: RunResult, manifest: Mapping[str, object]) -> Html:
+    """How the run was made, what it cannot say, and how to repeat it."""
+    origin = result.provenance
+    law = result.scaling
+    scale = "not scaled" if law.factor == 1 else f"capacities, demands and buffers divided by {law.factor:g}, RTT kept"
+    derived = [(one.subject, one.value, one.origin) for one in sorted(result.network.derived)]
+    stated = [(key, _plain(value)) for key, value in sorted(manifest.items())]
+    expected = [
+        (name, badge("met", "good") if met else badge("not met", "bad"))
+        for name, met in sorted(result.expectations.items())
+    ]
+    return section(
+        "method",
+        "Method, limits and provenance",
+        tag("p", METHOD),
+        tag("p", LIMITS),
+        facts(
+            [
+                ("Validity", join(badge("valid", "good") if origin.valid else badge("void", "bad"), origin.validity)),
+                ("Scaling", f"{scale} ({law.reason})" if law.reason else scale),
+                ("Rates of the map", _rates(law.map_rate_scale)),
+                ("Seed", origin.seed),
+                ("Kernel", f"{origin.kernel} ({origin.kernel_kind})"),
+                ("Clock", origin.clock),
+                ("ShadowLab", origin.shadowlab),
+                ("Congestion controls", ", ".join(origin.congestion_controls) or NOTHING),
+                ("Probes", f"{plural(origin.probes_sent, 'probe')} sent, {origin.probes_lost} lost"),
+                ("TCP samples", plural(origin.tcp_samples, "sample")),
+                ("Queue samples", plural(origin.queue_samples, "sample")),
+            ]
+        ),
+        table("Expectations of the scenario", ("Expectation", "Result"), expected,
+              empty="The scenario states no expectation."),
+        folded(f"Derived values of the map ({len(derived)})",
+               table("Values the map did not state", ("Subject", "Value", "Origin"), derived)) if derived else "",
+        folded("Manifest", table("Manifest of the run folder", ("Entry", "Value"), stated)) if stated else "",
+    )  # fmt: skip
+
+
+def _rates(scale: float) -> str:
+    return "as in reality" if scale == 1 else f"reality divided by {scale:g}"
+
+
+METHOD = (
+    "The map was built as Linux network namespaces joined by veth pairs, with netem queues for delay, loss, rate and "
+    "buffer. Flows taken from recorded TCP telemetry were driven through it; latency and loss were measured by probes, "
+    "TCP state and queue counters were read from the kernel. Nothing here is computed from a formula of a network."
+)
+LIMITS = (
+    "The shadow knows only what the map and the telemetry say. Flows nobody recorded are missing; addresses are IPv4 "
+    "only; applications do not react to a slow network as people do; a cure's cost outside the network is not counted."
+)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {_plain(one)}" for key, one in sorted(value.items(), key=lambda pair: str(pair[0])))
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(one) for one in value)
+    return NOTHING if value is None else str(value)
