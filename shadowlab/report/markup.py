@@ -126,9 +126,9 @@ def items(lines: Iterable[object], *, ordered: bool = False) -> Html:
     return Html(f"<{kind}>{written}</{kind}>") if written else text(NOTHING)
 
 
-def folded(summary: str, *parts: object) -> Html:
+def folded(summary: str, *parts: object, unfolded: bool = False) -> Html:
     """Something to be opened by whoever wants it; printed open."""
-    return Html(f"<details><summary>{text(summary)}</summary>{join(*parts)}</details>")
+    return Html(f"<details{' open' if unfolded else ''}><summary>{text(summary)}</summary>{join(*parts)}</details>")
 
 
 def prose(words: str) -> Html:

@@ -85,7 +85,7 @@ def _tiles(result: RunResult) -> Html:
         tiles.append((moment(first), "from onset to detection"))
     if result.fault_domain:
         tiles.append((_round(result.fault_domain.confidence), "confidence in the location"))
-    if result.cures:
+    if result.cures and result.cures[0].recovered > 0:
         tiles.append((_round(result.cures[0].recovered), f"mended by {result.cures[0].cure}"))
     cells = "".join(f"<li><strong>{text(value)}</strong> <span>{text(label)}</span></li>" for value, label in tiles)
     return Html(f'<ul class="tiles">{cells}</ul>')
@@ -144,12 +144,12 @@ def cures_section(result: RunResult, plots: Mapping[str, Plot]) -> Html:
             "with the cure.",
             class_="note",
         ),
-        *[_cure_steps(one) for one in result.cures[:10] if one.steps or one.roll_back or one.note or one.worst],
+        *[_cure_steps(one, best=one.rank == result.cures[0].rank) for one in result.cures[:10]],
         lead="Each candidate was carried out in the shadow, measured, and rolled back.",
     )
 
 
-def _cure_steps(cure: CureOutcome) -> Html:
+def _cure_steps(cure: CureOutcome, *, best: bool) -> Html:
     worst = "; ".join(f"{name} {number(value)}" for name, value in sorted(cure.worst.items()))
     pairs: list[tuple[str, object]] = [
         ("Steps", items(cure.steps, ordered=True)),
@@ -158,7 +158,7 @@ def _cure_steps(cure: CureOutcome) -> Html:
     pairs += [("Worst path, median", worst)] if worst else []
     pairs += [("Severity, mean excess over the limits", percent(cure.severity))]
     pairs += [("Note", cure.note)] if cure.note else []
-    return folded(f"{cure.cure}: steps and roll-back", facts(pairs))
+    return folded(f"{cure.cure}: steps and roll-back", facts(pairs), unfolded=best)
 
 
 def paths_section(result: RunResult, plots: Mapping[str, Plot]) -> Html:
