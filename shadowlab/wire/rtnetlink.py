@@ -149,7 +149,8 @@ def pack_mac(mac: str) -> bytes:
     return packed
 
 
-def _name(name: str) -> bytes:
+def pack_interface_name(name: str) -> bytes:
+    """IFLA_IFNAME.  Raises ValueError for what Linux does not take as an interface name."""
     if not name or len(name.encode()) > IFNAME_BYTES or "/" in name or " " in name:
         raise ValueError(f"{name!r} is not an interface name: 1 to {IFNAME_BYTES} bytes, no slash, no space")
     return pack_text(IFLA_IFNAME, name)
@@ -161,7 +162,7 @@ def _end(end: VethEnd, mtu: int, alias: str) -> bytes:
     return b"".join(
         (
             _LINK.pack(0, 0, end.ifindex, 0, 0),
-            _name(end.name),
+            pack_interface_name(end.name),
             pack_attribute(IFLA_ADDRESS, pack_mac(end.mac)),
             pack_u32(IFLA_MTU, mtu),
             pack_u32(IFLA_NUM_TX_QUEUES, 1),
@@ -188,7 +189,7 @@ def new_ifb(name: str, index: int, alias: str) -> Request:
     body = b"".join(
         (
             _LINK.pack(0, 0, index, IFF_UP, IFF_UP),
-            _name(name),
+            pack_interface_name(name),
             pack_u32(IFLA_NUM_TX_QUEUES, 1),
             pack_u32(IFLA_NUM_RX_QUEUES, 1),
             pack_text(IFLA_IFALIAS, alias),

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 _NAMES_U8 = ("state", "ca_state", "retransmits", "probes", "backoff", "options", "wscales", "flags")
 _NAMES_U32 = (
-    ("rto", "ato", "snd_mss", "rcv_mss", "unacked", "sacked", "lost", "retrans", "fackets")
-    + ("last_data_sent", "last_ack_sent", "last_data_recv", "last_ack_recv")
-    + ("pmtu", "rcv_ssthresh", "rtt", "rttvar", "snd_ssthresh", "snd_cwnd", "advmss", "reordering")
-    + ("rcv_rtt", "rcv_space", "total_retrans")
+    *("rto", "ato", "snd_mss", "rcv_mss", "unacked", "sacked", "lost", "retrans", "fackets"),
+    *("last_data_sent", "last_ack_sent", "last_data_recv", "last_ack_recv"),
+    *("pmtu", "rcv_ssthresh", "rtt", "rttvar", "snd_ssthresh", "snd_cwnd", "advmss", "reordering"),
+    *("rcv_rtt", "rcv_space", "total_retrans"),
 )
 _NAMES_LATER = (
     (("pacing_rate", "max_pacing_rate", "bytes_acked", "bytes_received"), "Q"),
@@ -61,10 +61,10 @@ FASTOPEN_CLIENT_FAIL_SHIFT, FASTOPEN_CLIENT_FAIL_MASK = 1, 0x03
 
 
 class TcpInfo(NamedTuple):
-    """One connection's state, in the kernel's units: times in µs (``last_*``, ``ato`` apart), rates in bytes per second.
+    """One connection's state, in the kernel's units.  None: this kernel did not say.
 
-    ``rto``, ``ato``, ``rtt``, ``rttvar``, ``rcv_rtt``, ``min_rtt``, ``busy_time``, ``rwnd_limited`` and
-    ``sndbuf_limited`` are µs; ``last_*`` and ``total_rto_time`` are ms.  None: this kernel did not say.
+    Rates are bytes per second.  ``rto``, ``ato``, ``rtt``, ``rttvar``, ``rcv_rtt``, ``min_rtt``, ``busy_time``,
+    ``rwnd_limited`` and ``sndbuf_limited`` are µs; ``last_*`` and ``total_rto_time`` are ms.
     """
 
     state: int | None = None
@@ -139,17 +139,19 @@ class TcpInfo(NamedTuple):
 
 
 def decode_tcp_info(payload: bytes) -> TcpInfo:
-    """What the bytes say; a field that is not wholly within them is None.  Bytes beyond the newest field are skipped."""
+    """What the bytes say.  A field not wholly within them is None; bytes beyond the newest field are skipped."""
     values: dict[str, int] = {}
     for name, offset, form in TCP_INFO_FIELDS:
         if offset + struct.calcsize(form) > len(payload):
             break
         (values[name],) = struct.unpack_from("=" + form, payload, offset)
     wscales, flags = values.pop("wscales", None), values.pop("flags", None)
+    # Bit fields start at the low end on the machines we run on (little endian).
     if wscales is not None:
-        # Bit fields start at the low end on the machines we run on (little endian).
         values["snd_wscale"], values["rcv_wscale"] = wscales & 0x0F, wscales >> 4
-    if flags is not None:
+    # The flags' byte was a hole before it had a meaning, so the fields that came with each bit tell whether it has one.
+    if flags is not None and "delivery_rate" in values:
         values["delivery_rate_app_limited"] = bool(flags & DELIVERY_RATE_APP_LIMITED)
+    if flags is not None and "snd_wnd" in values:
         values["fastopen_client_fail"] = flags >> FASTOPEN_CLIENT_FAIL_SHIFT & FASTOPEN_CLIENT_FAIL_MASK
-    return TcpInfo(**values)
+    return TcpInfo(**values)  # type: ignore[arg-type]  # the table names the fields, and one of them is a bool

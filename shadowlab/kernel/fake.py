@@ -1,0 +1,313 @@
+"""A segment in memory with Linux' semantics, refusals included: what tests use where no kernel is needed.
+
+In: the same calls as Linux.  Out: the same answers; counters stay zero, for nothing is ever sent.
+Never: a socket or a program: those are refused (EOPNOTSUPP), unless the test gives ``run_script`` an outcome to return.
+Held to its promise by ``tests/contract``, which runs one suite against this and against Linux.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from shadowlab.errors import KernelRefusedError, ShadowFailedError
+from shadowlab.kernel.ports import InterfaceCounters, NextHop, ScriptOutcome
+from shadowlab.model.impairment import Impairment
+from shadowlab.wire.pkt_sched import Netem, impairment_of, netem_of
+from shadowlab.wire.rtnetlink import pack_interface_name, pack_ipv4, pack_mac
+
+FORWARDING = "net/ipv4/ip_forward"
+LOOPBACK = "lo"
+_SYSCTLS = {
+    FORWARDING: "0",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/all/send_redirects": "0",
+    "net/ipv4/conf/all/accept_redirects": "0",
+    "net/ipv4/tcp_no_metrics_save": "1",
+    "net/ipv4/tcp_congestion_control": "cubic",
+}
+_ZERO = InterfaceCounters(
+    tx_packets=0,
+    tx_bytes=0,
+    rx_packets=0,
+    rx_bytes=0,
+    queue_drops=0,
+    queue_packets=0,
+    queue_bytes=0,
+    queue_sent_packets=0,
+    queue_sent_bytes=0,
+)
+
+OnScript = Callable[[str, Sequence[str], Mapping[str, str], str], ScriptOutcome]
+
+
+@dataclass
+class _Interface:
+    peer: tuple[str, str] | None = None
+    up: bool = False
+    ifb: str | None = None
+    netem: Netem | None = None
+    addresses: dict[str, int] = field(default_factory=dict)
+    neighbours: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Node:
+    interfaces: dict[str, _Interface]
+    sysctls: dict[str, str]
+    routes: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
+
+
+class FakeSegment:
+    """Implements :class:`~shadowlab.kernel.ports.Segment`.  ``on_script`` runs the scripts."""
+
+    def __init__(self, on_script: OnScript | None = None) -> None:
+        self._nodes: dict[str, _Node] = {}
+        self._on_script = on_script
+        self._batching = False
+
+    def __enter__(self) -> FakeSegment:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._nodes.clear()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Nothing is collected: every change is done, or refused, at once."""
+        if self._batching:
+            raise ShadowFailedError("a batch is open already")
+        self._batching = True
+        try:
+            yield
+        finally:
+            self._batching = False
+
+    # --- namespaces --------------------------------------------------------------------------------------------
+
+    def create_namespace(self, node: str) -> None:
+        if node in self._nodes:
+            raise _refusal(f"make a network namespace for {node}", "EEXIST", "there is one already")
+        self._nodes[node] = _Node(interfaces={LOOPBACK: _Interface(up=True)}, sysctls=dict(_SYSCTLS))
+
+    def namespaces(self) -> tuple[str, ...]:
+        return tuple(self._nodes)
+
+    def set_sysctl(self, node: str, key: str, value: str) -> None:
+        tried = f"set {key} to {value} in {node}"
+        sysctls = self._node(node, tried).sysctls
+        if key not in sysctls:
+            raise _refusal(tried, "ENOENT", "no such file or directory")
+        sysctls[key] = value
+
+    def read_sysctl(self, node: str, key: str) -> str:
+        tried = f"read {key} in {node}"
+        sysctls = self._node(node, tried).sysctls
+        if key not in sysctls:
+            raise _refusal(tried, "ENOENT", "no such file or directory")
+        return sysctls[key]
+
+    # --- links -------------------------------------------------------------------------------------------------
+
+    def create_veth(
+        self, *, node_a: str, name_a: str, mac_a: str, node_b: str, name_b: str, mac_b: str, mtu: int, alias: str
+    ) -> None:
+        tried = f"make the veth pair {node_a}/{name_a} = {node_b}/{name_b}"
+        a, b = self._node(node_a, tried), self._node(node_b, tried)
+        for node, name, mac in ((a, name_a, mac_a), (b, name_b, mac_b)):
+            with _valid(tried):
+                pack_interface_name(name)
+                pack_mac(mac)
+            if name in node.interfaces or (node_a, name_a) == (node_b, name_b):
+                raise _refusal(tried, "EEXIST", f"there is a {name} already")
+        a.interfaces[name_a] = _Interface(peer=(node_b, name_b))
+        b.interfaces[name_b] = _Interface(peer=(node_a, name_a))
+
+    def delete_link(self, node: str, name: str) -> None:
+        one = self._interface(node, name, f"delete {node}/{name}")
+        self._remove(node, name)
+        if one.peer is not None:
+            self._remove(*one.peer)
+
+    def _remove(self, node: str, name: str) -> None:
+        self._forget_routes(node, name)
+        gone = self._nodes[node].interfaces.pop(name)
+        if gone.ifb is not None and gone.ifb in self._nodes[node].interfaces:
+            self._remove(node, gone.ifb)
+
+    def _forget_routes(self, node: str, name: str) -> None:
+        routes = self._nodes[node].routes
+        for key in [key for key, (_, interface) in routes.items() if interface == name]:
+            del routes[key]
+
+    def set_link_up(self, node: str, name: str, *, up: bool) -> None:
+        self._interface(node, name, f"set {node}/{name} {'up' if up else 'down'}").up = up
+        if not up:
+            self._forget_routes(node, name)
+
+    def links(self, node: str) -> Mapping[str, bool]:
+        found = self._node(node, f"read the links of {node}").interfaces
+        return {name: self._carries(one) for name, one in found.items() if name != LOOPBACK}
+
+    def _carries(self, one: _Interface) -> bool:
+        peer_up = one.peer is None or self._nodes[one.peer[0]].interfaces[one.peer[1]].up
+        return one.up and peer_up
+
+    def wait_for_links(self, interfaces: Sequence[tuple[str, str]]) -> None:
+        """Nothing changes by waiting here, so what does not carry yet is refused at once."""
+        missing = [f"{node}/{name}" for node, name in interfaces if not self.links(node).get(name)]
+        if missing:
+            tried = f"wait for {len(interfaces)} interfaces to carry packets"
+            raise _refusal(tried, "ETIMEDOUT", f"still without carrier: {', '.join(missing)}")
+
+    # --- addresses, neighbours, routes -------------------------------------------------------------------------
+
+    def add_address(self, node: str, name: str, address: str, prefix: int) -> None:
+        tried = f"add {address}/{prefix} to {node}/{name}"
+        one = self._interface(node, name, tried)
+        with _valid(tried):
+            pack_ipv4(address)
+        if address in one.addresses:
+            raise _refusal(tried, "EEXIST", "address already assigned")
+        one.addresses[address] = prefix
+
+    def addresses(self, node: str) -> tuple[tuple[str, str, int], ...]:
+        found = self._node(node, f"read the addresses of {node}").interfaces
+        return tuple(
+            (name, address, prefix) for name, one in found.items() for address, prefix in one.addresses.items()
+        )
+
+    def add_neighbour(self, node: str, name: str, address: str, mac: str) -> None:
+        tried = f"tell {node}/{name} that {address} is at {mac}"
+        one = self._interface(node, name, tried)
+        with _valid(tried):
+            pack_ipv4(address)
+            pack_mac(mac)
+        one.neighbours[address] = mac
+
+    def neighbours(self, node: str) -> tuple[tuple[str, str, str], ...]:
+        found = self._node(node, f"read the neighbours of {node}").interfaces
+        return tuple(
+            (name, address, mac) for name, one in found.items() if one.up for address, mac in one.neighbours.items()
+        )
+
+    def replace_route(self, node: str, destination: str, prefix: int, via: str, name: str) -> None:
+        tried = f"route {destination}/{prefix} via {via} dev {name} in {node}"
+        one = self._interface(node, name, tried)
+        with _valid(tried):
+            pack_ipv4(destination)
+            gateway = _number(via)
+        on_link = any(_covers(address, length, gateway) for address, length in one.addresses.items())
+        if not one.up or not on_link or via in one.addresses:
+            raise _refusal(tried, "ENETUNREACH", "nexthop has invalid gateway")
+        self._nodes[node].routes[destination, prefix] = (via, name)
+
+    def routes(self, node: str) -> tuple[tuple[str, int, str, str], ...]:
+        found = self._node(node, f"read the routes of {node}").routes
+        return tuple((destination, prefix, via, name) for (destination, prefix), (via, name) in sorted(found.items()))
+
+    def next_hop(self, node: str, destination: str, source: str, arrived_by: str | None = None) -> NextHop | None:
+        tried = f"ask {node} for its route to {destination}"
+        state = self._node(node, tried)
+        wanted = _number(destination)
+        own = {address for one in state.interfaces.values() for address in one.addresses}
+        if arrived_by is not None:
+            self._interface(node, arrived_by, tried)
+        elif source and source not in own:
+            return None
+        if destination in own:
+            return NextHop(interface=LOOPBACK, via=None, local=True)
+        if arrived_by is not None and state.sysctls[FORWARDING] == "0":
+            return None
+        ways = [
+            (length, NextHop(interface=name, via=None, local=False))
+            for name, one in state.interfaces.items()
+            if one.up and name != LOOPBACK
+            for address, length in one.addresses.items()
+            if _covers(address, length, wanted)
+        ]
+        ways += [
+            (length, NextHop(interface=name, via=via, local=False))
+            for (address, length), (via, name) in state.routes.items()
+            if _covers(address, length, wanted)
+        ]
+        return max(ways, key=lambda way: way[0])[1] if ways else None
+
+    # --- impairments and counters ------------------------------------------------------------------------------
+
+    def set_netem(self, node: str, name: str, impairment: Impairment) -> None:
+        tried = f"set netem on {node}/{name} ({impairment.describe()})"
+        one = self._interface(node, name, tried)
+        with _valid(tried):
+            one.netem = netem_of(impairment)
+
+    def read_netem(self, node: str, name: str) -> Impairment | None:
+        held = self._interface(node, name, f"read netem on {node}/{name}").netem
+        return None if held is None else impairment_of(held)
+
+    def redirect_ingress(self, node: str, name: str, ifb: str) -> None:
+        tried = f"redirect what arrives at {node}/{name} through {ifb}"
+        one = self._interface(node, name, tried)
+        if one.ifb == ifb:
+            return
+        if one.ifb is not None or ifb in self._nodes[node].interfaces:
+            raise _refusal(tried, "EEXIST", f"{one.ifb or ifb} is in the way")
+        with _valid(tried):
+            pack_interface_name(ifb)
+        self._nodes[node].interfaces[ifb] = _Interface(up=True)
+        one.ifb = ifb
+
+    def counters(self, node: str) -> Mapping[str, InterfaceCounters]:
+        found = self._node(node, f"read the counters of {node}").interfaces
+        return {name: _ZERO for name in found if name != LOOPBACK}
+
+    # --- sockets and children ----------------------------------------------------------------------------------
+
+    def open_socket(self, node: str, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        tried = f"open a socket in {node}"
+        self._node(node, tried)
+        raise _refusal(tried, "EOPNOTSUPP", "the fake kernel carries no packets")
+
+    def run_script(
+        self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_ns: int, text: str
+    ) -> ScriptOutcome:
+        tried = f"run {argv[0]} in {node}"
+        self._node(node, tried)
+        if self._on_script is None:
+            raise _refusal(tried, "EOPNOTSUPP", "the fake kernel runs no programs")
+        return self._on_script(node, argv, environment, text)
+
+    def _node(self, node: str, tried: str) -> _Node:
+        found = self._nodes.get(node)
+        if found is None:
+            raise _refusal(tried, "ENOENT", f"there is no namespace {node}")
+        return found
+
+    def _interface(self, node: str, name: str, tried: str) -> _Interface:
+        found = self._node(node, tried).interfaces.get(name)
+        if found is None:
+            raise _refusal(tried, "ENODEV", f"{node} has no interface {name}")
+        return found
+
+
+def _refusal(tried: str, errno_name: str, why: str) -> KernelRefusedError:
+    return KernelRefusedError(tried=tried, errno_name=errno_name, why=why)
+
+
+@contextmanager
+def _valid(tried: str) -> Iterator[None]:
+    """What no field of a kernel message can hold is refused as the codec refuses it."""
+    try:
+        yield
+    except ValueError as error:
+        raise _refusal(tried, "EINVAL", str(error)) from error
+
+
+def _number(address: str) -> int:
+    return int.from_bytes(pack_ipv4(address), "big")
+
+
+def _covers(address: str, prefix: int, other: int) -> bool:
+    return (_number(address) ^ other) >> (32 - prefix) == 0

@@ -1,0 +1,72 @@
+"""What the contract's checks share: the two lists, refusals, and small networks to begin with.
+
+Imported inside the guest, where an import is slow: no pytest.  Each check takes a fresh segment and reads as one
+sentence: given, when, then.  ``CHECKS`` hold for both implementations; ``LINUX_CHECKS`` need packets or programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from shadowlab.errors import KernelRefusedError
+from shadowlab.kernel.ports import Segment
+from shadowlab.model.impairment import Impairment
+
+Check = Callable[[Segment], None]
+CHECKS: list[Check] = []
+LINUX_CHECKS: list[Check] = []
+
+MAC_A, MAC_B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
+FULL = Impairment(delay_ns=20_000_123, jitter_ns=1_000_001, loss=0.25, rate_bps=10_000_000, queue_packets=37)
+
+
+def both(check: Check) -> Check:
+    CHECKS.append(check)
+    return check
+
+
+def linux(check: Check) -> Check:
+    LINUX_CHECKS.append(check)
+    return check
+
+
+@contextmanager
+def refused(*words: str) -> Iterator[None]:
+    """The body is refused, and the message holds every one of ``words``."""
+    try:
+        yield
+    except KernelRefusedError as error:
+        missing = [word for word in words if word not in str(error)]
+        assert not missing, f"{error} does not say {missing}"
+    else:
+        raise AssertionError(f"was not refused ({', '.join(words)})")
+
+
+def make_pair(segment: Segment, a: str = "a", b: str = "b", number: int = 0) -> None:
+    """Two namespaces joined by a link that is up: ``a/ab`` 10.0.n.0 and ``b/ba`` 10.0.n.1."""
+    for node in (a, b):
+        if node not in segment.namespaces():
+            segment.create_namespace(node)
+    mac_a, mac_b = f"02:00:00:00:{number:02x}:0a", f"02:00:00:00:{number:02x}:0b"
+    segment.create_veth(
+        node_a=a, name_a=a + b, mac_a=mac_a, node_b=b, name_b=b + a, mac_b=mac_b, mtu=1500, alias=f"{a}-{b}"
+    )
+    for node, name, own, peer, mac in ((a, a + b, 0, 1, mac_b), (b, b + a, 1, 0, mac_a)):
+        segment.add_address(node, name, f"10.0.{number}.{own}", 31)
+        segment.add_neighbour(node, name, f"10.0.{number}.{peer}", mac)
+        segment.set_link_up(node, name, up=True)
+    segment.wait_for_links([(a, a + b), (b, b + a)])
+
+
+def make_line(segment: Segment) -> None:
+    """``a`` - ``r`` - ``b`` with routes between the ends' own addresses, 192.0.2.1 and 192.0.2.2."""
+    make_pair(segment, "a", "r", 1)
+    make_pair(segment, "r", "b", 2)
+    segment.set_sysctl("r", "net/ipv4/ip_forward", "1")
+    for node, address in (("a", "192.0.2.1"), ("b", "192.0.2.2"), ("r", "192.0.2.3")):
+        segment.add_address(node, "lo", address, 32)
+    segment.replace_route("a", "192.0.2.2", 32, "10.0.1.1", "ar")
+    segment.replace_route("r", "192.0.2.2", 32, "10.0.2.1", "rb")
+    segment.replace_route("b", "192.0.2.1", 32, "10.0.2.0", "br")
+    segment.replace_route("r", "192.0.2.1", 32, "10.0.1.0", "ra")
