@@ -40,7 +40,6 @@ SERVICES: Mapping[int, str] = {
     1433: "mssql",
     2049: "nfs",
     3306: "mysql",
-    5001: "iperf",
     5201: "iperf3",
     5432: "postgresql",
     5672: "amqp",
@@ -241,7 +240,10 @@ def _classify(records: Sequence[TcpRecord], shares: TimeShares | None) -> tuple[
     waiting = records[-1].not_sent_bytes or 0
     drained = waiting <= 2 * (records[-1].mss or 1448)
     if marks and sum(marks) * 2 >= len(marks) and drained:
-        return "paced", f"application-limited: marked so in {sum(marks)} of {len(marks)} records, nothing left unsent"
+        return (
+            "paced",
+            f"application-limited: marked so in {sum(marks)} of {len(marks)} records, hardly anything left unsent",
+        )
     if shares is None:
         if marks or waiting:
             return "greedy", "data was waiting to be sent" if waiting else "not marked application-limited"

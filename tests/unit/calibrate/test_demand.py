@@ -68,7 +68,8 @@ def test_an_application_limited_flow_is_paced_at_what_was_acknowledged_between_t
     assert (flow.id, flow.flow_class, flow.rate_bps) == ("web→db:5432", "paced", 2_000_000)
     assert (flow.congestion_control, flow.mss, flow.window_bytes, flow.service) == ("bbr", 1448, None, "postgresql")
     assert flow.evidence == (
-        "application-limited: marked so in 2 of 2 records, nothing left unsent; 2 Mbit/s (bytes acknowledged over 10 s)"
+        "application-limited: marked so in 2 of 2 records, hardly anything left unsent; "
+        "2 Mbit/s (bytes acknowledged over 10 s)"
     )
 
 
