@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from shadowlab.errors import KernelRefusedError, ShadowFailedError
+from shadowlab.kernel.links import LOOPBACK
 from shadowlab.kernel.ports import InterfaceCounters, NextHop, ScriptOutcome
+from shadowlab.kernel.qdisc import NO_STATS, join_counters
 from shadowlab.model.impairment import Impairment
 from shadowlab.wire.pkt_sched import Netem, impairment_of, netem_of
 from shadowlab.wire.rtnetlink import pack_interface_name, pack_ipv4, pack_mac
 
 FORWARDING = "net/ipv4/ip_forward"
-LOOPBACK = "lo"
 _SYSCTLS = {
     FORWARDING: "0",
     "net/ipv4/conf/all/rp_filter": "0",
@@ -28,17 +29,7 @@ _SYSCTLS = {
     "net/ipv4/tcp_no_metrics_save": "1",
     "net/ipv4/tcp_congestion_control": "cubic",
 }
-_ZERO = InterfaceCounters(
-    tx_packets=0,
-    tx_bytes=0,
-    rx_packets=0,
-    rx_bytes=0,
-    queue_drops=0,
-    queue_packets=0,
-    queue_bytes=0,
-    queue_sent_packets=0,
-    queue_sent_bytes=0,
-)
+_ZERO = join_counters(NO_STATS, None)
 
 OnScript = Callable[[str, Sequence[str], Mapping[str, str], str], ScriptOutcome]
 

@@ -6,15 +6,19 @@ Never: a change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shadowlab.errors import KernelRefusedError
+from shadowlab.kernel import clock
 from shadowlab.kernel.netlink import NetlinkSocket
 from shadowlab.wire import rtnetlink
 
 LOOPBACK = "lo"
 _LOCALHOST = "127.0.0.1"
+_LINKS_UP_NS = 5_000_000_000
+_LINKS_UP_PAUSE_S = 0.002
 _LOOPBACK_INDEX = 1
 """Every namespace is born with its loopback, and it is the first."""
 FIRST_IFINDEX = 64
@@ -105,3 +109,27 @@ def read_routes(namespace: NamespaceRecord) -> tuple[tuple[str, int, str, str], 
         for one in states
         if one.table == rtnetlink.RT_TABLE_MAIN and one.via is not None
     )
+
+
+def wait_for_links(read: Callable[[str], Mapping[str, bool]], interfaces: Sequence[tuple[str, str]]) -> None:
+    """Look again and again until each (node, interface) carries packets; ``read`` gives those of a node."""
+    missing: dict[str, set[str]] = {}
+    for node, name in interfaces:
+        missing.setdefault(node, set()).add(name)
+    give_up_ns = clock.now_ns() + _LINKS_UP_NS
+    while True:
+        for node, names in tuple(missing.items()):
+            states = read(node)
+            names.difference_update([name for name in names if states.get(name)])
+            if not names:
+                del missing[node]
+        if not missing:
+            return
+        if clock.now_ns() > give_up_ns:
+            still = ", ".join(f"{node}/{name}" for node, names in missing.items() for name in sorted(names))
+            raise KernelRefusedError(
+                tried=f"wait for {len(interfaces)} interfaces to carry packets",
+                errno_name="ETIMEDOUT",
+                why=f"still without carrier after {_LINKS_UP_NS // 10**9} s: {still}",
+            )
+        time.sleep(_LINKS_UP_PAUSE_S)

@@ -15,7 +15,6 @@ import itertools
 import os
 import socket
 import struct
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -30,6 +29,7 @@ from shadowlab.kernel.links import (
     read_links,
     read_neighbours,
     read_routes,
+    wait_for_links,
 )
 from shadowlab.kernel.netlink import NetlinkSocket
 from shadowlab.kernel.ports import InterfaceCounters, NextHop, ScriptOutcome
@@ -40,21 +40,6 @@ from shadowlab.wire.netlink import Request
 from shadowlab.wire.pkt_sched import Netem
 from shadowlab.wire.rtnetlink import VethEnd
 
-_SYSCTLS = (
-    ("net/ipv4/conf/all/rp_filter", "0"),  # of asymmetric routes, the strict filter would drop one direction
-    ("net/ipv4/conf/default/rp_filter", "0"),
-    ("net/ipv4/conf/all/send_redirects", "0"),  # a redirect would route around the map
-    ("net/ipv4/conf/default/send_redirects", "0"),
-    ("net/ipv4/conf/all/accept_redirects", "0"),
-    ("net/ipv4/tcp_no_metrics_save", "1"),  # else ssthresh leaks from one run's connections into the next one's
-    ("net/ipv4/ip_forward", "0"),  # a fresh namespace copies the initial one's setting
-)
-_SYSCTLS_IPV6 = (
-    ("net/ipv6/conf/all/disable_ipv6", "1"),  # duplicate address detection costs a second per link, to no use here
-    ("net/ipv6/conf/default/disable_ipv6", "1"),
-)
-_LINKS_UP_NS = 5_000_000_000
-_LINKS_UP_PAUSE_S = 0.002
 _NO_ROUTE = {"ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"}
 """What a lookup answers for: no route; forwarding off; a prohibiting route; a blackhole."""
 
@@ -123,12 +108,16 @@ class LinuxSegment:
         """One change to one interface, of whose index ``make`` makes the request."""
         namespace = self._namespace(node, tried)
         record = namespace.interface(name, tried)
-        try:
-            request = make(record.ifindex)
-        except (ValueError, struct.error) as error:  # what no field of a message can hold never reaches the kernel
-            raise KernelRefusedError(tried=tried, errno_name="EINVAL", why=str(error)) from error
-        self._set(namespace, request, tried)
+        self._set(namespace, self._valid(tried, lambda: make(record.ifindex)), tried)
         return record
+
+    @staticmethod
+    def _valid(tried: str, make: Callable[[], Request]) -> Request:
+        """The request, or a refusal: what no field of a message can hold never reaches the kernel."""
+        try:
+            return make()
+        except (ValueError, struct.error) as error:
+            raise KernelRefusedError(tried=tried, errno_name="EINVAL", why=str(error)) from error
 
     def _namespace(self, node: str, tried: str) -> NamespaceRecord:
         found = self._namespaces.get(node)
@@ -152,10 +141,7 @@ class LinuxSegment:
         with netns.fresh_namespace(self._home_fd, node) as fd:
             namespace = NamespaceRecord(node=node, fd=fd, netlink=NetlinkSocket(node).open())
             self._namespaces[node] = namespace
-            for key, value in _SYSCTLS:
-                netns.write_sysctl(node, key, value)
-            for key, value in _SYSCTLS_IPV6 if os.path.exists("/proc/sys/net/ipv6") else ():
-                netns.write_sysctl(node, key, value)
+            netns.quieten(node)
         self._change(node, LOOPBACK, f"{node}: loopback up", lambda ifindex: rtnetlink.set_link_up(ifindex, up=True))
 
     def namespaces(self) -> tuple[str, ...]:
@@ -183,10 +169,8 @@ class LinuxSegment:
                 raise KernelRefusedError(tried=tried, errno_name="EEXIST", why=f"{namespace.node} has a {name} already")
         end_a = VethEnd(name_a, next(self._ifindices), mac_a, a.fd)
         end_b = VethEnd(name_b, next(self._ifindices), mac_b, b.fd)
-        try:
-            self._veths.queue(rtnetlink.new_veth(end_a, end_b, mtu, f"{self._alias} {alias}"), tried)
-        except ValueError as error:
-            raise KernelRefusedError(tried=tried, errno_name="EINVAL", why=str(error)) from error
+        mark = f"{self._alias} {alias}"
+        self._veths.queue(self._valid(tried, lambda: rtnetlink.new_veth(end_a, end_b, mtu, mark)), tried)
         if not self._batching or self._veths.full:
             self._veths.flush()
         a.add(name_a, end_a.ifindex, (node_b, name_b))
@@ -220,25 +204,7 @@ class LinuxSegment:
         return read_links(self._read(node, f"read the links of {node}"))
 
     def wait_for_links(self, interfaces: Sequence[tuple[str, str]]) -> None:
-        missing: dict[str, set[str]] = {}
-        for node, name in interfaces:
-            missing.setdefault(node, set()).add(name)
-        give_up_ns = time.monotonic_ns() + _LINKS_UP_NS
-        while missing:
-            for node in list(missing):
-                states = self.links(node)
-                missing[node] = {name for name in missing[node] if not states.get(name)}
-                if not missing[node]:
-                    del missing[node]
-            if missing and time.monotonic_ns() > give_up_ns:
-                names = ", ".join(f"{node}/{name}" for node, some in missing.items() for name in sorted(some))
-                raise KernelRefusedError(
-                    tried=f"wait for {len(interfaces)} interfaces to carry packets",
-                    errno_name="ETIMEDOUT",
-                    why=f"still without carrier after {_LINKS_UP_NS // 10**9} s: {names}",
-                )
-            if missing:
-                time.sleep(_LINKS_UP_PAUSE_S)
+        wait_for_links(self.links, interfaces)
 
     # --- addresses, neighbours, routes -------------------------------------------------------------------------
 
@@ -299,6 +265,15 @@ class LinuxSegment:
         root = qdisc.read_roots(namespace).get(namespace.interface(name, tried).ifindex)
         return pkt_sched.impairment_of(root.netem) if root is not None and root.netem is not None else None
 
+    def create_ifb(self, node: str, name: str) -> int:
+        """An IFB by itself, up; its interface index."""
+        tried = f"make the IFB {node}/{name}"
+        namespace = self._namespace(node, tried)
+        ifindex = next(self._ifindices)
+        self._set(namespace, self._valid(tried, lambda: rtnetlink.new_ifb(name, ifindex, self._alias)), tried)
+        namespace.add(name, ifindex)
+        return ifindex
+
     def redirect_ingress(self, node: str, name: str, ifb: str) -> None:
         tried = f"redirect what arrives at {node}/{name} through {ifb}"
         namespace = self._namespace(node, tried)
@@ -307,11 +282,9 @@ class LinuxSegment:
             return
         if record.ifb is not None or ifb in namespace.interfaces:
             raise KernelRefusedError(tried=tried, errno_name="EEXIST", why=f"{record.ifb or ifb} is in the way")
-        target = next(self._ifindices)
-        self._set(namespace, rtnetlink.new_ifb(ifb, target, f"{self._alias} {name}"), tried)
+        target = self.create_ifb(node, ifb)
         self._set(namespace, pkt_sched.new_ingress(record.ifindex), tried)
         self._set(namespace, pkt_sched.new_redirect(record.ifindex, target), tried)
-        namespace.add(ifb, target)
         record.ifb = ifb
 
     def counters(self, node: str) -> Mapping[str, InterfaceCounters]:

@@ -17,6 +17,21 @@ from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel import syscalls
 
 _OWN_NAMESPACE = "/proc/thread-self/ns/net"
+_QUIET_SYSCTLS = (
+    # A fresh namespace copies the initial one's setting.  First of all: turning it off turns accepting redirects on.
+    ("net/ipv4/ip_forward", "0"),
+    ("net/ipv4/conf/all/rp_filter", "0"),  # of asymmetric routes, the strict filter would drop one direction
+    ("net/ipv4/conf/default/rp_filter", "0"),
+    ("net/ipv4/conf/all/send_redirects", "0"),  # a redirect would route around the map
+    ("net/ipv4/conf/default/send_redirects", "0"),
+    ("net/ipv4/conf/all/accept_redirects", "0"),
+    ("net/ipv4/tcp_no_metrics_save", "1"),  # else ssthresh leaks from one run's connections into the next one's
+)
+_IPV6_SYSCTLS = (
+    ("net/ipv6/conf/all/disable_ipv6", "1"),  # duplicate address detection costs a second per link, to no use here
+    ("net/ipv6/conf/default/disable_ipv6", "1"),
+)
+_IPV6_FOLDER = "/proc/sys/net/ipv6"
 
 
 def open_own_namespace() -> int:
@@ -92,6 +107,14 @@ def write_sysctl(node: str, key: str, value: str) -> None:
         raise syscalls.refusal(tried, error.errno or 0) from error
     if held != _words(value.encode()):
         raise KernelRefusedError(tried=tried, errno_name="read back", why=f"the kernel holds {held}")
+
+
+def quieten(node: str) -> None:
+    """Give the fresh namespace the calling thread is in the settings that every node begins with."""
+    for key, value in _QUIET_SYSCTLS:
+        write_sysctl(node, key, value)
+    for key, value in _IPV6_SYSCTLS if os.path.isdir(_IPV6_FOLDER) else ():
+        write_sysctl(node, key, value)
 
 
 def read_sysctl(node: str, key: str) -> str:

@@ -14,7 +14,7 @@ from shadowlab.wire import pkt_sched, rtnetlink
 from shadowlab.wire.pkt_sched import Netem, QdiscState
 from shadowlab.wire.rtnetlink import LinkStats
 
-_NO_STATS = LinkStats(0, 0, 0, 0, 0, 0, 0, 0)
+NO_STATS = LinkStats(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def read_roots(namespace: NamespaceRecord) -> dict[int, QdiscState]:
@@ -43,7 +43,7 @@ def read_counters(namespace: NamespaceRecord) -> Mapping[str, InterfaceCounters]
     stats = dict(map(rtnetlink.parse_stats, bodies))
     roots = read_roots(namespace)
     return {
-        record.name: join_counters(stats.get(record.ifindex, _NO_STATS), roots.get(record.ifindex))
+        record.name: join_counters(stats.get(record.ifindex, NO_STATS), roots.get(record.ifindex))
         for record in namespace.interfaces.values()
         if record.name != LOOPBACK
     }

@@ -25,7 +25,7 @@ _HINTS = {
     errno.ENOSPC: "no room: the limit in /proc/sys/user (max_net_namespaces, max_user_namespaces) is reached",
     errno.EMFILE: "too many open files: raise the limit (ulimit -n); each node takes two",
 }
-_MISSING = "; this kernel lacks a module: 'shadowlab doctor' names it, and the embedded kernel has it"
+_MISSING = ", this kernel lacks a module that the embedded kernel has"
 _WORD_HINTS = {
     "Specified qdisc kind is unknown": _MISSING,
     "TC classifier not found": _MISSING,
