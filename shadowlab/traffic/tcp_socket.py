@@ -45,8 +45,7 @@ def open_listener(door: SocketDoor, spec: FlowSpec, address: str, port: int) -> 
         sock = door.open_socket(spec.target, socket.AF_INET, socket.SOCK_STREAM)
         try:
             _force_buffer(sock, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
-            window = spec.window_bytes if spec.window_bytes is not None else WINDOW_BYTES
-            _set(sock, socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, window)
+            _set(sock, socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, _window(spec))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((address, port))
             sock.listen(4)
@@ -56,10 +55,14 @@ def open_listener(door: SocketDoor, spec: FlowSpec, address: str, port: int) -> 
     return sock
 
 
-def clamp_window(receiver: socket.socket, window_bytes: int) -> None:
-    """Clamp the window of an accepted connection again: kernels since 6.9 forget the clamp when they re-estimate how
-    much payload a buffer holds (``tcp_measure_rcv_mss``)."""
-    receiver.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, window_bytes)
+def clamp_window(receiver: socket.socket, spec: FlowSpec) -> None:
+    """Clamp the window of an accepted connection again: kernels since 6.9 open it to the whole buffer when they
+    re-estimate how much payload a buffer holds (``tcp_measure_rcv_mss``).
+
+    Then every unread byte narrows the window, and a receiver whose window narrows delays its acknowledgements: lazy
+    reading cost 4 % of the goodput of a full link with a short queue.
+    """
+    receiver.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, _window(spec))
 
 
 def open_sender(door: SocketDoor, spec: FlowSpec, address: str, port: int, tick_ns: int) -> socket.socket:
@@ -103,6 +106,10 @@ def set_congestion_control(sock: socket.socket, spec: FlowSpec) -> None:
 def read_tcp_info(sock: socket.socket, length: int) -> bytes:
     """The kernel's struct tcp_info, as long as this kernel's is, at most ``length`` bytes."""
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, length)
+
+
+def _window(spec: FlowSpec) -> int:
+    return spec.window_bytes if spec.window_bytes is not None else WINDOW_BYTES
 
 
 def _set(sock: socket.socket, level: int, option: int, value: int) -> None:
