@@ -55,6 +55,8 @@ SERVICES: Mapping[int, str] = {
 
 EPHEMERAL_FROM = 32_768
 """Linux takes the client's port from here on (``ip_local_port_range``)."""
+FULL_WINDOW = 0.5
+"""A flow that the network limits fills its congestion window; one that uses less of it does not."""
 LEAST_SEGMENTS = 2
 """A scaled window smaller than this many segments would meet the delayed ACK and stall; it is raised, and said so."""
 
@@ -190,7 +192,7 @@ def _flow(one: ObservedConnection, name: str, scale: float, services: Mapping[in
     rate, rate_words = measured_rate(one)
     if rate == 0:
         return "it moved no byte between its records"
-    flow_class, why = _classify(one.sender_records, shares)
+    flow_class, why = _classify(one.sender_records, shares, rate)
     window = _window(one) if flow_class == "receiver-limited" else None
     words = [why]
     if flow_class == "receiver-limited" and window is None:
@@ -230,7 +232,7 @@ def _flow(one: ObservedConnection, name: str, scale: float, services: Mapping[in
     )
 
 
-def _classify(records: Sequence[TcpRecord], shares: TimeShares | None) -> tuple[FlowClass, str]:
+def _classify(records: Sequence[TcpRecord], shares: TimeShares | None, rate: float | None) -> tuple[FlowClass, str]:
     """What held the flow back, and the evidence in words."""
     if not records:
         return "paced", "only the receiver was recorded, so what limits the sender is unknown"
@@ -254,7 +256,20 @@ def _classify(records: Sequence[TcpRecord], shares: TimeShares | None) -> tuple[
         return "paced", (
             f"held by its own send buffer {format_fraction(shares.sndbuf)} of the time, so it is replayed as measured"
         )
+    used = _window_use(records[-1], rate)
+    if used is not None and used < FULL_WINDOW:
+        return "paced", (
+            f"application-limited: with data in flight {format_fraction(shares.network)} of the time, but on average "
+            f"only {format_fraction(used)} of its congestion window"
+        )
     return "greedy", f"network-limited {format_fraction(shares.network)} of the time"
+
+
+def _window_use(last: TcpRecord, rate: float | None) -> float | None:
+    """Bytes in flight on average (rate x smoothed RTT: Little's law) over the congestion window; None if unknown."""
+    if rate is None or not last.srtt_ns or not last.cwnd_segments or not last.mss:
+        return None
+    return rate / 8 * last.srtt_ns / NS_PER_S / (last.cwnd_segments * last.mss)
 
 
 def _window(one: ObservedConnection) -> int | None:

@@ -38,7 +38,7 @@ def build(source: Path | None, jobs: int | None) -> None:
     found = find_source(source)
     if not found.repeats_exactly:
         click.echo(
-            f"warning: Linux {found.version} from {found.path}: two runs with the same seed may differ by a timer tick; "
+            f"warning: Linux {found.version} from {found.path}: runs with the same seed may differ by a timer tick; "
             "exact repetition needs 6.12 or newer",
             err=True,
         )

@@ -53,9 +53,7 @@ def plan(scenario: Path, as_json: bool) -> None:
         f"\n{len(network.nodes)} nodes, {len(network.links)} links, {len(job.flows)} flows on {len(job.paths)} paths, "
         f"{job.duration_ns / NS_PER_S:g} s of network time"
     )
-    click.echo(
-        f"about {cost.packet_hops / 1e6:.2f} million packet-hops, {cost.wall_s:.0f} s of wall time on the embedded kernel"
-    )
+    click.echo(f"about {cost.packet_hops / 1e6:.2f} million packet-hops, {cost.wall_s:.0f} s on the embedded kernel")
     if prepared.scaling.factor != 1:
         click.echo(f"scaled down: {prepared.scaling.reason}")
     if prepared.scaling.map_rate_scale != 1:

@@ -14,19 +14,35 @@ from shadowlab.errors import EXIT_LEVELS_BROKEN
 
 @click.command()
 @click.argument("scenario", type=click.Path(path_type=Path))
-@click.option("--kernel", type=click.Choice(["auto", "embedded", "host"]), default="auto", show_default=True,
-              help="Where the shadow lives.")  # fmt: skip
-@click.option("--clock", type=click.Choice(["auto", "virtual", "real"]), default="auto", show_default=True,
-              help="Virtual implies the embedded kernel; auto is virtual there and real on the host kernel.")  # fmt: skip
+@click.option(
+    "--kernel",
+    type=click.Choice(["auto", "embedded", "host"]),
+    default="auto",
+    show_default=True,
+    help="Where the shadow lives.",
+)
+@click.option(
+    "--clock",
+    type=click.Choice(["auto", "virtual", "real"]),
+    default="auto",
+    show_default=True,
+    help="Virtual implies the embedded kernel; auto is virtual there and real on the host kernel.",
+)
 @click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Instead of the scenario's own.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder to create.  [default: runs/NAME-SEED]")
 @click.option("--no-scale", is_flag=True, help="Refuse a run over its wall budget instead of scaling it down.")
 @click.option("--json", "as_json", is_flag=True, help="Print result.json to stdout and nothing else.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress display.")
 def run(
-    scenario: Path, kernel: Literal["auto", "embedded", "host"], clock: Literal["auto", "virtual", "real"],
-    seed: int | None, out: Path | None, no_scale: bool, as_json: bool, quiet: bool,
-) -> None:  # fmt: skip
+    scenario: Path,
+    kernel: Literal["auto", "embedded", "host"],
+    clock: Literal["auto", "virtual", "real"],
+    seed: int | None,
+    out: Path | None,
+    no_scale: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Build the shadow of SCENARIO, drive it, find what breaks and where, rehearse the cures, write the report.
 
     \b
@@ -43,8 +59,16 @@ def run(
     from shadowlab.report.text import render_summary
 
     with shown_progress(quiet=quiet) as progress:
-        outcome = run_scenario(scenario, kernel=kernel, clock=clock, seed=seed, out=out, scale=not no_scale,
-                               progress=progress, write_report=write_report)  # fmt: skip
+        outcome = run_scenario(
+            scenario,
+            kernel=kernel,
+            clock=clock,
+            seed=seed,
+            out=out,
+            scale=not no_scale,
+            progress=progress,
+            write_report=write_report,
+        )
     if as_json:
         json.dump(to_plain(outcome.result), sys.stdout, ensure_ascii=False, sort_keys=True)
         sys.stdout.write("\n")

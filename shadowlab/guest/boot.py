@@ -48,11 +48,15 @@ def run_in_guest(
     memory_bytes: int = 1 << 30,
     cpu: int | None = None,
     on_line: OnLine | None = None,
+    stopped: Callable[[], bool] | None = None,
 ) -> GuestOutcome:
     """Call ``entry`` ("package.module:function") as ``function(job_path, folder) -> exit code`` inside a guest.
 
     ``folder`` is an existing folder of the host; inside it is `init.JOB_FOLDER`.  ``on_line`` gets every line that the
     function prints, while it runs.  On the real clock ``virtual_deadline_ns`` counts real nanoseconds since boot.
+
+    ``stopped``, asked a few times a second, ends the guest and raises KeyboardInterrupt once it is true (signals reach
+    only the main thread; this reaches guests that others started).
 
     Raises `ShadowFailedError` when the function raised, was killed, passed a deadline, or the guest died;
     `CannotRunError` when this kernel or machine cannot do it; `InputError` when the folder cannot be used.
@@ -96,6 +100,7 @@ def run_in_guest(
             wall_deadline_s=wall_deadline_s,
             output=OutputTail(control / init.OUTPUT_FILE),
             on_line=on_line,
+            stopped=stopped,
         )
         ending = read_ending(control)
     limits = Limits(virtual_deadline_ns=virtual_deadline_ns, wall_deadline_s=wall_deadline_s, memory_bytes=memory_bytes)
@@ -147,6 +152,7 @@ def _live(
     wall_deadline_s: float,
     output: OutputTail,
     on_line: OnLine | None,
+    stopped: Callable[[], bool] | None,
 ) -> Death:
     """The host process from its start to its end.  On any exception it is killed first."""
     started_ns = time.monotonic_ns()
@@ -166,7 +172,7 @@ def _live(
         try:
             os.sched_setaffinity(process.pid, {cpu})
             last = deque[str](maxlen=LAST_LINES)
-            in_time = _follow(process.pid, started_ns + int(wall_deadline_s * 1e9), output, on_line, last)
+            in_time = _follow(process.pid, started_ns + int(wall_deadline_s * 1e9), output, on_line, last, stopped)
         finally:
             _end(process)
         _pass_on([*output.new_lines(), *output.last_line()], on_line, last)
@@ -184,7 +190,14 @@ def _live(
     )
 
 
-def _follow(pid: int, deadline_ns: int, output: OutputTail, on_line: OnLine | None, last: deque[str]) -> bool:
+def _follow(
+    pid: int,
+    deadline_ns: int,
+    output: OutputTail,
+    on_line: OnLine | None,
+    last: deque[str],
+    stopped: Callable[[], bool] | None,
+) -> bool:
     """Pass lines on until the process ends (True) or its time is up (False)."""
     pidfd = os.pidfd_open(pid)
     try:
@@ -192,6 +205,8 @@ def _follow(pid: int, deadline_ns: int, output: OutputTail, on_line: OnLine | No
         poll.register(pidfd, select.POLLIN)
         while not poll.poll(LOOK_EVERY_MS):
             _pass_on(output.new_lines(), on_line, last)
+            if stopped is not None and stopped():
+                raise KeyboardInterrupt
             if time.monotonic_ns() >= deadline_ns:
                 return False
         return True

@@ -48,9 +48,13 @@ class Timeline:
 
 
 def resolve_events(
-    scenario: Scenario, network: Network, fabric: Fabric, routes: tuple[Route, ...], flows: Sequence[FlowSpec],
+    scenario: Scenario,
+    network: Network,
+    fabric: Fabric,
+    routes: tuple[Route, ...],
+    flows: Sequence[FlowSpec],
     rate_factor: float,
-) -> Timeline:  # fmt: skip
+) -> Timeline:
     """Every event as operations.  ``rate_factor`` scales rates and buffers that events state, like the map's own."""
     _check(scenario, network, flows)
     state = State(since_ns=0, network=network, routes=routes)
@@ -68,15 +72,24 @@ def _check(scenario: Scenario, network: Network, flows: Sequence[FlowSpec]) -> N
     for event in scenario.events:
         if event.kind != "demand" and event.link not in network.links_by_id:
             near = ", ".join(sorted(network.links_by_id)[:8])
-            faults.append(Fault(place=str(scenario.path), message=f"event {event.kind}: the map has no link "
-                                f"{event.link!r} (it has {near}, …)"))  # fmt: skip
+            faults.append(
+                Fault(
+                    place=str(scenario.path),
+                    message=f"event {event.kind}: the map has no link {event.link!r} (it has {near}, …)",
+                )
+            )
         elif event.towards and event.towards not in _ends(network.links_by_id[event.link]):
-            faults.append(Fault(place=str(scenario.path), message=f"event {event.kind} {event.link}: "
-                                f"{event.towards!r} is not an end of that link"))  # fmt: skip
+            faults.append(
+                Fault(
+                    place=str(scenario.path),
+                    message=f"event {event.kind} {event.link}: {event.towards!r} is not an end of that link",
+                )
+            )
         faults += [
             Fault(place=str(scenario.path), message=f"event demand: no flow is called {name!r}")
-            for name in event.flows if name not in known
-        ]  # fmt: skip
+            for name in event.flows
+            if name not in known
+        ]
     if faults:
         raise InputError(*faults)
 
@@ -104,10 +117,11 @@ def _resolve(
         return after, [_change(event, tuple(ops), describe_event(event))]
     up = event.kind == "restore"
     failed = state.failed - {event.link} if up else state.failed | {event.link}
-    routes = shortest_routes(network, fabric, avoid=failed)
+    routes = shortest_routes(network, fabric, avoid=failed, partial=True)
     switch = _change(event, link_state_ops(fabric, link, up=up), describe_event(event))
-    converge = TimedChange(at_ns=event.at_ns + CONVERGENCE_NS, reason="routing converges",
-                           ops=route_ops(state.routes, routes))  # fmt: skip
+    converge = TimedChange(
+        at_ns=event.at_ns + CONVERGENCE_NS, reason="routing converges", ops=route_ops(state.routes, routes)
+    )
     return replace(state, since_ns=event.at_ns, routes=routes, failed=failed), [switch, converge]
 
 
@@ -122,9 +136,10 @@ def degraded(now: Impairment, event: Event, rate_factor: float) -> Impairment:
         jitter_ns=now.jitter_ns if event.jitter_ns is None else event.jitter_ns,
         loss=now.loss if event.loss is None else event.loss,
         rate_bps=now.rate_bps if event.rate_bps is None else max(1, round(event.rate_bps / rate_factor)),
-        queue_packets=now.queue_packets if event.queue_packets is None
+        queue_packets=now.queue_packets
+        if event.queue_packets is None
         else max(2, round(event.queue_packets / rate_factor)),
-    )  # fmt: skip
+    )
 
 
 def describe_event(event: Event) -> str:
@@ -134,8 +149,12 @@ def describe_event(event: Event) -> str:
     if event.kind != "degrade":
         return f"{event.link} {'fails' if event.kind == 'fail' else 'comes back'}"
     words = [f"loss {format_fraction(event.loss)}"] if event.loss is not None else []
-    for name, value in (("delay", event.delay_ns), ("jitter", event.jitter_ns), ("rate", event.rate_bps),
-                        ("queue", event.queue_packets)):  # fmt: skip
+    for name, value in (
+        ("delay", event.delay_ns),
+        ("jitter", event.jitter_ns),
+        ("rate", event.rate_bps),
+        ("queue", event.queue_packets),
+    ):
         if value is not None:
             words.append(f"{name} changed")
     return f"{event.link}{f' towards {event.towards}' if event.towards else ''} degrades: {', '.join(words)}"

@@ -24,7 +24,7 @@ from shadowlab.model.result import Scaling, TelemetryUse
 from shadowlab.model.units import NS_PER_S
 from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network
 from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, Op, TimedChange
-from shadowlab.shadow.plan import build_plan, ingress_device
+from shadowlab.shadow.plan import build_plan
 from shadowlab.telemetry.attach import Attachment
 from shadowlab.topology.addressing import address
 from shadowlab.topology.formats import load_map
@@ -59,26 +59,34 @@ class Prepared:
         """The main run."""
         return self._job(self.scenario.duration_ns, self.timeline.changes)
 
-    def rehearsal(self, candidate: Candidate, detected_ns: int) -> tuple[Job, Stage]:
-        """The incident again, without the long calm before it, and the cure a moment after its detection."""
+    def rehearsal(self, courses: Sequence[tuple[int, Candidate]], localised_ns: int) -> tuple[Job, Stage]:
+        """The incident again in its whole course, without the long calm before it, and the cure a moment after the
+        fault was localised.
+
+        ``courses`` holds the cure as it is to be applied at the fault's localisation, and again on top of each later
+        event (by the main run's time): a cure stays in force while the incident goes on.
+        """
         shift = max(0, self.event_ns - REHEARSAL_LEAD_NS)
-        cure = detected_ns - shift + REACTION_NS
-        past = [
-            replace(change, at_ns=change.at_ns - shift)
-            for change in self.timeline.changes if change.at_ns <= detected_ns
-        ]  # fmt: skip
-        stage = Stage(cure_ns=cure, settled_ns=cure + SETTLE_NS, end_ns=cure + SETTLE_NS + JUDGED_NS)
-        changes = past + [TimedChange(at_ns=cure, reason=candidate.name, ops=candidate.ops)] * bool(candidate.ops)
-        return self._job(stage.end_ns, tuple(changes)), stage
+        course = [replace(change, at_ns=change.at_ns - shift) for change in self.timeline.changes]
+        moments = [localised_ns + REACTION_NS, *(at_ns for at_ns, _ in courses[1:])]
+        settled = max([moments[0] - shift, *(change.at_ns for change in course)]) + SETTLE_NS
+        stage = Stage(cure_ns=moments[0] - shift, settled_ns=settled, end_ns=settled + JUDGED_NS)
+        course += [
+            TimedChange(at_ns=max(at_ns, moments[0]) - shift, reason=candidate.name, ops=candidate.ops)
+            for at_ns, (_, candidate) in zip(moments, courses, strict=True)
+            if candidate.ops
+        ]
+        course.sort(key=lambda change: change.at_ns)  # stable: an event comes before the cure of the same moment
+        return self._job(stage.end_ns, tuple(course)), stage
 
     @property
     def event_ns(self) -> int:
         """When the first event happens; the duration if none does."""
         return min((event.at_ns for event in self.scenario.events), default=self.scenario.duration_ns)
 
-    def state_at(self, now_ns: int) -> State:
-        """Network and routes at a moment of the main run."""
-        return self.timeline.at(now_ns)
+    def states_from(self, now_ns: int) -> tuple[State, ...]:
+        """Network and routes at a moment of the main run, and after each later event."""
+        return (self.timeline.at(now_ns), *(state for state in self.timeline.states if state.since_ns > now_ns))
 
     def _job(self, duration_ns: int, changes: tuple[TimedChange, ...]) -> Job:
         return Job(
@@ -104,16 +112,26 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
     attachment, use = attach_file(scenario.telemetry, full)
     flows = flows_from_connections(attachment.connections, full)
     if not flows:
-        raise InputError(Fault(place=str(scenario.telemetry), message="no connection of this telemetry runs between two "
-                               f"instances of {scenario.map.name}; reasons: {_reasons(use.left_out)}"))  # fmt: skip
+        raise InputError(
+            Fault(
+                place=str(scenario.telemetry),
+                message="no connection of this telemetry runs between two "
+                f"instances of {scenario.map.name}; reasons: {_reasons(use.left_out)}",
+            )
+        )
     paths = tuple(sorted({Path(source=flow.source, target=flow.target) for flow in flows}))
     _check_levels(scenario, paths)
     hops = {path: path_directions(full, path.source, path.target) for path in paths}
     cost = _cost(scenario, full, flows, paths, hops)
     factor = factor_for(cost, scenario.wall_budget_ns / NS_PER_S)
     if factor > 1 and not scale:
-        raise InputError(Fault(place=str(scenario.path), message=f"the run would take about {cost.wall_s:.0f} s, over "
-                               f"its wall_budget; raise that, or let it be scaled down by {factor:.2f}"))  # fmt: skip
+        raise InputError(
+            Fault(
+                place=str(scenario.path),
+                message=f"the run would take about {cost.wall_s:.0f} s, over "
+                f"its wall_budget; raise that, or let it be scaled down by {factor:.2f}",
+            )
+        )
     network = scale_network(full, factor) if factor > 1 else full
     if factor > 1:
         flows = scale_flows(flows, factor)
@@ -133,29 +151,42 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         scaling=Scaling(
             factor=factor,
             map_rate_scale=full.rate_scale,
-            reason="" if factor == 1 else f"capacities, demands and buffers divided by {factor:.3g} to keep the run "
+            reason=""
+            if factor == 1
+            else f"capacities, demands and buffers divided by {factor:.3g} to keep the run "
             "within its wall-time budget; round-trip times kept",
         ),
         cost=cost,
         plan=build_plan(network, fabric, routes),
         seed=scenario.seed if seed is None else seed,
-    )  # fmt: skip
+    )
 
 
 def _cost(
-    scenario: Scenario, network: Network, flows: Sequence[FlowSpec], paths: Sequence[Path],
+    scenario: Scenario,
+    network: Network,
+    flows: Sequence[FlowSpec],
+    paths: Sequence[Path],
     hops: Mapping[Path, tuple[Direction, ...]],
-) -> Cost:  # fmt: skip
-    return expected_cost(network=network, flows=flows, paths=paths, hops=hops, duration_ns=scenario.duration_ns,
-                         probe_every_ns=scenario.probe_every_ns)  # fmt: skip
+) -> Cost:
+    return expected_cost(
+        network=network,
+        flows=flows,
+        paths=paths,
+        hops=hops,
+        duration_ns=scenario.duration_ns,
+        probe_every_ns=scenario.probe_every_ns,
+    )
 
 
 def _check_levels(scenario: Scenario, paths: Sequence[Path]) -> None:
     known = {str(path) for path in paths}
     faults = [
         Fault(place=str(scenario.path), message=f"service level {level.name}: no flow runs on path {path}")
-        for level in scenario.levels for path in level.paths if path not in known
-    ]  # fmt: skip
+        for level in scenario.levels
+        for path in level.paths
+        if path not in known
+    ]
     if faults:
         raise InputError(*faults)
 
@@ -171,7 +202,5 @@ def watched_interfaces(plan: Sequence[Op]) -> tuple[WatchedInterface, ...]:
         if isinstance(op, ImpairEgress):
             watched.append(WatchedInterface(node=op.node, interface=op.interface, direction=op.direction))
         elif isinstance(op, ImpairIngress):
-            watched.append(
-                WatchedInterface(node=op.node, interface=ingress_device(op.interface), direction=op.direction)
-            )
+            watched.append(WatchedInterface(node=op.node, interface=op.device, direction=op.direction))
     return tuple(watched)

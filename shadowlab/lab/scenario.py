@@ -16,7 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from shadowlab.errors import Fault, InputError
 from shadowlab.model.level import ServiceLevel
 from shadowlab.model.units import NS_PER_MS, NS_PER_S, format_duration, parse_duration, parse_fraction, parse_rate
-from shadowlab.topology.positioned import Positioned, load_positioned, read_file, validate
+from shadowlab.topology.formats import read_input
+from shadowlab.topology.positioned import Positioned, in_file_order, load_positioned, validate
 
 _T = TypeVar("_T")
 
@@ -177,7 +178,7 @@ class Scenario:
 
 def load_scenario(path: Path, *, known_detectors: frozenset[str]) -> Scenario:
     """Read and check a scenario file.  Raises InputError with every fault found."""
-    document = load_positioned(read_file(path), name=str(path))
+    document = load_positioned(read_input(path, what="scenario"), name=str(path))
     raw = validate(RawScenario, document)
     return _Resolver(path=path, document=document, known_detectors=known_detectors).resolve(raw)
 
@@ -235,7 +236,7 @@ class _Resolver:
             wall_budget_ns=raw.wall_budget,
         )
         if self._faults:
-            raise InputError(*sorted(self._faults))
+            raise InputError(*in_file_order(self._faults))
         return scenario
 
     def _levels(self, raw: RawScenario) -> list[ServiceLevel]:

@@ -77,9 +77,12 @@ def _reroute(
     except ValueError as error:
         return Candidate(name=one.name, kind="reroute", summary=summary, impossible=str(error))
     return Candidate(
-        name=one.name, kind="reroute", summary=summary,
-        ops=route_ops(routes, around), undo=route_ops(around, routes),
-    )  # fmt: skip
+        name=one.name,
+        kind="reroute",
+        summary=summary,
+        ops=route_ops(routes, around),
+        undo=route_ops(around, routes),
+    )
 
 
 def _upgrade(one: Allowed, network: Network, fabric: Fabric, links: Sequence[Link]) -> Candidate:
@@ -89,16 +92,26 @@ def _upgrade(one: Allowed, network: Network, fabric: Fabric, links: Sequence[Lin
             now = link.impairment(direction)
             if now.rate_bps is None:
                 continue
-            more = replace(now, rate_bps=round(now.rate_bps * one.factor),
-                           queue_packets=round(now.queue_packets * one.factor))  # fmt: skip
+            more = replace(
+                now, rate_bps=round(now.rate_bps * one.factor), queue_packets=round(now.queue_packets * one.factor)
+            )
             wider.append(change_impairment(fabric, network, direction, more))
             undo.append(change_impairment(fabric, network, direction, now))
             words.append(f"{direction} from {format_rate(now.rate_bps)} to {format_rate(more.rate_bps or 0)}")
     if not wider:
-        return Candidate(name=one.name, kind="upgrade", summary=f"more bandwidth on {_names(links)}",
-                         impossible=f"{_names(links)} has no rate to raise: it is unlimited")  # fmt: skip
-    return Candidate(name=one.name, kind="upgrade", summary="pre-scale the bandwidth: " + ", ".join(words),
-                     ops=tuple(wider), undo=tuple(undo))  # fmt: skip
+        return Candidate(
+            name=one.name,
+            kind="upgrade",
+            summary=f"more bandwidth on {_names(links)}",
+            impossible=f"{_names(links)} has no rate to raise: it is unlimited",
+        )
+    return Candidate(
+        name=one.name,
+        kind="upgrade",
+        summary="pre-scale the bandwidth: " + ", ".join(words),
+        ops=tuple(wider),
+        undo=tuple(undo),
+    )
 
 
 def _script(one: Allowed, network: Network, fabric: Fabric, links: Sequence[Link]) -> Candidate:
@@ -119,11 +132,22 @@ def _script(one: Allowed, network: Network, fabric: Fabric, links: Sequence[Link
                 ("SHADOWLAB_RATE_BPS", str(now.rate_bps or 0)),
             )
             if network.nodes_by_id[here.node].kind == "router":
-                ops.append(RunScript(node=here.node, name=one.name, text=one.script_text, environment=environment,
-                                     timeout_ns=one.timeout_ns))  # fmt: skip
+                ops.append(
+                    RunScript(
+                        node=here.node,
+                        name=one.name,
+                        text=one.script_text,
+                        environment=environment,
+                        timeout_ns=one.timeout_ns,
+                    )
+                )
                 undo.append(change_impairment(fabric, network, direction, now))
     summary = f"run the remediation script {one.name} at both ends of {_names(links)}"
     if not ops:
-        return Candidate(name=one.name, kind="script", summary=summary,
-                         impossible=f"{_names(links)} has no router at its ends to run it on")  # fmt: skip
+        return Candidate(
+            name=one.name,
+            kind="script",
+            summary=summary,
+            impossible=f"{_names(links)} has no router at its ends to run it on",
+        )
     return Candidate(name=one.name, kind="script", summary=summary, ops=tuple(ops), undo=tuple(undo))

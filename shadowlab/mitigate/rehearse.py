@@ -59,8 +59,16 @@ def rehearse(
         _outcome(candidate, rehearsal, after, judged[0], levels, stage)
         for candidate, rehearsal, after in zip(possible, rehearsals, judged, strict=True)
     ]
-    outcomes.sort(key=lambda one: (one.note != "", round(one.broken_share, 2), one.harm, round(one.severity, 3),
-                                   _EFFORT[one.kind], one.cure))  # fmt: skip
+    outcomes.sort(
+        key=lambda one: (
+            one.note != "",
+            round(one.broken_share, 2),
+            one.harm,
+            round(one.severity, 3),
+            _EFFORT[one.kind],
+            one.cure,
+        )
+    )
     outcomes += [_impossible(candidate) for candidate in candidates if candidate.impossible]
     return tuple(_ranked(one, rank) for rank, one in enumerate(outcomes, start=1))
 
@@ -105,9 +113,18 @@ def _outcome(
 
 
 def _impossible(candidate: Candidate) -> CureOutcome:
-    return CureOutcome(cure=candidate.name, kind=candidate.kind, summary=candidate.summary, rank=0, broken_share=1.0,
-                       transient_share=1.0, severity=0.0, recovered=0.0, harm=0,
-                       note=f"not possible here: {candidate.impossible}")  # fmt: skip
+    return CureOutcome(
+        cure=candidate.name,
+        kind=candidate.kind,
+        summary=candidate.summary,
+        rank=0,
+        broken_share=1.0,
+        transient_share=1.0,
+        severity=0.0,
+        recovered=0.0,
+        harm=0,
+        note=f"not possible here: {candidate.impossible}",
+    )
 
 
 def _ranked(one: CureOutcome, rank: int) -> CureOutcome:

@@ -54,7 +54,7 @@ KPIS: Mapping[str, Kpi] = {
             unit="fraction",
             subject="path",
             bad="up",
-            meaning="retransmitted share of the data segments sent by the path's flows",
+            meaning="retransmitted share of the data segments of the path's flows, needless ones (DSACK) left out",
         ),
         Kpi(name="srtt_ms", unit="ms", subject="path", bad="up", meaning="mean smoothed RTT of the path's flows"),
         Kpi(

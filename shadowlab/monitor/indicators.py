@@ -73,7 +73,7 @@ def path_counts(
         probes_sent=sent,
         probes_lost=lost,
         segments_sent=_sum(shape, rows, columns, _differences(tcp, "data_segs_out"), counted).astype(np.int64),
-        segments_retransmitted=_sum(shape, rows, columns, _differences(tcp, "total_retrans"), counted).astype(np.int64),
+        segments_retransmitted=_sum(shape, rows, columns, _retransmitted(tcp), counted).astype(np.int64),
     )
 
 
@@ -121,7 +121,7 @@ def _flow_values(tcp: NDArray[Any], path_of: Ints, shape: tuple[int, int], windo
     observed = _sum(shape, rows, columns, np.ones(counted.shape), counted)
     acked = _sum(shape, rows, columns, _differences(tcp, "bytes_acked"), counted)
     sent = _sum(shape, rows, columns, _differences(tcp, "data_segs_out"), counted)
-    again = _sum(shape, rows, columns, _differences(tcp, "total_retrans"), counted)
+    again = _sum(shape, rows, columns, _retransmitted(tcp), counted)
     later = tcp[1:]
     alive = (later["state"] == _ESTABLISHED) & (later["info_bytes"] >= INFO_BYTES_NEEDED)
     alive &= (later["flags"] == 0) & (later["srtt_us"] > 0)
@@ -188,6 +188,18 @@ def _counted(tcp: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _differences(tcp: NDArray[Any], field: str) -> Floats:
     return _since(tcp[field], tcp["attempt"][1:] != tcp["attempt"][:-1])
+
+
+def _retransmitted(tcp: NDArray[Any]) -> Floats:
+    """Retransmissions from sample to sample that a loss explains, shape (S - 1, F).
+
+    A tail-loss probe that meets a delayed acknowledgement is sent in vain; the receiver says so (DSACK) a round trip
+    later.  So what counts is each new maximum of all retransmissions less those reported needless.
+    """
+    net = np.cumsum(_differences(tcp, "total_retrans") - _differences(tcp, "dsack_dups"), axis=0)
+    peaks = np.maximum.accumulate(np.vstack([np.zeros((1, net.shape[1])), net]), axis=0)
+    growth: Floats = np.diff(peaks, axis=0)
+    return growth
 
 
 def _since(counter: NDArray[Any], again: NDArray[np.bool_]) -> Floats:

@@ -48,9 +48,10 @@ _INFO_FIELDS = (  # struct tcp_info of linux/tcp.h; only what indicators need
     ("total_retrans", "<u4", 100),
     ("bytes_acked", "<u8", 120),
     ("data_segs_out", "<u4", 156),
+    ("dsack_dups", "<u4", 216),
 )
-INFO_BYTES_NEEDED = 160
-"""A kernel whose tcp_info is shorter does not know ``data_segs_out``: its records are left out, not read as zero."""
+INFO_BYTES_NEEDED = 220
+"""A kernel whose tcp_info is shorter (before 4.19) does not know ``dsack_dups``: its records are left out."""
 
 TCP_TYPE = np.dtype(
     {

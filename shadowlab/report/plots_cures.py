@@ -44,9 +44,14 @@ def draw_cures(result: RunResult) -> Plot | None:
         axes.barh(rows, shares, color=[BEST if one else FAINT for one in best], height=0.58)
         for row, share in zip(rows, shares, strict=True):
             axes.annotate(
-                percent(share), (share, row), (5, 0), textcoords="offset points", va="center",
-                color=BEST if best[row] else MUTED, fontweight="bold" if best[row] else "normal",
-            )  # fmt: skip
+                percent(share),
+                (share, row),
+                (5, 0),
+                textcoords="offset points",
+                va="center",
+                color=BEST if best[row] else MUTED,
+                fontweight="bold" if best[row] else "normal",
+            )
         axes.set_yticks(list(rows), names)
         for label, one in zip(axes.get_yticklabels(), best, strict=True):
             label.set_color(BEST if one else INK)
@@ -94,9 +99,14 @@ def draw_heat_map(result: RunResult, paths: SeriesTable) -> Plot | None:
         axes.set_facecolor(UTILISATION[0])
         colours = matplotlib.colormaps["cividis"].with_extremes(bad=(0, 0, 0, 0))
         image = axes.imshow(
-            drawn.T, aspect="auto", interpolation="nearest", cmap=colours, vmin=0.0, vmax=top,
+            drawn.T,
+            aspect="auto",
+            interpolation="nearest",
+            cmap=colours,
+            vmin=0.0,
+            vmax=top,
             extent=(0, float(paths.times_ns[-1]) / NS_PER_S, len(order) - 0.5, -0.5),
-        )  # fmt: skip
+        )
         if result.event_ns < result.duration_ns:
             axes.axvline(result.event_ns / NS_PER_S, color=SURFACE, linewidth=1.0, linestyle=(0, (4, 2)))
         if named:

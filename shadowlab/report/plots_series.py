@@ -151,9 +151,16 @@ def _legend(
     if any(level.kpi == kpi and (not level.paths or set(level.paths) & set(rows)) for level in levels):
         entries.append(Line2D([], [], color=LIMIT, linewidth=1.0, linestyle=(0, (5, 1.5)), label="limit"))
     figure.legend(
-        handles=entries, loc="upper left", ncols=5, labelcolor=MUTED, handlelength=1.5,
-        columnspacing=1.1, handletextpad=0.5, borderaxespad=0.5, borderpad=0.2,
-    )  # fmt: skip
+        handles=entries,
+        loc="upper left",
+        ncols=5,
+        labelcolor=MUTED,
+        handlelength=1.5,
+        columnspacing=1.1,
+        handletextpad=0.5,
+        borderaxespad=0.5,
+        borderpad=0.2,
+    )
 
 
 def _median(values: NDArray[np.float64]) -> float:

@@ -147,9 +147,14 @@ def correlation_section(result: RunResult) -> Html:
         "correlation",
         "Shadow against production",
         tag("p", badge(found.verdict, kind), " ", share, found.why),
-        long_table("Path by path after the event, differences first", heads, rows, right=(2, 3, 4, 6),
-              empty="No production telemetry after the event was given."),
-    )  # fmt: skip
+        long_table(
+            "Path by path after the event, differences first",
+            heads,
+            rows,
+            right=(2, 3, 4, 6),
+            empty="No production telemetry after the event was given.",
+        ),
+    )
 
 
 def traffic_section(result: RunResult) -> Html:
@@ -227,12 +232,20 @@ def method_section(result: RunResult, manifest: Mapping[str, object]) -> Html:
                 ("Queue samples", plural(origin.queue_samples, "sample")),
             ]
         ),
-        table("Expectations of the scenario", ("Expectation", "Result"), expected,
-              empty="The scenario states no expectation."),
-        folded(f"Derived values of the map ({len(derived)})",
-               table("Values the map did not state", ("Subject", "Value", "Origin"), derived)) if derived else "",
+        table(
+            "Expectations of the scenario",
+            ("Expectation", "Result"),
+            expected,
+            empty="The scenario states no expectation.",
+        ),
+        folded(
+            f"Derived values of the map ({len(derived)})",
+            table("Values the map did not state", ("Subject", "Value", "Origin"), derived),
+        )
+        if derived
+        else "",
         folded("Manifest", table("Manifest of the run folder", ("Entry", "Value"), stated)) if stated else "",
-    )  # fmt: skip
+    )
 
 
 def _rates(scale: float) -> str:

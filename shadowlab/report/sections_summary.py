@@ -48,8 +48,12 @@ def headline(result: RunResult) -> Html:
     ]
     if result.expectations:
         met = sum(result.expectations.values())
-        badges.append(badge(f"{met} of {plural(len(result.expectations), 'expectation')} met",
-                            "good" if met == len(result.expectations) else "bad"))  # fmt: skip
+        badges.append(
+            badge(
+                f"{met} of {plural(len(result.expectations), 'expectation')} met",
+                "good" if met == len(result.expectations) else "bad",
+            )
+        )
     doubt = ""
     if not result.provenance.valid:
         badges.append(badge("run is void", "bad"))
@@ -145,7 +149,7 @@ def cures_section(result: RunResult, plots: Mapping[str, Plot]) -> Html:
             class_="note",
         ),
         *[_cure_steps(one, best=one.rank == result.cures[0].rank) for one in result.cures[:10]],
-        lead="Each candidate was carried out in the shadow, measured, and rolled back.",
+        lead="Each candidate was carried out in a shadow of the incident of its own, and measured.",
     )
 
 
@@ -178,11 +182,14 @@ def paths_section(result: RunResult, plots: Mapping[str, Plot]) -> Html:
         "paths",
         "Who is affected",
         long_table(
-            "Affected paths: medians before → after the event", heads, rows, right=range(1, len(heads)),
+            "Affected paths: medians before → after the event",
+            heads,
+            rows,
+            right=range(1, len(heads)),
             empty="No path left its baseline.",
         ),
         Html(f'<div class="multiples">{join(*series)}</div>') if series else "",
-    )  # fmt: skip
+    )
 
 
 def _change(summary: PathSummary, kpi: str) -> Html:
@@ -226,7 +233,12 @@ def levels_section(result: RunResult, levels: Sequence[ServiceLevel]) -> Html:
     return section(
         "levels",
         "What was promised",
-        long_table("Service levels after the event, broken ones first", heads, rows, right=range(3, 9),
-                   empty="The scenario names no service level."),
+        long_table(
+            "Service levels after the event, broken ones first",
+            heads,
+            rows,
+            right=range(3, 9),
+            empty="The scenario names no service level.",
+        ),
         lead=lead + "." if lead else "",
-    )  # fmt: skip
+    )

@@ -9,9 +9,28 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(ROOT.glob("shadowlab/**/*.py"))
 ROOMS = (
-    "model wire kernel topology telemetry replicate calibrate shadow guest traffic monitor store detect localize "
-    "mitigate predict correlate lab serve report cli"
-).split()
+    "model",
+    "wire",
+    "kernel",
+    "topology",
+    "telemetry",
+    "replicate",
+    "calibrate",
+    "shadow",
+    "guest",
+    "traffic",
+    "monitor",
+    "store",
+    "detect",
+    "localize",
+    "mitigate",
+    "predict",
+    "correlate",
+    "lab",
+    "serve",
+    "report",
+    "cli",
+)
 
 
 def test_every_room_of_the_architecture_exists_and_says_what_goes_in_and_out() -> None:

@@ -1,0 +1,173 @@
+"""From the raw records of a run to anomalies, evidence and a fault domain.
+
+In: the folder a run left behind, what was prepared.  Out: indicator tables, traces, anomalies, the fault domain and the
+moment it was known.  Never: a look at the scenario's events: the judging rooms see only what was measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from shadowlab.detect.baseline import learn
+from shadowlab.detect.registry import DETECTORS
+from shadowlab.detect.zscore import PROBES_SENT
+from shadowlab.errors import ShadowFailedError
+from shadowlab.lab.inside import FAULT_MARK
+from shadowlab.lab.prepare import Prepared, watched_interfaces
+from shadowlab.localize.domain import fault_domain
+from shadowlab.model.kpi import SeriesTable
+from shadowlab.model.network import Direction
+from shadowlab.model.result import PathTrace
+from shadowlab.model.units import NS_PER_S
+from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence
+from shadowlab.monitor.indicators import PathCounts, link_table, path_counts, path_table
+from shadowlab.monitor.layout import TRACE_FILE
+
+WINDOW_NS = NS_PER_S
+"""Indicators are derived once a second."""
+
+EVIDENCE_STEPS_NS = tuple(seconds * NS_PER_S for seconds in (5, 10, 20, 40, 80, 160))
+"""After a detection evidence is weighed at these delays, until a link explains it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """The indicators of one run."""
+
+    paths: SeriesTable
+    links: SeriesTable
+    counts: PathCounts
+    traces: tuple[PathTrace, ...]
+    hops: tuple[tuple[int, str, tuple[Direction, ...]], ...]
+    """(since, path, directions), in order of time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What was noticed, and where it is.  ``localised_ns`` is when the evidence sufficed (or was given up)."""
+
+    anomalies: tuple[Anomaly, ...]
+    domain: FaultDomain | None
+    localised_ns: int
+
+
+def measure(folder: Path, prepared: Prepared, duration_ns: int) -> Measured:
+    """Derive everything from the raw records of a run of ``duration_ns``."""
+    watched = [one.direction for one in watched_interfaces(prepared.plan)]
+    rates = {
+        str(direction): prepared.network.impairment(direction).rate_bps for direction in prepared.network.directions
+    }
+    table = path_table(folder, prepared.paths, prepared.flows, duration_ns, WINDOW_NS)
+    counts = path_counts(folder, prepared.paths, prepared.flows, duration_ns, WINDOW_NS)
+    hops = tuple(_read_hops(folder))
+    return Measured(
+        paths=replace(table, values={**table.values, PROBES_SENT: counts.probes_sent.astype(np.float64)}),
+        links=link_table(folder, watched, [rates[one] for one in watched], duration_ns, WINDOW_NS),
+        counts=counts,
+        traces=tuple(_traces(folder, prepared)),
+        hops=hops,
+    )
+
+
+def _lines(folder: Path) -> list[tuple[int, str, list[str]]]:
+    try:
+        text = (folder / TRACE_FILE).read_text()
+        return [(one["at_ns"], one["path"], one["hops"]) for one in map(json.loads, text.splitlines())]
+    except (OSError, ValueError, KeyError) as error:
+        raise ShadowFailedError(f"the routes of the run cannot be read from {folder / TRACE_FILE}: {error}") from error
+
+
+def _read_hops(folder: Path) -> list[tuple[int, str, tuple[Direction, ...]]]:
+    return [
+        (at_ns, path, tuple(_direction(hop) for hop in hops if not hop.startswith(FAULT_MARK)))
+        for at_ns, path, hops in _lines(folder)
+    ]
+
+
+def _direction(hop: str) -> Direction:
+    link, source, target = hop.split("|")
+    return Direction(link=link, source=source, target=target)
+
+
+def _traces(folder: Path, prepared: Prepared) -> list[PathTrace]:
+    driven = {str(path) for path in prepared.paths}
+    traces = []
+    for at_ns, path, hops in _lines(folder):
+        if path in driven:
+            steps = [_direction(hop) for hop in hops if not hop.startswith(FAULT_MARK)]
+            fault = next((hop.removeprefix(FAULT_MARK) for hop in hops if hop.startswith(FAULT_MARK)), "")
+            nodes = (steps[0].source, *(step.target for step in steps)) if steps else (path.partition("→")[0],)
+            traces.append(PathTrace(path=path, since_ns=at_ns, nodes=nodes, fault=fault))
+    return traces
+
+
+def judge(measured: Measured, prepared: Prepared, detectors: Sequence[str]) -> Judgement:
+    """Learn the baseline, let the detectors look, and place what they find."""
+    from_ns, to_ns = prepared.scenario.baseline_ns
+    baseline = learn(measured.paths, from_ns=from_ns, to_ns=to_ns)
+    found = [one for name in detectors for one in DETECTORS[name].detect(measured.paths, baseline)]
+    anomalies = tuple(sorted(found, key=lambda one: (one.detected_ns, one.path)))
+    if not anomalies:
+        return Judgement(anomalies=(), domain=None, localised_ns=prepared.scenario.duration_ns)
+    end_ns = prepared.scenario.duration_ns
+    for moment in sorted({min(one.detected_ns + step, end_ns) for one in anomalies for step in EVIDENCE_STEPS_NS}):
+        known = [one for one in anomalies if moment - EVIDENCE_STEPS_NS[-1] <= one.detected_ns <= moment]
+        onset = min(one.onset_ns for one in known)
+        evidence = gather(measured, prepared, {one.path for one in known}, (from_ns, to_ns), (onset, moment))
+        domain = fault_domain(known, evidence, prepared.network, prepared.flows)
+        if domain is not None and domain.links and domain.affected_paths:
+            whole = gather(measured, prepared, {one.path for one in anomalies}, (from_ns, to_ns), (onset, end_ns))
+            refined = fault_domain(
+                [one for one in anomalies if one.onset_ns >= onset], whole, prepared.network, prepared.flows
+            )
+            # What came later sharpens the size and the list of the affected; it does not change where the fault is.
+            same = refined is not None and refined.links == domain.links
+            return Judgement(anomalies=anomalies, domain=refined if same else domain, localised_ns=moment)
+    return Judgement(anomalies=anomalies, domain=domain, localised_ns=moment)
+
+
+def gather(
+    measured: Measured, prepared: Prepared, affected: set[str], baseline_ns: tuple[int, int], window_ns: tuple[int, int]
+) -> tuple[PathEvidence, ...]:
+    """What every path tells in a window, in two voices: its probes, which crossed the way there and back, and the data
+    segments of its flows, whose retransmissions speak of the way there alone."""
+    times = measured.counts.times_ns
+    inside = (times > window_ns[0]) & (times <= window_ns[1])
+    before = (times > baseline_ns[0]) & (times <= baseline_ns[1])
+    counts = measured.counts
+    latency = measured.paths.values["latency_ms"]
+    found = []
+    for index, path in enumerate(prepared.paths):
+        name = str(path)
+        there = _hops_at(measured, name, window_ns[0])
+        back = _hops_at(measured, f"{path.target}→{path.source}", window_ns[0])
+        sent = int(counts.segments_sent[inside, index].sum())
+        again = int(counts.segments_retransmitted[inside, index].sum())
+        found.append(
+            PathEvidence(path=name, directions=there, sent=sent, lost=min(again, sent), affected=name in affected)
+        )
+        normal, now = latency[before, index], latency[inside, index]
+        normal, now = normal[~np.isnan(normal)], now[~np.isnan(now)]
+        heard = normal.size > 1 and now.size > 0
+        found.append(
+            PathEvidence(
+                path=name,
+                directions=(*there, *back),
+                sent=int(counts.probes_sent[inside, index].sum()),
+                lost=int(counts.probes_lost[inside, index].sum()),
+                excess_delay_ns=float(np.median(now) - np.median(normal)) * 1e6 if heard else 0.0,
+                delay_noise_ns=max(float(normal.std()) * 1e6, 1e4) if heard else 1e9,
+                affected=name in affected,
+            )
+        )
+    return tuple(found)
+
+
+def _hops_at(measured: Measured, path: str, now_ns: int) -> tuple[Direction, ...]:
+    """The route of a path at a moment: the last one recorded until then."""
+    return next((hops for since, name, hops in reversed(measured.hops) if name == path and since <= now_ns), ())

@@ -1,0 +1,106 @@
+"""What a run means, in sentences: the headline, what happens, where, since when, what to do, what it gains.
+
+In: verdicts.  Out: text.  Never: a figure that no verdict holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shadowlab.model.level import LevelOutcome
+from shadowlab.model.units import format_duration, format_fraction
+from shadowlab.model.verdict import CureOutcome, FaultDomain
+
+
+def clock(at_ns: int) -> str:
+    """A moment of the run as minutes and seconds."""
+    seconds = round(at_ns / 1e9)
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def headline(domain: FaultDomain | None, cures: Sequence[CureOutcome], broken: Sequence[LevelOutcome]) -> str:
+    """One line for a subject field."""
+    if domain is None:
+        return (
+            "All paths keep to their baseline."
+            if not broken
+            else "Service levels are broken, but no path left its baseline."
+        )
+    if not domain.links:
+        return f"{len(domain.affected_paths)} paths left their baseline; no single link explains it."
+    words = f"{' and '.join(domain.links)}: {domain.kind} since {clock(domain.onset_ns)}"
+    best = best_cure(cures)
+    return f"{words}. Best rehearsed cure: {best.cure}." if best else f"{words}. No rehearsed cure helps."
+
+
+def best_cure(cures: Sequence[CureOutcome]) -> CureOutcome | None:
+    """The first in rank if it is better than doing nothing."""
+    if cures and cures[0].kind != "nothing" and not cures[0].note and cures[0].recovered > 0:
+        return cures[0]
+    return None
+
+
+def conclusions(
+    *,
+    domain: FaultDomain | None,
+    detected_ns: int,
+    localised_ns: int,
+    after: Sequence[LevelOutcome],
+    cures: Sequence[CureOutcome],
+) -> tuple[str, ...]:
+    """One sentence each."""
+    found = [_what(after)]
+    if domain is not None:
+        found.append(_where(domain))
+        found.append(
+            f"Since when: {clock(domain.onset_ns)} of the run; detected at {clock(detected_ns)}, placed at "
+            f"{clock(localised_ns)}."
+        )
+        found += _cure(cures)
+    return tuple(found)
+
+
+def _what(after: Sequence[LevelOutcome]) -> str:
+    broken = [one for one in after if not one.holds]
+    if not broken:
+        return (
+            f"What happens: all {len(after)} service levels hold."
+            if after
+            else "What happens: no service level is set."
+        )
+    names = sorted({one.level for one in broken})
+    paths = len({one.path for one in broken})
+    return (
+        f"What happens: {len(broken)} of {len(after)} service levels are broken ({', '.join(names)}), "
+        f"on {paths} of {len({one.path for one in after})} paths."
+    )
+
+
+def _where(domain: FaultDomain) -> str:
+    if not domain.links:
+        return f"Where: no link explains the {len(domain.affected_paths)} affected paths better than chance."
+    sizes = []
+    for suspect in domain.suspects:
+        parts = [f"loss {format_fraction(suspect.loss)}"] if suspect.loss > 0 else []
+        if suspect.excess_delay_ns > 0:
+            parts.append(f"delay +{format_duration(suspect.excess_delay_ns)}")
+        sizes.append(f"{suspect.name} ({', '.join(parts) or 'affected'})")
+    return (
+        f"Where: {' and '.join(domain.links)}, with {domain.confidence * 100:.0f} % confidence: {'; '.join(sizes)}; "
+        f"{len(domain.affected_paths)} paths and {len(domain.affected_flows)} flows are affected."
+    )
+
+
+def _cure(cures: Sequence[CureOutcome]) -> list[str]:
+    if not cures:
+        return []
+    best = best_cure(cures)
+    nothing = next(one for one in cures if one.kind == "nothing")
+    if best is None:
+        return ["What to do: nothing that was rehearsed is better than doing nothing."]
+    harm = f"; it breaks {best.harm} levels that held" if best.harm else ""
+    return [
+        f"What to do: {best.cure} – {best.summary}.",
+        f"What it gains: {format_fraction(best.broken_share)} of the judged windows stay broken instead of "
+        f"{format_fraction(nothing.broken_share)}, {best.recovered * 100:.0f} % recovered{harm}.",
+    ]

@@ -1,0 +1,199 @@
+"""Where jobs run: the embedded kernel, or a private segment of the host's; several at once, one per core.
+
+In: jobs.  Out: what each left in its folder, read back.  Never: a run that outlives the program or its deadline.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from shadowlab.errors import CannotRunError, InputError, ShadowFailedError
+from shadowlab.guest.boot import run_in_guest
+from shadowlab.guest.cache import BuiltKernel, find_kernel, need_kernel
+from shadowlab.kernel.capability import probe_host
+from shadowlab.kernel.private import run_private
+from shadowlab.lab import inside
+from shadowlab.lab.job import Job
+
+KernelChoice = Literal["auto", "embedded", "host"]
+ClockChoice = Literal["auto", "virtual", "real"]
+
+_ENTRY = f"{inside.__name__}:{inside.run.__name__}"
+_BOOT_NS = 30 * 10**9
+_SLOWEST = 5
+"""A run may take so many times its expected wall time before it is given up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A kernel and a clock to run jobs on."""
+
+    kind: Literal["embedded", "host"]
+    clock: Literal["virtual", "real"]
+    kernel: BuiltKernel | None
+
+    @property
+    def description(self) -> str:
+        """The kernel, for results: the same on every machine that has the same one."""
+        if self.kernel is None:
+            return f"Linux {os.uname().release} (host)"
+        return f"Linux {self.kernel.version} (embedded, {self.kernel.key})"
+
+
+def choose_place(kernel: KernelChoice, clock: ClockChoice) -> Place:
+    """The place that fits; raises CannotRunError naming what is missing, InputError for what contradicts itself.
+
+    ``auto`` prefers the embedded kernel on the virtual clock, where a run repeats byte for byte; the host kernel is
+    taken when there is no embedded one and the host can do everything, or when the real clock is asked for.
+    """
+    if kernel == "host" and clock == "virtual":
+        raise InputError("--clock virtual needs the embedded kernel: leave out --kernel host, or use --clock real")
+    if kernel == "host":
+        return _host()
+    if kernel == "auto" and clock != "virtual":
+        embedded = find_kernel("real" if clock == "real" else "virtual")
+        if clock == "real" or embedded is None:
+            try:
+                return _host()
+            except CannotRunError as error:
+                if embedded is None:
+                    raise CannotRunError(
+                        f"{error}\nand there is no embedded kernel yet: run 'shadowlab kernel build' "
+                        "(about three minutes, once)"
+                    ) from error
+    chosen: Literal["virtual", "real"] = "real" if clock == "real" else "virtual"
+    return Place(kind="embedded", clock=chosen, kernel=need_kernel(chosen))
+
+
+def _host() -> Place:
+    capability = probe_host()
+    if capability.missing:
+        raise CannotRunError(
+            "the host kernel cannot carry a shadow: "
+            + "; ".join(f"{piece.name}: {piece.cure}" for piece in capability.missing)
+        )
+    return Place(kind="host", clock="real", kernel=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A job with the folder its raw records go to and the wall time it is expected to take."""
+
+    name: str
+    job: Job
+    folder: Path
+    expected_wall_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What the inside reported of one job."""
+
+    report: Mapping[str, object]
+    wall_s: float
+
+
+def execute(place: Place, works: Sequence[Work], on_progress: Callable[[str, float], None]) -> tuple[Done, ...]:
+    """Run all works, as many at once as there are cores (one on the real clock, where they would disturb each other).
+
+    The first failure, or Ctrl-C, stops the others and is raised when all have ended.
+    """
+    cores = sorted(os.sched_getaffinity(0))[: 1 if place.clock == "real" else None]
+    pool = _Pool(place=place, on_progress=on_progress)
+    waiting: queue.SimpleQueue[tuple[int, Work]] = queue.SimpleQueue()
+    for item in enumerate(works):
+        waiting.put(item)
+    threads = [
+        threading.Thread(target=pool.work_off, args=(waiting, core), name=f"core-{core}")
+        for core in cores[: len(works)]
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.2)
+    finally:
+        pool.stop.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+    if pool.errors:
+        raise pool.errors[0]
+    return tuple(pool.done[index] for index in range(len(works)))
+
+
+class _Pool:
+    def __init__(self, *, place: Place, on_progress: Callable[[str, float], None]) -> None:
+        self.stop = threading.Event()
+        self.done: dict[int, Done] = {}
+        self.errors: list[BaseException] = []
+        self._place = place
+        self._on_progress = on_progress
+
+    def work_off(self, waiting: queue.SimpleQueue[tuple[int, Work]], core: int) -> None:
+        while not self.stop.is_set():
+            try:
+                index, work = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                self.done[index] = self._run(work, core)
+            except BaseException as error:  # noqa: BLE001 - raised again in the main thread, which called execute
+                self.errors.append(error)
+                self.stop.set()
+
+    def _run(self, work: Work, core: int) -> Done:
+        started = time.monotonic()
+        work.folder.mkdir(parents=True, exist_ok=True)
+        seconds = work.job.duration_ns / 1e9
+
+        def on_line(line: str) -> None:
+            if line.startswith(inside.PROGRESS):
+                self._on_progress(work.name, min(1.0, float(line.split()[1]) / seconds))
+
+        deadline_s = 60 + _SLOWEST * work.expected_wall_s + (seconds if self._place.clock == "real" else 0)
+        if self._place.kernel is not None:
+            run_in_guest(
+                kernel=self._place.kernel,
+                entry=_ENTRY,
+                job=work.job.to_bytes(),
+                folder=work.folder,
+                clock=self._place.clock,
+                seed=work.job.seed,
+                virtual_deadline_ns=work.job.duration_ns + _BOOT_NS,
+                wall_deadline_s=deadline_s,
+                cpu=core,
+                on_line=on_line,
+                stopped=self.stop.is_set,
+            )
+        else:
+            run_private(
+                entry=_ENTRY,
+                job=work.job.to_bytes(),
+                folder=work.folder,
+                wall_deadline_s=deadline_s,
+                on_line=on_line,
+                stopped=self.stop.is_set,
+            )
+        self._on_progress(work.name, 1.0)
+        return Done(report=read_report(work), wall_s=time.monotonic() - started)
+
+
+def read_report(work: Work) -> Mapping[str, object]:
+    """What the inside wrote last.  Its own failures (a full disk, a refused operation) come back as errors."""
+    try:
+        report: dict[str, object] = json.loads((work.folder / inside.REPORT_FILE).read_text())
+    except (OSError, ValueError) as error:
+        raise ShadowFailedError(f"{work.name}: the segment ended without a report") from error
+    if report.get("error"):
+        raise ShadowFailedError(f"{work.name}: {report['error']}")
+    return report

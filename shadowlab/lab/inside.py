@@ -1,0 +1,155 @@
+"""Inside the segment: build the plan, drive the flows, watch, execute the timeline, write the raw records.
+
+In: a job file, the run folder.  Out: the raw records and the report in the folder; progress lines on stdout.
+The same code runs in the embedded kernel and in a private segment of a host kernel.  Standard library only: every
+import costs boot time.  Never: a judgement.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from functools import partial
+
+from shadowlab.errors import ShadowLabError
+from shadowlab.kernel.linux import LinuxSegment
+from shadowlab.kernel.loop import Loop
+from shadowlab.lab.job import Job
+from shadowlab.model.flow import Path
+from shadowlab.monitor.observe import Observer
+from shadowlab.monitor.probes import TIMEOUT_NS, Prober
+from shadowlab.monitor.raw_files import RawFiles
+from shadowlab.shadow.apply import apply
+from shadowlab.shadow.ops import Op, SetLinkState, SetRoute, TimedChange
+from shadowlab.shadow.trace import trace
+from shadowlab.traffic.engine import Engine
+
+PROGRESS = "progress"
+REPORT_FILE = "inside.json"
+FAULT_MARK = "!"
+"""Begins the last hop of a route that does not arrive; the reason follows."""
+_PROGRESS_EVERY_NS = 5_000_000_000
+_LEAD_NS = 1_000_000_000
+"""Between the last operation of the build and the run's zero."""
+
+
+def run(job_path: str, folder: str) -> int:
+    """The entry point.  Failures that people can mend go into the report; the exit code is then 1."""
+    report: dict[str, object] = {"error": ""}
+    try:
+        with open(job_path, "rb") as file:
+            job = Job.from_bytes(file.read())
+        with RawFiles(folder) as files, LinuxSegment() as segment, Loop() as loop:
+            report |= _Inside(job=job, files=files, segment=segment, loop=loop).run()
+    except ShadowLabError as error:
+        report = {"error": str(error)}
+    try:
+        with open(f"{folder}/{REPORT_FILE}", "w") as file:
+            json.dump(report, file, sort_keys=True)
+    except OSError as error:
+        print(f"cannot write the report: {error.strerror}", flush=True)  # noqa: T201 - our stdout is the way out
+        return 1
+    return 1 if report["error"] else 0
+
+
+class _Inside:
+    def __init__(self, *, job: Job, files: RawFiles, segment: LinuxSegment, loop: Loop) -> None:
+        self._job = job
+        self._files = files
+        self._segment = segment
+        self._loop = loop
+        self._zero_ns = 0
+        self._failures: list[str] = []
+        self._routes: dict[tuple[str, str], list[str]] = {}
+
+    def run(self) -> dict[str, object]:
+        job, loop = self._job, self._loop
+        apply(job.build, self._segment)
+        cpu_before, wall_before = os.times(), time.monotonic()
+        with (
+            Engine(loop=loop, segment=self._segment, flows=job.flows, addresses=job.addresses, seed=job.seed) as engine,
+            Prober(
+                loop=loop,
+                segment=self._segment,
+                paths=job.paths,
+                addresses=job.addresses,
+                seed=job.seed,
+                records=self._files.probes,
+                probe_every_ns=job.probe_every_ns,
+            ) as prober,
+        ):
+            observer = Observer(
+                loop=loop,
+                segment=self._segment,
+                flows=engine.drives,
+                interfaces=[(one.node, one.interface) for one in job.watched],
+                files=self._files,
+                sample_every_ns=job.sample_every_ns,
+            )
+            self._engine = engine
+            self._zero_ns = zero = loop.now_ns + _LEAD_NS
+            self._trace_all(0)
+            engine.start(zero)
+            prober.start(zero, job.duration_ns)
+            observer.start(zero, job.duration_ns)
+            for change in job.timeline:
+                loop.at(zero + change.at_ns, partial(self._on_change, change))
+            loop.at(zero, self._on_progress)
+            loop.run_until(zero + job.duration_ns + TIMEOUT_NS)
+            lateness = loop.lateness()
+            return {
+                "failures": self._failures,
+                "late_p99_ns": lateness.p99_ns,
+                "late_max_ns": lateness.max_ns,
+                "cpu_share": _cpu_share(cpu_before, wall_before),
+                "refused_probes": prober.refused,
+                "stray_answers": prober.strays,
+                "missing_interfaces": observer.missing_interfaces,
+                "flows": engine.summary(),
+            }
+
+    def _on_progress(self, due_ns: int) -> None:
+        at_ns = due_ns - self._zero_ns
+        print(f"{PROGRESS} {at_ns / 1e9:.0f}", flush=True)  # noqa: T201 - our stdout is the way out
+        if at_ns < self._job.duration_ns:
+            self._loop.at(due_ns + _PROGRESS_EVERY_NS, self._on_progress)
+
+    def _on_change(self, change: TimedChange, due_ns: int) -> None:
+        at_ns = self._loop.now_ns - self._zero_ns
+        for op in change.ops:
+            outcome = self._execute(op)
+            self._files.record_event(at_ns, change.reason, op.describe(), outcome)
+            if outcome.get("failed"):
+                self._failures.append(f"{op.describe()}: {outcome['failed']}")
+        if any(isinstance(op, SetRoute | SetLinkState) for op in change.ops):
+            self._trace_all(at_ns)
+
+    def _execute(self, op: Op) -> dict[str, object]:
+        try:
+            (done,) = apply((op,), self._segment, on_demand=lambda asked: self._engine.scale(asked.flows, asked.factor))
+        except ShadowLabError as error:
+            return {"failed": str(error)}
+        if done.script is None:
+            return {}
+        script = done.script
+        failed = "timed out" if script.timed_out else f"exit code {script.exit_code}" if script.exit_code else ""
+        return {"exit_code": script.exit_code, "output": script.output, "failed": failed}
+
+    def _trace_all(self, at_ns: int) -> None:
+        """Record the route of every path, there and back, that is new or has changed, read from the kernel."""
+        for path in self._job.paths:
+            for source, target in ((path.source, path.target), (path.target, path.source)):
+                found = trace(self._segment, self._job.interface_directions, self._job.addresses, source, target)
+                hops = [f"{one.link}|{one.source}|{one.target}" for one in found.directions]
+                if found.fault:
+                    hops.append(f"{FAULT_MARK}{found.fault}")
+                if self._routes.get((source, target)) != hops:
+                    self._routes[source, target] = hops
+                    self._files.record_trace(at_ns, str(Path(source=source, target=target)), hops)
+
+
+def _cpu_share(before: os.times_result, wall_before: float) -> float:
+    after = os.times()
+    used = after.user + after.system - before.user - before.system
+    return round(used / max(1e-9, time.monotonic() - wall_before), 3)

@@ -1,0 +1,306 @@
+"""A run, from a scenario file to a run folder: the stages in their order.
+
+In: a scenario file and where to run it.  Out: a run folder and the result.  Never: anything left of a run that failed
+or was interrupted.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shadowlab import __version__
+from shadowlab.correlate.agree import compare
+from shadowlab.detect.levels import judge_levels
+from shadowlab.detect.registry import DETECTORS
+from shadowlab.lab.analyse import WINDOW_NS, Judgement, Measured, judge, measure
+from shadowlab.lab.changes import describe_event
+from shadowlab.lab.conclude import best_cure, conclusions, headline
+from shadowlab.lab.execute import ClockChoice, Done, KernelChoice, Place, Work, choose_place, execute
+from shadowlab.lab.prepare import Prepared, prepare
+from shadowlab.lab.progress import Progress
+from shadowlab.lab.scenario import Mitigation, load_scenario
+from shadowlab.lab.sources import attach_file
+from shadowlab.lab.summaries import link_summaries, path_summaries, provenance
+from shadowlab.mitigate.propose import Allowed, Candidate, propose
+from shadowlab.mitigate.rehearse import Rehearsal, rehearse
+from shadowlab.model.kpi import SeriesTable
+from shadowlab.model.level import LevelOutcome, ServiceLevel
+from shadowlab.model.plain import to_plain
+from shadowlab.model.result import FORMAT, RunResult, TimelineEntry
+from shadowlab.model.verdict import Correlation, CureOutcome
+from shadowlab.monitor.indicators import path_table
+from shadowlab.store.folder import RunFolder
+from shadowlab.store.series import write_series
+
+ReportWriter = Callable[[RunResult, SeriesTable, SeriesTable, Mapping[str, object], Path, Sequence[ServiceLevel]], Path]
+
+RAW = "raw"
+REHEARSALS = "rehearsals"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOutcome:
+    """A finished run."""
+
+    result: RunResult
+    folder: Path
+    report: Path
+
+
+def run_scenario(
+    scenario_path: Path,
+    *,
+    kernel: KernelChoice,
+    clock: ClockChoice,
+    seed: int | None,
+    out: Path | None,
+    scale: bool,
+    progress: Progress,
+    write_report: ReportWriter,
+) -> RunOutcome:
+    """Everything.  Raises InputError, CannotRunError or ShadowFailedError; then nothing of the run remains."""
+    progress.stage("read the scenario")
+    prepared = prepare(load_scenario(scenario_path, known_detectors=frozenset(DETECTORS)), seed=seed, scale=scale)
+    place = choose_place(kernel, clock)
+    with RunFolder(out or Path("runs") / f"{prepared.scenario.name}-{prepared.seed}") as folder:
+        return _Run(prepared=prepared, place=place, folder=folder, progress=progress).run(write_report)
+
+
+class _Run:
+    def __init__(self, *, prepared: Prepared, place: Place, folder: RunFolder, progress: Progress) -> None:
+        self._prepared = prepared
+        self._scenario = prepared.scenario
+        self._place = place
+        self._folder = folder
+        self._progress = progress
+        self._wall: dict[str, float] = {}
+
+    def run(self, write_report: ReportWriter) -> RunOutcome:
+        started = time.monotonic()
+        prepared, scenario = self._prepared, self._scenario
+        raw = self._folder.subfolder(RAW)
+        self._progress.stage(
+            f"build and drive the shadow: {len(prepared.network.nodes)} nodes, "
+            f"{len(prepared.flows)} flows, {scenario.duration_ns / 1e9:g} s"
+        )
+        (done,) = execute(
+            self._place,
+            [Work(name="main run", job=prepared.job(), folder=raw, expected_wall_s=prepared.cost.wall_s)],
+            self._progress.work,
+        )
+        self._wall["main run"] = done.wall_s
+        self._progress.stage("measure and judge")
+        measured = measure(raw, prepared, scenario.duration_ns)
+        judgement = judge(measured, prepared, scenario.detectors)
+        before = judge_levels(
+            measured.paths, scenario.levels, from_ns=scenario.baseline_ns[0], to_ns=scenario.baseline_ns[1]
+        )
+        after = judge_levels(
+            measured.paths,
+            scenario.levels,
+            from_ns=min(prepared.event_ns, scenario.baseline_ns[1]),
+            to_ns=scenario.duration_ns,
+        )
+        cures = self._cures(judgement)
+        correlation = self._correlate(measured)
+        result = self._result(measured, judgement, before, after, cures, correlation, done)
+        self._progress.stage("write the report")
+        self._wall["whole run"] = time.monotonic() - started
+        return self._write(result, measured, write_report)
+
+    # --- stages ------------------------------------------------------------------------------------------------
+
+    def _cures(self, judgement: Judgement) -> tuple[CureOutcome, ...]:
+        domain = judgement.domain
+        if domain is None or not domain.links or not self._scenario.mitigations or not self._scenario.levels:
+            return ()
+        prepared, localised_ns = self._prepared, judgement.localised_ns
+        allowed = [_allowed(one) for one in self._scenario.mitigations]
+        states = prepared.states_from(localised_ns)
+        by_state = [
+            propose(network=state.network, fabric=prepared.fabric, routes=state.routes, domain=domain, allowed=allowed)
+            for state in states
+        ]
+        candidates = by_state[0]
+        courses = {
+            candidate.name: [(state.since_ns, there[index]) for state, there in zip(states, by_state, strict=True)]
+            for index, candidate in enumerate(candidates)
+        }
+        _, stage = prepared.rehearsal(courses[candidates[0].name], localised_ns)
+        tried = sum(not one.impossible for one in candidates)
+        self._progress.stage(f"rehearse {tried} cures in the shadow of the incident")
+        began = time.monotonic()
+
+        def execute_all(some: Sequence[Candidate]) -> list[Rehearsal]:
+            folder = self._folder.subfolder(REHEARSALS)
+            works = []
+            for number, candidate in enumerate(some):
+                job, _ = prepared.rehearsal(courses[candidate.name], localised_ns)
+                share = job.duration_ns / self._scenario.duration_ns
+                works.append(
+                    Work(
+                        name=candidate.name,
+                        job=job,
+                        folder=folder / f"{number}",
+                        expected_wall_s=prepared.cost.wall_s * share,
+                    )
+                )
+            finished = execute(self._place, works, self._progress.work)
+            return [
+                Rehearsal(
+                    table=path_table(work.folder, prepared.paths, prepared.flows, work.job.duration_ns, WINDOW_NS),
+                    failures=_failures(done),
+                )
+                for work, done in zip(works, finished, strict=True)
+            ]
+
+        outcomes = rehearse(candidates, execute_all, self._scenario.levels, stage)
+        self._wall["rehearsals"] = time.monotonic() - began
+        return outcomes
+
+    def _correlate(self, measured: Measured) -> Correlation:
+        if self._scenario.production_after is None:
+            return Correlation(
+                verdict="not compared", why="the scenario names no telemetry of production after the event"
+            )
+        self._progress.stage("compare with production")
+        production, _ = attach_file(self._scenario.production_after, self._prepared.network)
+        last_event = max((event.at_ns for event in self._scenario.events), default=self._scenario.baseline_ns[1])
+        return compare(
+            production.connections,
+            measured.paths,
+            window_ns=(last_event, self._scenario.duration_ns),
+            production_before=self._prepared.attachment.connections,
+            baseline_ns=self._scenario.baseline_ns,
+            production_scale=1.0,
+        )
+
+    # --- the result --------------------------------------------------------------------------------------------
+
+    def _result(
+        self,
+        measured: Measured,
+        judgement: Judgement,
+        before: tuple[LevelOutcome, ...],
+        after: tuple[LevelOutcome, ...],
+        cures: tuple[CureOutcome, ...],
+        correlation: Correlation,
+        done: Done,
+    ) -> RunResult:
+        prepared, scenario, domain = self._prepared, self._scenario, judgement.domain
+        detected = min((one.detected_ns for one in judgement.anomalies), default=scenario.duration_ns)
+        expectations = _expectations(prepared, judgement, cures)
+        return RunResult(
+            scenario=scenario.name,
+            title=scenario.title,
+            duration_ns=scenario.duration_ns,
+            baseline_ns=scenario.baseline_ns,
+            event_ns=prepared.event_ns,
+            network=prepared.network,
+            paths=prepared.paths,
+            flows=prepared.flows,
+            telemetry=prepared.telemetry,
+            scaling=prepared.scaling,
+            provenance=provenance(prepared, self._place, measured, done.report),
+            timeline=_timeline(prepared, judgement, detected),
+            levels_before=before,
+            levels_after=after,
+            path_summaries=path_summaries(prepared, measured),
+            link_summaries=link_summaries(prepared, measured),
+            traces=measured.traces,
+            anomalies=judgement.anomalies,
+            fault_domain=domain,
+            cures=cures,
+            correlation=correlation,
+            expectations=expectations,
+            headline=headline(domain, cures, [one for one in after if not one.holds]),
+            conclusions=conclusions(
+                domain=domain,
+                detected_ns=detected,
+                localised_ns=judgement.localised_ns,
+                after=after,
+                cures=cures,
+            ),
+            holds=all(expectations.values()) if expectations else all(one.holds for one in after),
+        )
+
+    def _write(self, result: RunResult, measured: Measured, write_report: ReportWriter) -> RunOutcome:
+        manifest: dict[str, object] = {
+            "format": FORMAT,
+            "shadowlab": __version__,
+            "python": platform.python_version(),
+            "seed": self._prepared.seed,
+            "kernel": self._place.description,
+            "kernel_kind": self._place.kind,
+            "clock": self._place.clock,
+            "network_seconds": self._scenario.duration_ns / 1e9,
+            "expected_wall_seconds": round(self._prepared.cost.wall_s, 1),
+            "expected_packet_hops": round(self._prepared.cost.packet_hops),
+            "wall_seconds": {name: round(seconds, 3) for name, seconds in self._wall.items()},
+            "scenario": str(self._scenario.path),
+            "map": str(self._scenario.map),
+            "telemetry": str(self._scenario.telemetry),
+            "valid": result.provenance.valid,
+            "validity": result.provenance.validity,
+        }
+        folder = self._folder
+        folder.write_json("result.json", {"format": FORMAT, **to_plain(result)})
+        folder.write_json("manifest.json", manifest)
+        write_series(folder.file("paths.csv"), measured.paths)
+        write_series(folder.file("links.csv"), measured.links)
+        page = write_report(
+            result, measured.paths, measured.links, manifest, folder.subfolder("report"), self._scenario.levels
+        )
+        return RunOutcome(result=result, folder=folder.path, report=page)
+
+
+def _allowed(one: Mitigation) -> Allowed:
+    text = one.script.read_text() if one.script is not None else ""
+    return Allowed(kind=one.kind, name=one.name, factor=one.factor, script_text=text, timeout_ns=one.timeout_ns)
+
+
+def _failures(done: Done) -> tuple[str, ...]:
+    failures = done.report.get("failures", ())
+    return tuple(str(one) for one in failures) if isinstance(failures, list) else ()
+
+
+def _expectations(prepared: Prepared, judgement: Judgement, cures: Sequence[CureOutcome]) -> dict[str, bool]:
+    expect = prepared.scenario.expect
+    found: dict[str, bool] = {}
+    if expect is not None and expect.fault is not None:
+        found[f"the fault domain is {expect.fault}"] = judgement.domain is not None and judgement.domain.links == (
+            expect.fault,
+        )
+    if expect is not None and expect.best is not None:
+        best = best_cure(cures)
+        found[f"the best cure is {expect.best}"] = best is not None and best.cure == expect.best
+    return found
+
+
+def _timeline(prepared: Prepared, judgement: Judgement, detected: int) -> tuple[TimelineEntry, ...]:
+    entries = [
+        TimelineEntry(
+            at_ns=event.at_ns, kind="event", text=describe_event(event) + (f" ({event.reason})" if event.reason else "")
+        )
+        for event in prepared.scenario.events
+    ]
+    if judgement.anomalies:
+        first = min(judgement.anomalies, key=lambda one: (one.detected_ns, one.path))
+        entries.append(
+            TimelineEntry(at_ns=first.onset_ns, kind="onset", text=f"{first.path} begins to leave its baseline")
+        )
+        entries.append(
+            TimelineEntry(
+                at_ns=detected,
+                kind="detected",
+                text=f"anomaly on {first.path}: {first.leading_kpi}, score {first.score:.1f}",
+            )
+        )
+        if judgement.domain is not None:
+            where = " and ".join(judgement.domain.links) or "no link explains it"
+            entries.append(TimelineEntry(at_ns=judgement.localised_ns, kind="localised", text=f"fault domain: {where}"))
+    return tuple(sorted(entries, key=lambda one: one.at_ns))

@@ -1,0 +1,127 @@
+"""Before and after, per path and per link; and where a result comes from.
+
+In: what was prepared and measured.  Out: the summaries of the result.  Never: a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shadowlab import __version__
+from shadowlab.lab.analyse import Measured
+from shadowlab.lab.execute import Place
+from shadowlab.lab.prepare import Prepared
+from shadowlab.model.kpi import KPIS, SeriesTable
+from shadowlab.model.result import LinkSummary, PathSummary, Provenance
+
+LATE_NS = 1_000_000
+"""On the real clock a run whose timers were later than this (99 % of them earlier) is void."""
+CPU_LIMIT = 0.9
+"""On the real clock a run that used more of a core than this had no time left to be punctual."""
+
+
+@dataclass(frozen=True)
+class _Halves:
+    """The samples before the first event (after the baseline's start) and after the last one."""
+
+    before: NDArray[np.bool_]
+    after: NDArray[np.bool_]
+
+
+def _halves(prepared: Prepared, table: SeriesTable) -> _Halves:
+    scenario = prepared.scenario
+    last = max((event.at_ns for event in scenario.events), default=scenario.baseline_ns[1])
+    times = table.times_ns
+    return _Halves(
+        before=(times > scenario.baseline_ns[0]) & (times <= scenario.baseline_ns[1]),
+        after=(times > last) & (times <= scenario.duration_ns),
+    )
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """The mean of what was observed; 0 if nothing was."""
+    seen = values[~np.isnan(values)]
+    return float(seen.mean()) if seen.size else 0.0
+
+
+def path_summaries(prepared: Prepared, measured: Measured) -> tuple[PathSummary, ...]:
+    """Medians of every indicator of every path (means of the shares, whose median is mostly zero)."""
+    halves = _halves(prepared, measured.paths)
+    return tuple(
+        PathSummary(
+            path=str(path),
+            flows=sum((flow.source, flow.target) == (path.source, path.target) for flow in prepared.flows),
+            before=_typical(measured.paths, index, halves.before),
+            after=_typical(measured.paths, index, halves.after),
+        )
+        for index, path in enumerate(prepared.paths)
+    )
+
+
+def _typical(table: SeriesTable, column: int, rows: NDArray[np.bool_]) -> dict[str, float]:
+    found = {}
+    for name, values in table.values.items():
+        if name not in KPIS:
+            continue
+        seen = values[rows, column]
+        seen = seen[~np.isnan(seen)]
+        if seen.size:
+            found[name] = float(seen.mean() if KPIS[name].unit == "fraction" else np.median(seen))
+    return found
+
+
+def link_summaries(prepared: Prepared, measured: Measured) -> tuple[LinkSummary, ...]:
+    """Utilisation and drops of every impaired direction."""
+    halves = _halves(prepared, measured.links)
+    directions = {str(direction): direction for direction in prepared.network.directions}
+    found = []
+    for index, name in enumerate(measured.links.subjects):
+        direction = directions[name]
+        utilisation = measured.links.values["link_utilisation"][:, index]
+        loss = measured.links.values["link_loss"][:, index]
+        found.append(
+            LinkSummary(
+                direction=name,
+                link=direction.link,
+                rate_bps=prepared.network.impairment(direction).rate_bps,
+                utilisation_before=_mean(utilisation[halves.before]),
+                utilisation_after=_mean(utilisation[halves.after]),
+                loss_before=_mean(loss[halves.before]),
+                loss_after=_mean(loss[halves.after]),
+            )
+        )
+    return tuple(found)
+
+
+def provenance(prepared: Prepared, place: Place, measured: Measured, report: Mapping[str, object]) -> Provenance:
+    """What the result stands on, and whether it may be believed."""
+    valid, why = validity(place, report)
+    return Provenance(
+        seed=prepared.seed,
+        kernel=place.description,
+        kernel_kind=place.kind,
+        clock=place.clock,
+        shadowlab=__version__,
+        congestion_controls=tuple(sorted({flow.congestion_control for flow in prepared.flows})),
+        probes_sent=int(measured.counts.probes_sent.sum()),
+        probes_lost=int(measured.counts.probes_lost.sum()),
+        tcp_samples=len(measured.paths.times_ns) * len(prepared.flows),
+        queue_samples=len(measured.links.times_ns) * len(measured.links.subjects),
+        valid=valid,
+        validity=why,
+    )
+
+
+def validity(place: Place, report: Mapping[str, object]) -> tuple[bool, str]:
+    """On the virtual clock nothing is ever late.  On the real one lateness and CPU decide."""
+    if place.clock == "virtual":
+        return True, "virtual clock: time stands still while the program works, so nothing is ever late"
+    late, cpu = float(str(report.get("late_p99_ns", 0))), float(str(report.get("cpu_share", 0)))
+    words = f"real clock: 99 % of the timers were less than {late / 1e6:.2f} ms late, {cpu * 100:.0f} % of a core used"
+    if late > LATE_NS or cpu > CPU_LIMIT:
+        return False, f"{words}; that is too much, use --clock virtual"
+    return True, words

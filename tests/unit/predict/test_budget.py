@@ -1,0 +1,63 @@
+"""What a run costs, and the law that makes it cheaper."""
+
+import pytest
+
+from shadowlab.model.flow import FlowSpec, Path
+from shadowlab.model.impairment import Impairment
+from shadowlab.model.network import Direction, Link, Network, Node
+from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network
+
+TEN_MBIT = Impairment(delay_ns=10**7, loss=0.01, rate_bps=10**7, queue_packets=60)
+NETWORK = Network(
+    name="n",
+    nodes=(Node(id="a", kind="host"), Node(id="b", kind="host")),
+    links=(Link(id="a-b", a="a", b="b", forward=TEN_MBIT, backward=TEN_MBIT),),
+)
+PATH = Path(source="a", target="b")
+HOPS = {PATH: (Direction(link="a-b", source="a", target="b"),)}
+
+
+def flow(**values: object) -> FlowSpec:
+    return FlowSpec(
+        **{"id": "f", "source": "a", "target": "b", "flow_class": "paced", "rate_bps": 1448 * 8 * 100} | values
+    )  # type: ignore[arg-type]
+
+
+def test_a_paced_flow_costs_its_segments_and_acknowledgements_per_hop() -> None:
+    cost = expected_cost(network=NETWORK, flows=[flow()], paths=[], hops=HOPS, duration_ns=10**10, probe_every_ns=10**9)
+
+    assert cost.packet_hops == pytest.approx(100 * 10 * 1.5)
+
+
+def test_greedy_flows_share_their_bottleneck() -> None:
+    greedy = [flow(id=name, flow_class="greedy", rate_bps=None) for name in "xy"]
+
+    both = expected_cost(network=NETWORK, flows=greedy, paths=[], hops=HOPS, duration_ns=10**9, probe_every_ns=10**9)
+    one = expected_cost(network=NETWORK, flows=greedy[:1], paths=[], hops=HOPS, duration_ns=10**9, probe_every_ns=10**9)
+
+    assert both.packet_hops == pytest.approx(one.packet_hops)
+
+
+def test_probes_cost_both_ways() -> None:
+    cost = expected_cost(network=NETWORK, flows=[], paths=[PATH], hops=HOPS, duration_ns=10**10, probe_every_ns=10**9)
+
+    assert cost.packet_hops == 20
+
+
+def test_a_run_within_its_budget_is_not_scaled() -> None:
+    assert factor_for(Cost(packet_hops=1000, wall_s=1.0), 60) == 1.0
+
+
+def test_the_scaled_run_meets_its_budget() -> None:
+    factor = factor_for(Cost(packet_hops=10**8, wall_s=501), 60)
+
+    assert factor == pytest.approx(10**8 / (59 * 200_000))
+
+
+def test_the_law_divides_capacity_demand_and_buffer_and_keeps_delay_and_loss() -> None:
+    scaled = scale_network(NETWORK, 10).links[0].forward
+    (paced,) = scale_flows([flow(window_bytes=100_000)], 10)
+
+    assert (scaled.rate_bps, scaled.queue_packets) == (10**6, 6)
+    assert (scaled.delay_ns, scaled.loss) == (10**7, 0.01)
+    assert (paced.rate_bps, paced.window_bytes) == (1448 * 80, 10_000)
