@@ -108,7 +108,7 @@ class RunFolder:
             raise InputError(f"another run is writing into {self.path}: choose another folder with --out") from None
         self._mark = mark
         noted = (self.path / MARK).read_text(encoding="utf-8").splitlines()
-        self._names = {name for name in noted if name and Path(name).name == name}
+        self._names = {name for name in noted if _is_plain(name)}
         self._remove_made()
         left = sorted(one.name for one in self.path.iterdir() if one.name != MARK)
         if left:
@@ -121,7 +121,7 @@ class RunFolder:
         os.ftruncate(mark, 0)
 
     def _note(self, name: str) -> None:
-        if Path(name).name != name or name == MARK:
+        if not _is_plain(name):
             raise ValueError(f"{name!r} is not a plain file name")
         if self._mark is None:
             raise ShadowLabError(f"the run folder {self.path} is not open")
@@ -138,6 +138,11 @@ class RunFolder:
                 with suppress(OSError):
                     one.unlink()
         self._names.clear()
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name is that of an entry of the folder itself, whatever a damaged mark may say."""
+    return Path(name).name == name and name not in ("", ".", "..", MARK)
 
 
 def format_json(value: Any) -> str:
