@@ -110,9 +110,10 @@ def crashes(_job_path: str, _folder: str) -> int:
 
 
 def eats_memory(_job_path: str, _folder: str) -> int:
+    """In large steps: with small ones the kernel may drop and re-read the pages of the program for ever, see limits."""
     kept = []
     while True:
-        kept.append(bytearray(b"x" * (1 << 20)))
+        kept.append(b"x" * (64 << 20))
 
 
 def panics(_job_path: str, _folder: str) -> int:
