@@ -84,7 +84,7 @@ def remove(key: str | None, everything: bool) -> None:
 
     if (key is None) == (not everything):
         raise click.UsageError("name one KEY, or --all")
-    keys = [one.key for one in list_kernels()] if key is None else [key]
+    keys = sorted(one.key for one in list_kernels()) if key is None else [key]
     for one in keys:
         removed = remove_kernel(one)
         click.echo(f"removed {removed.key}")
