@@ -25,7 +25,6 @@ _SYSCTLS = {
     FORWARDING: "0",
     "net/ipv4/conf/all/rp_filter": "0",
     "net/ipv4/conf/all/send_redirects": "0",
-    "net/ipv4/conf/all/accept_redirects": "0",
     "net/ipv4/tcp_no_metrics_save": "1",
     "net/ipv4/tcp_congestion_control": "cubic",
 }

@@ -7,7 +7,7 @@ Never: a change.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shadowlab.errors import KernelRefusedError
@@ -18,7 +18,7 @@ from shadowlab.wire import rtnetlink
 LOOPBACK = "lo"
 _LOCALHOST = "127.0.0.1"
 _LINKS_UP_NS = 5_000_000_000
-_LINKS_UP_PAUSE_S = 0.002
+_LINKS_UP_PAUSE_S = 0.01
 _LOOPBACK_INDEX = 1
 """Every namespace is born with its loopback, and it is the first."""
 FIRST_IFINDEX = 64
@@ -111,25 +111,25 @@ def read_routes(namespace: NamespaceRecord) -> tuple[tuple[str, int, str, str], 
     )
 
 
-def wait_for_links(read: Callable[[str], Mapping[str, bool]], interfaces: Sequence[tuple[str, str]]) -> None:
-    """Look again and again until each (node, interface) carries packets; ``read`` gives those of a node."""
-    missing: dict[str, set[str]] = {}
-    for node, name in interfaces:
-        missing.setdefault(node, set()).add(name)
+def wait_for_links(interfaces: Sequence[tuple[NamespaceRecord, str]]) -> None:
+    """Ask for each interface, again and again, until it carries packets.
+
+    Asking for one interface makes the kernel catch up with its carrier at once.  By itself it does so
+    for a hundred interfaces a second (``__linkwatch_run_queue``).
+    """
+    tried = f"wait for {len(interfaces)} interfaces to carry packets"
+    missing = [(namespace, namespace.interface(name, tried)) for namespace, name in interfaces]
     give_up_ns = clock.now_ns() + _LINKS_UP_NS
     while True:
-        for node, names in tuple(missing.items()):
-            states = read(node)
-            names.difference_update([name for name in names if states.get(name)])
-            if not names:
-                del missing[node]
+        missing = [(namespace, one) for namespace, one in missing if not _carries(namespace, one, tried)]
         if not missing:
             return
         if clock.now_ns() > give_up_ns:
-            still = ", ".join(f"{node}/{name}" for node, names in missing.items() for name in sorted(names))
-            raise KernelRefusedError(
-                tried=f"wait for {len(interfaces)} interfaces to carry packets",
-                errno_name="ETIMEDOUT",
-                why=f"still without carrier after {_LINKS_UP_NS // 10**9} s: {still}",
-            )
+            still = ", ".join(f"{namespace.node}/{one.name}" for namespace, one in missing)
+            why = f"still without carrier after {_LINKS_UP_NS // 10**9} s: {still}"
+            raise KernelRefusedError(tried=tried, errno_name="ETIMEDOUT", why=why)
         time.sleep(_LINKS_UP_PAUSE_S)
+
+
+def _carries(namespace: NamespaceRecord, one: InterfaceRecord, tried: str) -> bool:
+    return rtnetlink.parse_link(namespace.netlink.ask(rtnetlink.get_link(one.ifindex), tried).body).carries

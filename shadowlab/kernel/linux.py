@@ -53,6 +53,7 @@ class LinuxSegment:
         self._veths = NetlinkSocket("the segment")
         self._namespaces: dict[str, NamespaceRecord] = {}
         self._ifindices = itertools.count(FIRST_IFINDEX)
+        self._unquiet: tuple[tuple[str, str], ...] | None = None
         self._batching = False
         self._unchecked: dict[tuple[str, str], tuple[str, Netem]] = {}
 
@@ -141,7 +142,10 @@ class LinuxSegment:
         with netns.fresh_namespace(self._home_fd, node) as fd:
             namespace = NamespaceRecord(node=node, fd=fd, netlink=NetlinkSocket(node).open())
             self._namespaces[node] = namespace
-            netns.quieten(node)
+            if self._unquiet is None:
+                self._unquiet = netns.unquiet_sysctls(node)
+            for key, value in self._unquiet:
+                netns.write_sysctl(node, key, value)
         self._change(node, LOOPBACK, f"{node}: loopback up", lambda ifindex: rtnetlink.set_link_up(ifindex, up=True))
 
     def namespaces(self) -> tuple[str, ...]:
@@ -204,7 +208,8 @@ class LinuxSegment:
         return read_links(self._read(node, f"read the links of {node}"))
 
     def wait_for_links(self, interfaces: Sequence[tuple[str, str]]) -> None:
-        wait_for_links(self.links, interfaces)
+        self._flush()
+        wait_for_links([(self._namespace(node, f"wait for {node}/{name}"), name) for node, name in interfaces])
 
     # --- addresses, neighbours, routes -------------------------------------------------------------------------
 

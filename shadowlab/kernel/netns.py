@@ -18,20 +18,16 @@ from shadowlab.kernel import syscalls
 
 _OWN_NAMESPACE = "/proc/thread-self/ns/net"
 _QUIET_SYSCTLS = (
-    # A fresh namespace copies the initial one's setting.  First of all: turning it off turns accepting redirects on.
-    ("net/ipv4/ip_forward", "0"),
+    ("net/ipv4/ip_forward", "0"),  # routers alone forward
     ("net/ipv4/conf/all/rp_filter", "0"),  # of asymmetric routes, the strict filter would drop one direction
     ("net/ipv4/conf/default/rp_filter", "0"),
-    ("net/ipv4/conf/all/send_redirects", "0"),  # a redirect would route around the map
+    ("net/ipv4/conf/all/send_redirects", "0"),  # a redirect would lead around the map
     ("net/ipv4/conf/default/send_redirects", "0"),
-    ("net/ipv4/conf/all/accept_redirects", "0"),
     ("net/ipv4/tcp_no_metrics_save", "1"),  # else ssthresh leaks from one run's connections into the next one's
 )
-_IPV6_SYSCTLS = (
-    ("net/ipv6/conf/all/disable_ipv6", "1"),  # duplicate address detection costs a second per link, to no use here
-    ("net/ipv6/conf/default/disable_ipv6", "1"),
-)
 _IPV6_FOLDER = "/proc/sys/net/ipv6"
+_NO_IPV6 = ("net/ipv6/conf/all/disable_ipv6", "1")
+"""Duplicate address detection costs a second per link, to no use here.  Sets the default for new interfaces as well."""
 
 
 def open_own_namespace() -> int:
@@ -109,12 +105,14 @@ def write_sysctl(node: str, key: str, value: str) -> None:
         raise KernelRefusedError(tried=tried, errno_name="read back", why=f"the kernel holds {held}")
 
 
-def quieten(node: str) -> None:
-    """Give the fresh namespace the calling thread is in the settings that every node begins with."""
-    for key, value in _QUIET_SYSCTLS:
-        write_sysctl(node, key, value)
-    for key, value in _IPV6_SYSCTLS if os.path.isdir(_IPV6_FOLDER) else ():
-        write_sysctl(node, key, value)
+def unquiet_sysctls(node: str) -> tuple[tuple[str, str], ...]:
+    """What is to be changed in a fresh namespace, the calling thread's, so that nothing interferes with the map.
+
+    All namespaces of one kernel are born alike (IPv4's settings are copied from the initial one), and a write costs as
+    much as making a link: so this is found out once, and only what differs is written into each.
+    """
+    wanted = (*_QUIET_SYSCTLS, *((_NO_IPV6,) if os.path.isdir(_IPV6_FOLDER) else ()))
+    return tuple((key, value) for key, value in wanted if read_sysctl(node, key) != value)
 
 
 def read_sysctl(node: str, key: str) -> str:

@@ -60,7 +60,7 @@ class Segment(Protocol):
         names its object all the same.  Reading inside is allowed and sees all changes before it.  Not nested."""
 
     def create_namespace(self, node: str) -> None:
-        """Loopback up, forwarding off, no redirects, no reverse-path filter, no TCP metrics kept, no IPv6."""
+        """Loopback up, forwarding off, no redirects sent, no reverse-path filter, no TCP metrics kept, no IPv6."""
 
     def namespaces(self) -> tuple[str, ...]: ...
     def set_sysctl(self, node: str, key: str, value: str) -> None:

@@ -44,8 +44,7 @@ def apply(
     """Execute ``ops`` in order, together.  Raises KernelRefusedError for the first that the kernel refused.
 
     Scripts run at once in their node, or as ``on_script`` has it; demand is whoever drives traffic's, ``on_demand``.
-    Links that were made are waited for until they carry packets; of links that come back later, packets sent in the
-    first moment may be lost, as in life.
+    Links that were taken up are waited for until they carry packets.
     """
 
     def run_in_segment(op: RunScript) -> ScriptOutcome:
@@ -53,8 +52,8 @@ def apply(
 
     with segment.batch():
         happened = tuple(_execute(op, segment, on_script or run_in_segment, on_demand or _refuse_demand) for op in ops)
-    made = {op.link for op in ops if isinstance(op, CreateLink)}
-    raised = [op for op in ops if isinstance(op, SetLinkState) and op.up and op.link in made]
+    last = {op.link: op for op in ops if isinstance(op, SetLinkState)}
+    raised = [op for op in last.values() if op.up]
     segment.wait_for_links([end for op in raised for end in ((op.node_a, op.name_a), (op.node_b, op.name_b))])
     return happened
 

@@ -211,8 +211,13 @@ def get_links() -> Request:
     return Request(RTM_GETLINK, NLM_F_DUMP, _LINK.pack(0, 0, 0, 0, 0))
 
 
+def get_link(ifindex: int) -> Request:
+    """One link.  Since Linux 6.7 asking makes the kernel catch up with the link's carrier first; a dump does not."""
+    return Request(RTM_GETLINK, 0, _LINK.pack(0, 0, ifindex, 0, 0))
+
+
 def parse_link(body: bytes) -> LinkState:
-    """One message of a link dump."""
+    """One message of a link dump, or the answer to :func:`get_link`."""
     _, _, index, flags, _ = _LINK.unpack_from(body)
     found = attributes(body, _LINK.size)
     kind = text(attributes(found.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b""))
