@@ -1,0 +1,256 @@
+"""Indicators from synthetic records with known answers."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path as FilePath
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shadowlab.errors import ShadowLabError
+from shadowlab.model.flow import FlowSpec, Path
+from shadowlab.model.kpi import KPIS
+from shadowlab.monitor.indicators import link_table, path_counts, path_table, window_ends
+from shadowlab.monitor.layout import (
+    FLAG_CLOSED,
+    FLAG_FAILED,
+    FLAG_IDLE,
+    PROBE,
+    PROBES_FILE,
+    QUEUE,
+    QUEUES_FILE,
+    TCP_FILE,
+    TCP_HEAD,
+    TCP_INFO_BYTES,
+)
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+AB = Path(source="a", target="b")
+BA = Path(source="b", target="a")
+
+
+def flow(name: str, path: Path = AB) -> FlowSpec:
+    return FlowSpec(id=name, source=path.source, target=path.target, flow_class="greedy")
+
+
+def info(*, acked: int = 0, sent: int = 0, again: int = 0, needless: int = 0, cwnd: int = 10) -> bytes:
+    """struct tcp_info with the fields that indicators use."""
+    content = bytearray(TCP_INFO_BYTES)
+    content[0] = 1  # established
+    for form, offset, value in (
+        ("<I", 68, 40_000),
+        ("<I", 80, cwnd),
+        ("<I", 100, again),
+        ("<Q", 120, acked),
+        ("<I", 156, sent),
+        ("<I", 216, needless),
+    ):
+        struct.pack_into(form, content, offset, value)
+    return bytes(content)
+
+
+def sample(at_s: float, index: int, tcp_info: bytes = b"", *, flags: int = 0, attempt: int = 0) -> bytes:
+    head = TCP_HEAD.pack(int(at_s * SECOND), index, len(tcp_info), flags, attempt, 0, 0)
+    return head + tcp_info.ljust(TCP_INFO_BYTES, b"\0")
+
+
+def queue(at_s: float, index: int, *, drops: int = 0, sent: int = 0, held: int = 0) -> bytes:
+    return QUEUE.pack(int(at_s * SECOND), index, drops, sent * 1_000, sent, 0, held, held * 1_000, sent + drops + held)
+
+
+def recorded(
+    folder: FilePath,
+    *,
+    probes: Sequence[tuple[Any, ...]] = (),
+    tcp: Sequence[bytes] = (),
+    queues: Sequence[bytes] = (),
+) -> FilePath:
+    (folder / PROBES_FILE).write_bytes(b"".join(PROBE.pack(*one) for one in probes))
+    (folder / TCP_FILE).write_bytes(b"".join(tcp))
+    (folder / QUEUES_FILE).write_bytes(b"".join(queues))
+    return folder
+
+
+def test_every_indicator_of_the_registry_is_there(tmp_path: FilePath) -> None:
+    recorded(tmp_path)
+
+    paths = path_table(tmp_path, [AB], [], SECOND, SECOND)
+    links = link_table(tmp_path, ["x>y"], [None], SECOND, SECOND)
+
+    assert set(paths.values) == {name for name, one in KPIS.items() if one.subject == "path"}
+    assert set(links.values) == {name for name, one in KPIS.items() if one.subject == "link"}
+
+
+def test_where_nothing_was_observed_nothing_is_said(tmp_path: FilePath) -> None:
+    recorded(tmp_path)
+
+    paths = path_table(tmp_path, [AB, BA], [flow("f")], 3 * SECOND, SECOND)
+    links = link_table(tmp_path, ["x>y"], [1_000_000], 3 * SECOND, SECOND)
+
+    assert paths.times_ns.tolist() == [SECOND, 2 * SECOND, 3 * SECOND]
+    assert paths.subjects == ("a→b", "b→a")
+    for values in (*paths.values.values(), *links.values.values()):
+        assert np.all(np.isnan(values))
+
+
+def test_probes_become_latency_jitter_and_loss_of_the_window_they_were_sent_in(tmp_path: FilePath) -> None:
+    trips = [40, 44, 41, -1, 60]
+    probes = [(number * 200 * MS, 1, number, trip * MS if trip >= 0 else -1, -1) for number, trip in enumerate(trips)]
+    probes.append((1_000 * MS, 1, 5, 50 * MS, -1))
+    recorded(tmp_path, probes=probes[::-1])
+
+    table = path_table(tmp_path, [BA, AB], [], 2 * SECOND, SECOND)
+
+    assert table.column("latency_ms", "a→b").tolist() == [42.5, 50.0]
+    assert table.column("latency_p95_ms", "a→b")[0] == pytest.approx(np.percentile([40, 44, 41, 60], 95))
+    assert table.column("jitter_ms", "a→b").tolist() == [3.5, 10.0]
+    assert table.column("loss", "a→b").tolist() == [0.2, 0.0]
+    assert np.all(np.isnan(table.column("latency_ms", "b→a")))
+
+
+def test_a_window_of_lost_probes_has_loss_one_and_no_latency(tmp_path: FilePath) -> None:
+    recorded(tmp_path, probes=[(0, 0, 0, -1, -1), (200 * MS, 0, 1, -1, -1)])
+
+    table = path_table(tmp_path, [AB], [], SECOND, SECOND)
+
+    assert table.column("loss", "a→b").tolist() == [1.0]
+    assert np.isnan(table.column("latency_ms", "a→b")[0])
+
+
+def test_throughput_adds_the_flows_of_the_path(tmp_path: FilePath) -> None:
+    flows = [flow("one"), flow("other way", BA), flow("two")]
+    tcp = []
+    for second in range(3):
+        for index, rate in enumerate((1_000_000, 7_000_000, 500_000)):
+            tcp.append(sample(second, index, info(acked=rate // 8 * second)))
+    recorded(tmp_path, tcp=tcp)
+
+    table = path_table(tmp_path, [AB, BA], flows, 2 * SECOND, SECOND)
+
+    np.testing.assert_allclose(table.column("throughput_mbps", "a→b"), [1.5, 1.5])
+    np.testing.assert_allclose(table.column("throughput_mbps", "b→a"), [7.0, 7.0])
+
+
+def test_a_late_sample_does_not_move_its_bytes_into_the_next_window(tmp_path: FilePath) -> None:
+    tcp = [sample(at, 0, info(acked=int(at * 125_000))) for at in (0, 1.004, 2.0)]
+    recorded(tmp_path, tcp=tcp)
+
+    table = path_table(tmp_path, [AB], [flow("f")], 2 * SECOND, SECOND)
+
+    np.testing.assert_allclose(table.column("throughput_mbps", "a→b"), [1.0, 1.0], rtol=1e-4)
+
+
+def test_a_window_holds_several_samples(tmp_path: FilePath) -> None:
+    tcp = [sample(at, 0, info(acked=at * 125_000, cwnd=10 * at)) for at in range(5)]
+    recorded(tmp_path, tcp=tcp)
+
+    table = path_table(tmp_path, [AB], [flow("f")], 4 * SECOND, 2 * SECOND)
+
+    np.testing.assert_allclose(table.column("throughput_mbps", "a→b"), [1.0, 1.0])
+    assert table.column("cwnd_segments", "a→b").tolist() == [15.0, 35.0]
+    assert table.column("srtt_ms", "a→b").tolist() == [40.0, 40.0]
+
+
+def test_counters_of_a_new_connection_begin_anew(tmp_path: FilePath) -> None:
+    recorded(
+        tmp_path,
+        tcp=[
+            sample(0, 0, info(acked=100_000)),
+            sample(1, 0, flags=FLAG_FAILED, attempt=1),
+            sample(2, 0, info(acked=125_000, sent=100, again=10), attempt=1),
+            sample(3, 0, info(acked=375_000, sent=200, again=10), attempt=2),
+        ],
+    )
+
+    table = path_table(tmp_path, [AB], [flow("f")], 3 * SECOND, SECOND)
+
+    np.testing.assert_allclose(table.column("throughput_mbps", "a→b"), [0.0, 1.0, 3.0])
+    assert table.column("retransmission_share", "a→b").tolist()[1] == pytest.approx(0.1)
+    assert np.isnan(table.column("retransmission_share", "a→b")[0])
+
+
+def test_a_flow_counts_from_its_beginning_to_its_end(tmp_path: FilePath) -> None:
+    recorded(
+        tmp_path,
+        tcp=[
+            sample(0, 0, flags=FLAG_IDLE),
+            sample(1, 0, flags=FLAG_IDLE),
+            sample(2, 0, info(acked=125_000)),
+            sample(3, 0, info(acked=250_000), flags=FLAG_CLOSED),
+            sample(4, 0, info(acked=250_000), flags=FLAG_CLOSED),
+        ],
+    )
+
+    table = path_table(tmp_path, [AB], [flow("f")], 4 * SECOND, SECOND)
+
+    np.testing.assert_allclose(table.column("throughput_mbps", "a→b"), [np.nan, 1.0, 1.0, np.nan])
+    np.testing.assert_allclose(table.column("srtt_ms", "a→b"), [np.nan, 40.0, np.nan, np.nan])
+
+
+def test_the_counts_for_the_localiser(tmp_path: FilePath) -> None:
+    recorded(
+        tmp_path,
+        probes=[(0, 0, 0, 5, -1), (1, 0, 1, -1, -1), (SECOND, 0, 2, 5, -1)],
+        tcp=[sample(0, 0, info()), sample(1, 0, info(sent=100, again=3)), sample(2, 0, info(sent=150, again=3))],
+    )
+
+    counts = path_counts(tmp_path, [AB], [flow("f")], 2 * SECOND, SECOND)
+
+    assert counts.paths == ("a→b",)
+    assert counts.probes_sent[:, 0].tolist() == [2, 1]
+    assert counts.probes_lost[:, 0].tolist() == [1, 0]
+    assert counts.segments_sent[:, 0].tolist() == [100, 50]
+    assert counts.segments_retransmitted[:, 0].tolist() == [3, 0]
+
+
+def test_queues_become_throughput_utilisation_loss_and_queue(tmp_path: FilePath) -> None:
+    recorded(
+        tmp_path,
+        queues=[
+            *(queue(0, 0), queue(0, 1)),
+            *(queue(1, 0, sent=125, drops=0, held=4), queue(1, 1)),
+            *(queue(2, 0, sent=200, drops=25, held=8), queue(2, 1)),
+        ],
+    )
+
+    table = link_table(tmp_path, ["x>y", "y>x"], [2_000_000, None], 2 * SECOND, SECOND)
+
+    np.testing.assert_allclose(table.column("link_throughput_mbps", "x>y"), [1.0, 0.6])
+    np.testing.assert_allclose(table.column("link_utilisation", "x>y"), [0.5, 0.3])
+    np.testing.assert_allclose(table.column("link_loss", "x>y"), [0.0, 0.25])
+    np.testing.assert_allclose(table.column("link_queue_packets", "x>y"), [4.0, 8.0])
+    assert table.column("link_loss", "y>x").tolist() == [0.0, 0.0]
+    assert np.all(np.isnan(table.column("link_utilisation", "y>x")))
+
+
+def test_an_interface_that_was_made_anew_counts_from_zero(tmp_path: FilePath) -> None:
+    recorded(tmp_path, queues=[queue(0, 0, sent=500, drops=9), queue(1, 0, sent=125)])
+
+    table = link_table(tmp_path, ["x>y"], [None], SECOND, SECOND)
+
+    np.testing.assert_allclose(table.column("link_throughput_mbps", "x>y"), [1.0])
+    assert table.column("link_loss", "x>y").tolist() == [0.0]
+
+
+def test_an_unfinished_last_sample_is_left_out(tmp_path: FilePath) -> None:
+    tcp = [sample(at, index, info(acked=at * 125_000)) for at in range(2) for index in range(2)]
+    recorded(tmp_path, tcp=[*tcp, sample(2, 0, info(acked=10**9)), b"half a record"])
+
+    table = path_table(tmp_path, [AB], [flow("f"), flow("g")], 2 * SECOND, SECOND)
+
+    np.testing.assert_allclose(table.column("throughput_mbps", "a→b"), [2.0, np.nan])
+
+
+def test_a_folder_without_records_is_refused_with_its_name(tmp_path: FilePath) -> None:
+    with pytest.raises(ShadowLabError, match=r"cannot read the raw records .*probes.bin: No such file"):
+        path_table(tmp_path, [AB], [], SECOND, SECOND)
+
+
+def test_windows_are_whole() -> None:
+    assert window_ends(3_500 * MS, SECOND).tolist() == [SECOND, 2 * SECOND, 3 * SECOND]
+    with pytest.raises(ValueError, match="a window must be longer than nothing"):
+        window_ends(SECOND, 0)
