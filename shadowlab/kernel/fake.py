@@ -17,8 +17,9 @@ from shadowlab.kernel.links import LOOPBACK
 from shadowlab.kernel.ports import InterfaceCounters, NextHop, ScriptOutcome
 from shadowlab.kernel.qdisc import NO_STATS, join_counters
 from shadowlab.model.impairment import Impairment
+from shadowlab.wire.if_link import pack_interface_name, pack_mac
 from shadowlab.wire.pkt_sched import Netem, impairment_of, netem_of
-from shadowlab.wire.rtnetlink import pack_interface_name, pack_ipv4, pack_mac
+from shadowlab.wire.rtnetlink import pack_ipv4
 
 FORWARDING = "net/ipv4/ip_forward"
 _SYSCTLS = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel import clock
 from shadowlab.kernel.netlink import NetlinkSocket
-from shadowlab.wire import rtnetlink
+from shadowlab.wire import if_link, rtnetlink
 
 LOOPBACK = "lo"
 _LOCALHOST = "127.0.0.1"
@@ -77,8 +77,8 @@ class NamespaceRecord:
 
 def read_links(namespace: NamespaceRecord) -> Mapping[str, bool]:
     """Whether each interface carries packets; loopback and what we did not make are left out."""
-    bodies = namespace.netlink.dump(rtnetlink.get_links(), f"read the links of {namespace.node}")
-    states = map(rtnetlink.parse_link, bodies)
+    bodies = namespace.netlink.dump(if_link.get_links(), f"read the links of {namespace.node}")
+    states = map(if_link.parse_link, bodies)
     return {
         state.name: state.carries for state in states if state.name in namespace.interfaces and state.name != LOOPBACK
     }
@@ -132,4 +132,4 @@ def wait_for_links(interfaces: Sequence[tuple[NamespaceRecord, str]]) -> None:
 
 
 def _carries(namespace: NamespaceRecord, one: InterfaceRecord, tried: str) -> bool:
-    return rtnetlink.parse_link(namespace.netlink.ask(rtnetlink.get_link(one.ifindex), tried).body).carries
+    return if_link.parse_link(namespace.netlink.ask(if_link.get_link(one.ifindex), tried).body).carries

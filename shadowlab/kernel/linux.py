@@ -35,10 +35,10 @@ from shadowlab.kernel.netlink import NetlinkSocket
 from shadowlab.kernel.ports import InterfaceCounters, NextHop, ScriptOutcome
 from shadowlab.kernel.syscalls import refusal
 from shadowlab.model.impairment import Impairment
-from shadowlab.wire import pkt_sched, rtnetlink
+from shadowlab.wire import if_link, pkt_sched, rtnetlink
+from shadowlab.wire.if_link import VethEnd
 from shadowlab.wire.netlink import Request
 from shadowlab.wire.pkt_sched import Netem
-from shadowlab.wire.rtnetlink import VethEnd
 
 _NO_ROUTE = {"ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"}
 """What a lookup answers for: no route; forwarding off; a prohibiting route; a blackhole."""
@@ -55,10 +55,10 @@ class LinuxSegment:
         self._ifindices = itertools.count(FIRST_IFINDEX)
         self._unquiet: tuple[tuple[str, str], ...] | None = None
         self._batching = False
-        self._unchecked: dict[tuple[str, str], tuple[str, Netem]] = {}
+        self._unchecked: dict[str, dict[str, tuple[str, Netem]]] = {}
 
     def __enter__(self) -> LinuxSegment:
-        _raise_file_limit()
+        netns.raise_file_limit()
         self._home_fd = netns.open_own_namespace()
         self._veths.open()
         return self
@@ -89,15 +89,8 @@ class LinuxSegment:
         for namespace in self._namespaces.values():
             namespace.netlink.flush()
         unchecked, self._unchecked = self._unchecked, {}
-        by_node: dict[str, list[tuple[str, str, Netem]]] = {}
-        for (node, name), (tried, wanted) in unchecked.items():
-            by_node.setdefault(node, []).append((name, tried, wanted))
-        for node, wants in by_node.items():
-            namespace = self._namespaces[node]
-            roots = qdisc.read_roots(namespace)
-            for name, tried, wanted in wants:
-                root = roots.get(namespace.interface(name, tried).ifindex)
-                qdisc.check_netem(tried, wanted, root.netem if root else None)
+        for namespace in self._namespaces.values():
+            qdisc.check_netems(namespace, unchecked.get(namespace.node, {}))
 
     def _set(self, namespace: NamespaceRecord, request: Request, tried: str) -> None:
         namespace.netlink.queue(request, tried)
@@ -146,7 +139,7 @@ class LinuxSegment:
                 self._unquiet = netns.unquiet_sysctls(node)
             for key, value in self._unquiet:
                 netns.write_sysctl(node, key, value)
-        self._change(node, LOOPBACK, f"{node}: loopback up", lambda ifindex: rtnetlink.set_link_up(ifindex, up=True))
+        self._change(node, LOOPBACK, f"{node}: loopback up", lambda ifindex: if_link.set_link_up(ifindex, up=True))
 
     def namespaces(self) -> tuple[str, ...]:
         return tuple(self._namespaces)
@@ -174,7 +167,7 @@ class LinuxSegment:
         end_a = VethEnd(name_a, next(self._ifindices), mac_a, a.fd)
         end_b = VethEnd(name_b, next(self._ifindices), mac_b, b.fd)
         mark = f"{self._alias} {alias}"
-        self._veths.queue(self._valid(tried, lambda: rtnetlink.new_veth(end_a, end_b, mtu, mark)), tried)
+        self._veths.queue(self._valid(tried, lambda: if_link.new_veth(end_a, end_b, mtu, mark)), tried)
         if not self._batching or self._veths.full:
             self._veths.flush()
         a.add(name_a, end_a.ifindex, (node_b, name_b))
@@ -184,7 +177,7 @@ class LinuxSegment:
         tried = f"delete {node}/{name}"
         namespace = self._read(node, tried)
         record = namespace.interface(name, tried)
-        self._set(namespace, rtnetlink.delete_link(record.ifindex), tried)
+        self._set(namespace, if_link.delete_link(record.ifindex), tried)
         if self._batching:
             self._flush()
         gone = [(node, record)]
@@ -198,7 +191,7 @@ class LinuxSegment:
 
     def set_link_up(self, node: str, name: str, *, up: bool) -> None:
         tried = f"set {node}/{name} {'up' if up else 'down'}"
-        record = self._change(node, name, tried, lambda ifindex: rtnetlink.set_link_up(ifindex, up=up))
+        record = self._change(node, name, tried, lambda ifindex: if_link.set_link_up(ifindex, up=up))
         if up and record.went_down:  # the kernel forgot them when the interface went down
             for address, mac in record.neighbours.items():
                 self.add_neighbour(node, name, address, mac)
@@ -260,7 +253,7 @@ class LinuxSegment:
     def set_netem(self, node: str, name: str, impairment: Impairment) -> None:
         tried = f"set netem on {node}/{name} ({impairment.describe()})"
         self._change(node, name, tried, lambda ifindex: pkt_sched.set_netem(ifindex, pkt_sched.netem_of(impairment)))
-        self._unchecked[node, name] = (tried, pkt_sched.netem_of(impairment))
+        self._unchecked.setdefault(node, {})[name] = (tried, pkt_sched.netem_of(impairment))
         if not self._batching:
             self._flush()
 
@@ -275,7 +268,7 @@ class LinuxSegment:
         tried = f"make the IFB {node}/{name}"
         namespace = self._namespace(node, tried)
         ifindex = next(self._ifindices)
-        self._set(namespace, self._valid(tried, lambda: rtnetlink.new_ifb(name, ifindex, self._alias)), tried)
+        self._set(namespace, self._valid(tried, lambda: if_link.new_ifb(name, ifindex, self._alias)), tried)
         namespace.add(name, ifindex)
         return ifindex
 
@@ -314,12 +307,3 @@ class LinuxSegment:
         namespace = self._read(node, f"run {argv[0]} in {node}")
         with netns.visit(namespace.fd, self._home_fd, node):
             return children.run(argv, environment, timeout_ns, text, f"{argv[0]} in {node}")
-
-
-def _raise_file_limit() -> None:
-    """Each node takes two descriptors; the soft limit of 1024 would end at 500 nodes."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel.links import LOOPBACK, NamespaceRecord
 from shadowlab.kernel.ports import InterfaceCounters
-from shadowlab.wire import pkt_sched, rtnetlink
+from shadowlab.wire import if_link, pkt_sched
+from shadowlab.wire.if_link import LinkStats
 from shadowlab.wire.pkt_sched import Netem, QdiscState
-from shadowlab.wire.rtnetlink import LinkStats
 
 NO_STATS = LinkStats(0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -22,6 +22,14 @@ def read_roots(namespace: NamespaceRecord) -> dict[int, QdiscState]:
     bodies = namespace.netlink.dump(pkt_sched.get_qdiscs(), f"read the queueing disciplines of {namespace.node}")
     states = map(pkt_sched.parse_qdisc, bodies)
     return {state.ifindex: state for state in states if state.parent == pkt_sched.TC_H_ROOT}
+
+
+def check_netems(namespace: NamespaceRecord, wanted: Mapping[str, tuple[str, Netem]]) -> None:
+    """Read back every interface of ``wanted`` (name to what was tried, and the state asked for), in one dump."""
+    roots = read_roots(namespace) if wanted else {}
+    for name, (tried, netem) in wanted.items():
+        root = roots.get(namespace.interface(name, tried).ifindex)
+        check_netem(tried, netem, root.netem if root else None)
 
 
 def check_netem(tried: str, wanted: Netem, held: Netem | None) -> None:
@@ -39,8 +47,8 @@ def check_netem(tried: str, wanted: Netem, held: Netem | None) -> None:
 
 def read_counters(namespace: NamespaceRecord) -> Mapping[str, InterfaceCounters]:
     """Counters of every interface we made, loopback left out."""
-    bodies = namespace.netlink.dump(rtnetlink.get_stats(), f"read the counters of {namespace.node}")
-    stats = dict(map(rtnetlink.parse_stats, bodies))
+    bodies = namespace.netlink.dump(if_link.get_stats(), f"read the counters of {namespace.node}")
+    stats = dict(map(if_link.parse_stats, bodies))
     roots = read_roots(namespace)
     return {
         record.name: join_counters(stats.get(record.ifindex, NO_STATS), roots.get(record.ifindex))

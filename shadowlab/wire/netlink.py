@@ -9,6 +9,7 @@ where an import is slow: ``struct`` only.
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -121,6 +122,11 @@ def attributes(buffer: bytes, offset: int = 0) -> dict[int, bytes]:
 def text(payload: bytes) -> str:
     """A text attribute without its terminator."""
     return payload.split(b"\0", 1)[0].decode(errors="replace")
+
+
+def read_u32(payload: bytes | None) -> int:
+    """A 32-bit attribute; 0 for one that is not there."""
+    return int.from_bytes(payload or b"", sys.byteorder)
 
 
 def parse_answer(message: Message) -> Answer:

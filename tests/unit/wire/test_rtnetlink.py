@@ -10,9 +10,9 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from shadowlab.wire import netlink, rtnetlink
+from shadowlab.wire import if_link, netlink, rtnetlink
+from shadowlab.wire.if_link import VethEnd
 from shadowlab.wire.netlink import Request
-from shadowlab.wire.rtnetlink import VethEnd
 
 A = VethEnd(name="to-b", ifindex=64, mac="02:00:00:00:00:0a", namespace_fd=7)
 B = VethEnd(name="to-a", ifindex=65, mac="02:00:00:00:00:0b", namespace_fd=9)
@@ -34,7 +34,7 @@ def body(message: Any, **fields: Any) -> bytes:
 
 
 def test_a_veth_pair_is_born_in_two_namespaces_in_one_request() -> None:
-    message = oracle(ifinfmsg, rtnetlink.new_veth(A, B, 1500, "shadowlab a-b"))
+    message = oracle(ifinfmsg, if_link.new_veth(A, B, 1500, "shadowlab a-b"))
 
     peer = message.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA").get_attr("VETH_INFO_PEER")
     assert message.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_KIND") == "veth"
@@ -51,7 +51,7 @@ def test_a_veth_pair_is_born_in_two_namespaces_in_one_request() -> None:
 
 
 def test_an_ifb_is_made_up_with_one_queue() -> None:
-    message = oracle(ifinfmsg, rtnetlink.new_ifb("i.to-a", 66, "shadowlab to-a"))
+    message = oracle(ifinfmsg, if_link.new_ifb("i.to-a", 66, "shadowlab to-a"))
 
     assert message.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_KIND") == "ifb"
     assert message.get_attr("IFLA_IFNAME") == "i.to-a"
@@ -61,7 +61,7 @@ def test_an_ifb_is_made_up_with_one_queue() -> None:
 
 @pytest.mark.parametrize("up", [True, False])
 def test_only_the_up_flag_is_changed(up: bool) -> None:
-    message = oracle(ifinfmsg, rtnetlink.set_link_up(64, up=up))
+    message = oracle(ifinfmsg, if_link.set_link_up(64, up=up))
 
     assert (message["index"], message["flags"], message["change"]) == (64, int(up), 1)
 
@@ -69,7 +69,7 @@ def test_only_the_up_flag_is_changed(up: bool) -> None:
 @pytest.mark.parametrize("name", ["", "sixteen-letters-", "with/slash", "with space", "äöüäöüäö"])
 def test_what_linux_takes_as_no_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not an interface name"):
-        rtnetlink.new_ifb(name, 66, "")
+        if_link.new_ifb(name, 66, "")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_link_carries_when_its_queue_works(flags: int, operstate: str, kind: s
         ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", kind)]}),
     ]
 
-    state = rtnetlink.parse_link(body(ifinfmsg(), index=64, flags=flags, attrs=attrs))
+    state = if_link.parse_link(body(ifinfmsg(), index=64, flags=flags, attrs=attrs))
 
     assert state.carries is carries
     assert state.up is bool(flags & 1)
@@ -151,4 +151,4 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 @pytest.mark.parametrize("mac", ["02:00", "02:00:00:00:00:00:00"])
 def test_what_is_no_ethernet_address_is_refused(mac: str) -> None:
     with pytest.raises(ValueError, match="not an Ethernet address"):
-        rtnetlink.pack_mac(mac)
+        if_link.pack_mac(mac)
