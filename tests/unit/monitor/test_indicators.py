@@ -207,6 +207,22 @@ def test_the_counts_for_the_localiser(tmp_path: FilePath) -> None:
     assert counts.segments_retransmitted[:, 0].tolist() == [3, 0]
 
 
+def test_retransmissions_reported_needless_are_left_out_and_never_count_below_zero(tmp_path: FilePath) -> None:
+    recorded(
+        tmp_path,
+        tcp=[
+            sample(0, 0, info()),
+            sample(1, 0, info(sent=100, again=2)),
+            sample(2, 0, info(sent=200, again=5, needless=4)),
+            sample(3, 0, info(sent=300, again=9, needless=4)),
+        ],
+    )
+
+    counts = path_counts(tmp_path, [AB], [flow("f")], 3 * SECOND, SECOND)
+
+    assert counts.segments_retransmitted[:, 0].tolist() == [2, 0, 3]
+
+
 def test_queues_become_throughput_utilisation_loss_and_queue(tmp_path: FilePath) -> None:
     recorded(
         tmp_path,
