@@ -30,6 +30,8 @@ from shadowlab.guest.control import OutputTail, control_folder
 from shadowlab.guest.ending import LAST_LINES, Death, GuestOutcome, Limits, judge_ending, kernel_lines, read_ending
 from shadowlab.guest.unwind import cleanup_on_sigterm
 
+INTERPRETER_FLAGS = ("-S", "-s", "-P", "-B", "-X", "utf8")
+
 OnLine = Callable[[str], None]
 
 LOOK_EVERY_MS = 20
@@ -77,18 +79,7 @@ def run_in_guest(
         arguments = kernel_arguments(
             clock=clock,
             memory_bytes=memory_bytes,
-            name=f"shadowlab-{os.getpid()}-{threading.get_native_id()}",
-            init=[
-                os.path.realpath(sys.executable),
-                "-S",
-                "-s",
-                "-P",
-                "-B",
-                "-X",
-                "utf8",
-                os.path.realpath(init.__file__),
-                str(folder),
-            ],
+            init=[f"{init.HERE}/{init.INTERPRETER_LINK}", *INTERPRETER_FLAGS, f"{init.HERE}/{init.PROGRAM_LINK}"],
             inside=INSIDE | {k: os.environ[k] for k in ("LD_LIBRARY_PATH",) if k in os.environ},
         )
         death = _live(
@@ -98,7 +89,7 @@ def run_in_guest(
             memory_folder=memory_folder,
             cpu=cpu,
             wall_deadline_s=wall_deadline_s,
-            output=OutputTail(control / init.OUTPUT_FILE),
+            control=control,
             on_line=on_line,
             stopped=stopped,
         )
@@ -150,12 +141,13 @@ def _live(
     memory_folder: Path,
     cpu: int,
     wall_deadline_s: float,
-    output: OutputTail,
+    control: Path,
     on_line: OnLine | None,
     stopped: Callable[[], bool] | None,
 ) -> Death:
     """The host process from its start to its end.  On any exception it is killed first."""
     started_ns = time.monotonic_ns()
+    output = OutputTail(control / init.OUTPUT_FILE)
     preload_fd = None if kernel.preload is None else os.open(kernel.preload, os.O_RDONLY)
     console_fd = os.memfd_create("shadowlab-console")
     try:
@@ -165,9 +157,14 @@ def _live(
             stdout=console_fd,
             stderr=console_fd,
             pass_fds=() if preload_fd is None else (preload_fd,),
-            env=host_environment(seed=seed, memory_folder=memory_folder, preload_fd=preload_fd),
+            env=host_environment(
+                seed=seed,
+                memory_folder=memory_folder,
+                preload_fd=preload_fd,
+                name=f"{os.getpid()}-{threading.get_native_id()}",
+            ),
             start_new_session=True,
-            cwd="/",
+            cwd=control,
         )
         try:
             os.sched_setaffinity(process.pid, {cpu})

@@ -24,6 +24,9 @@ COMMAND_LINE_BYTES = 4096
 START_SCRIPT = 'ulimit -c 0; [ "$PPID" = "$0" ] && exec "$@"'
 """No core files, and no start if the parent died before the death signal was asked for."""
 
+GUEST_NAME = "SHADOWLAB_GUEST"
+"""The variable of the host process that says which program, and which thread of it, started the guest."""
+
 INSIDE = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/run",
@@ -49,11 +52,14 @@ def kernel_arguments(
     *,
     clock: Clock,
     memory_bytes: int,
-    name: str,
     init: Sequence[str],
     inside: Mapping[str, str],
 ) -> list[str]:
-    """What the kernel is told: its devices, its clock, and its first process with arguments."""
+    """What the kernel is told: its devices, its clock, and its first process with arguments.
+
+    The same for the same job on every machine, whatever the folders: the kernel stirs its command line into its pool of
+    chance.
+    """
     arguments = [
         f"mem={memory_bytes // 1024}K",
         "root=/dev/root",
@@ -66,7 +72,7 @@ def kernel_arguments(
         "con0=fd:0,fd:1",
         # The kernel wants a folder for a pid file nobody reads.  Nothing can be created under this one.
         "uml_dir=/dev/null/",
-        f"umid={name}",
+        "umid=shadowlab",
     ]
     if clock == "virtual":
         arguments += ["time-travel=inf-cpu", f"time-travel-start={START_OF_TIME_NS}"]
@@ -82,9 +88,10 @@ def host_command(kernel: BuiltKernel, arguments: Sequence[str], *, parent: int) 
     return ["setpriv", "--pdeathsig", "KILL", "sh", "-c", START_SCRIPT, str(parent), str(kernel.path), *arguments]
 
 
-def host_environment(*, seed: int, memory_folder: Path, preload_fd: int | None) -> dict[str, str]:
-    """The environment of the host process.  The library is named by descriptor: a path may hold spaces."""
-    environment = {"PATH": INSIDE["PATH"], "HOME": "/", "TMPDIR": str(memory_folder)}
+def host_environment(*, seed: int, memory_folder: Path, preload_fd: int | None, name: str) -> dict[str, str]:
+    """The environment of the host process, ``name`` to know it by.  The library is named by descriptor: a path may hold
+    spaces."""
+    environment = {"PATH": INSIDE["PATH"], "HOME": "/", "TMPDIR": str(memory_folder), GUEST_NAME: name}
     if preload_fd is not None:
         environment["LD_PRELOAD"] = f"/proc/self/fd/{preload_fd}"
         environment["SHADOWLAB_GUEST_SEED"] = str(seed)

@@ -1,7 +1,7 @@
 """The few files through which a run and its guest speak, in the folder of the run.
 
 In:    the folder, the job.
-Out:   ``FOLDER/.guest/``: ``boot`` and ``job`` for the guest, ``output`` and ``ending`` from it.
+Out:   ``FOLDER/.guest/``: ``boot``, ``job`` and links to the program for the guest, ``output`` and ``ending`` from it.
 Never: leaves the control folder behind, or touches anything else in the folder.
 """
 
@@ -13,6 +13,7 @@ import fcntl
 import marshal
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ def control_folder(folder: Path, *, job: bytes, boot: dict[str, object]) -> Iter
         for left_by_a_killed_run in control.iterdir():
             left_by_a_killed_run.unlink()
         (control / init.JOB_FILE).write_bytes(job)
+        (control / init.INTERPRETER_LINK).symlink_to(os.path.realpath(sys.executable))
+        (control / init.PROGRAM_LINK).symlink_to(os.path.realpath(init.__file__))
         (control / init.BOOT_FILE).write_bytes(marshal.dumps(boot))
         yield control
     except OSError as error:

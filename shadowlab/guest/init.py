@@ -1,6 +1,6 @@
 """The guest's first process: runs inside, calls one function, and powers the guest off.
 
-In:    argv[1], the host folder of the run; in it ``.guest/boot``, written by `boot.py`.
+In:    the control folder of the run, as the host process's working directory; in it ``boot``, written by `boot.py`.
 Out:   ``.guest/output`` (what the function printed), ``.guest/ending`` (how it went), both on the host at once, since
        hostfs writes through.
 Never: imports more than it needs (boot to the first line of the function takes 0.3 s), or returns.
@@ -19,6 +19,12 @@ import time
 JOB_FOLDER = "/run/job"
 """Where the run's folder is mounted inside.  Always the same, so that no path of the host gets into a result."""
 CONTROL_FOLDER = ".guest"
+INTERPRETER_LINK = "python"
+PROGRAM_LINK = "init.py"
+HERE = "/proc/self/cwd"
+"""Before our own proc is mounted, hostfs shows the host's: this is where the guest's host process stands, the control
+folder.  So the kernel's command line names no path of this machine.  It must not: the kernel stirs its command line
+into its random pool, and the same seed would give another result in another folder."""
 BOOT_FILE = "boot"
 JOB_FILE = "job"
 OUTPUT_FILE = "output"
@@ -118,8 +124,7 @@ def watch(child: int, deadline_ns: int) -> dict[str, object] | None:
 
 
 def main() -> None:
-    folder = sys.argv[1]
-    mount_all(folder)
+    mount_all(os.path.dirname(os.readlink(HERE)))
     with open(f"{JOB_FOLDER}/{CONTROL_FOLDER}/{BOOT_FILE}", "rb") as file:
         boot = marshal.loads(file.read())
     use_output()

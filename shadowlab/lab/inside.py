@@ -31,7 +31,7 @@ FAULT_MARK = "!"
 """Begins the last hop of a route that does not arrive; the reason follows."""
 _PROGRESS_EVERY_NS = 5_000_000_000
 _LEAD_NS = 1_000_000_000
-"""Between the last operation of the build and the run's zero."""
+"""At least so long after the last operation of the build is the run's zero."""
 
 
 def run(job_path: str, folder: str) -> int:
@@ -88,7 +88,8 @@ class _Inside:
                 sample_every_ns=job.sample_every_ns,
             )
             self._engine = engine
-            self._zero_ns = zero = loop.now_ns + _LEAD_NS
+            # At a whole second: TCP's timers count in jiffies, so the same run must begin at the same part of one.
+            self._zero_ns = zero = (loop.now_ns // _LEAD_NS + 2) * _LEAD_NS
             self._trace_all(0)
             engine.start(zero)
             prober.start(zero, job.duration_ns)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shadowlab.guest.cache import BuiltKernel
+from shadowlab.guest.command_line import GUEST_NAME
 
 pytestmark = pytest.mark.guest
 
@@ -52,10 +53,10 @@ def wait_for_work(parent: subprocess.Popen[str]) -> None:
 
 
 def processes_of(parent: subprocess.Popen[str]) -> list[str]:
-    """The guest's processes, known by the name that the parent gave it; a zombie has no command line and is gone."""
-    name = f"umid=shadowlab-{parent.pid}-".encode()
+    """The guest's processes, known by the name that the parent gave it; a zombie has no environment and is gone."""
+    name = f"{GUEST_NAME}={parent.pid}-".encode()
     found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+    for entry in Path("/proc").glob("[0-9]*/environ"):
         try:
             command = entry.read_bytes()
         except OSError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from conftest import Boot
 
@@ -9,9 +11,12 @@ pytestmark = pytest.mark.guest
 
 
 @pytest.mark.parametrize("function", ["chance", "lossy_link"])
-def test_the_same_seed_repeats_and_another_differs(boot: Boot, function: str) -> None:
+def test_the_same_seed_repeats_in_any_folder_and_another_differs(boot: Boot, tmp_path: Path, function: str) -> None:
+    elsewhere = tmp_path / "some where/else"
+    elsewhere.mkdir(parents=True)
+
     first = boot(function, seed=4711)
-    again = boot(function, seed=4711)
+    again = boot(function, seed=4711, folder=elsewhere)
     other = boot(function, seed=4712)
 
     assert first.lines == again.lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import shutil
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -63,7 +62,7 @@ def ran(
         seed=seed,
         **others,
     )
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     outcome = run_in_guest(
         kernel=kernel,
         entry="traffic_inside:run",
@@ -154,10 +153,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
     network = network.with_links(network.links[0], Link(id="r-b", a="r", b="b", forward=lossy, backward=lossy))
     files = []
 
-    # The same folder, empty each time: what lies in it, and its path (by the kernel's command line), are inputs too.
-    folder = tmp_path / "run"
-    for seed in (7, 7, 8):
-        shutil.rmtree(folder, ignore_errors=True)
+    for name, seed in (("run", 7), ("a folder of another name/and depth", 7), ("other", 8)):
+        folder = tmp_path / name
         flows = (flow("greedy"), flow("paced", rate_bps=500_000))
         ran(built_kernel, folder, network, paths=(THERE, BACK), flows=flows, seconds=10, seed=seed)
         files.append({one.name: one.read_bytes() for one in sorted(folder.iterdir())})

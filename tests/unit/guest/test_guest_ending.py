@@ -117,23 +117,21 @@ def test_paths_with_spaces_are_quoted_and_with_quotes_refused() -> None:
 
 
 def test_the_virtual_clock_starts_at_a_fixed_time_and_the_root_is_read_only() -> None:
-    words = kernel_arguments(
-        clock="virtual", memory_bytes=1 << 30, name="n", init=["/bin/py", "-S", "/f o"], inside={"A": "1"}
-    )
+    words = kernel_arguments(clock="virtual", memory_bytes=1 << 30, init=["/bin/py", "-S", "/f o"], inside={"A": "1"})
 
     assert {"ro", "mem=1048576K", "time-travel=inf-cpu", "time-travel-start=1735689600000000000", "A=1"} <= set(words)
     assert words[-4:] == ["init=/bin/py", "--", "-S", '"/f o"']
 
 
 def test_the_real_clock_is_left_alone() -> None:
-    words = kernel_arguments(clock="real", memory_bytes=1 << 30, name="n", init=["/i"], inside={})
+    words = kernel_arguments(clock="real", memory_bytes=1 << 30, init=["/i"], inside={})
 
     assert not [word for word in words if "time-travel" in word]
 
 
 def test_a_command_line_the_kernel_would_cut_is_refused() -> None:
     with pytest.raises(CannotRunError, match="exceeds 4096 bytes"):
-        kernel_arguments(clock="real", memory_bytes=1, name="n", init=["/i" * 2100], inside={})
+        kernel_arguments(clock="real", memory_bytes=1, init=["/i" * 2100], inside={})
 
 
 def test_the_host_process_asks_for_its_death_signal_first() -> None:
@@ -144,8 +142,8 @@ def test_the_host_process_asks_for_its_death_signal_first() -> None:
 
 
 def test_chance_is_seeded_only_through_the_library() -> None:
-    seeded = host_environment(seed=5, memory_folder=Path("/dev/shm"), preload_fd=8)
-    unseeded = host_environment(seed=5, memory_folder=Path("/dev/shm"), preload_fd=None)
+    seeded = host_environment(seed=5, memory_folder=Path("/dev/shm"), preload_fd=8, name="1-2")
+    unseeded = host_environment(seed=5, memory_folder=Path("/dev/shm"), preload_fd=None, name="1-2")
 
     assert seeded["LD_PRELOAD"] == "/proc/self/fd/8"
     assert seeded["SHADOWLAB_GUEST_SEED"] == "5"

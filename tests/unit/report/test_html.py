@@ -21,8 +21,18 @@ from .example import LEVELS, example_run
 
 MANIFEST = {"seed": 42, "inputs": {"map": "sha256:abc", "telemetry": None}, "argv": ["shadowlab", "run"]}
 SECTIONS = (
-    "map", "timeline", "cures", "paths", "levels", "domain", "anomalies", "links", "correlation", "traffic", "method",
-)  # fmt: skip
+    "map",
+    "timeline",
+    "cures",
+    "paths",
+    "levels",
+    "domain",
+    "anomalies",
+    "links",
+    "correlation",
+    "traffic",
+    "method",
+)
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
@@ -64,9 +74,19 @@ def bare(result: RunResult) -> RunResult:
     calm = tuple(replace(one, holds=True) for one in result.levels_after)
     nothing = Correlation(verdict="not compared", why="no second telemetry file")
     return replace(
-        result, fault_domain=None, cures=(), anomalies=(), timeline=(), conclusions=(), headline="", expectations={},
-        levels_after=calm, correlation=nothing, event_ns=result.duration_ns, holds=True,
-    )  # fmt: skip
+        result,
+        fault_domain=None,
+        cures=(),
+        anomalies=(),
+        timeline=(),
+        conclusions=(),
+        headline="",
+        expectations={},
+        levels_after=calm,
+        correlation=nothing,
+        event_ns=result.duration_ns,
+        holds=True,
+    )
 
 
 def test_every_section_is_there_in_order(page: str) -> None:
@@ -144,8 +164,14 @@ def test_a_run_without_findings_is_reported(tmp_path: Path) -> None:
     page = write_report(bare(result), paths, links, {}, tmp_path).read_text("utf-8")
 
     outline(page)
-    for words in ("No fault domain was found.", "Nothing was broken", "No path left its baseline.", "not compared",
-                  "all service levels hold", result.title):  # fmt: skip
+    for words in (
+        "No fault domain was found.",
+        "Nothing was broken",
+        "No path left its baseline.",
+        "not compared",
+        "all service levels hold",
+        result.title,
+    ):
         assert words in page
 
 

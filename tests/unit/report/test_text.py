@@ -64,16 +64,28 @@ def test_a_run_without_findings_is_summed_up() -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0.0, "0 %"), (1.0, "100 %"), (0.9999, ">99.9 %"), (0.00001, "<0.01 %"), (0.058, "5.8 %"), (-0.2, "-20.0 %"),
-     (float("nan"), "–")],
-)  # fmt: skip
+    [
+        (0.0, "0 %"),
+        (1.0, "100 %"),
+        (0.9999, ">99.9 %"),
+        (0.00001, "<0.01 %"),
+        (0.058, "5.8 %"),
+        (-0.2, "-20.0 %"),
+        (float("nan"), "–"),
+    ],
+)
 def test_percentages_never_pretend(value: float, words: str) -> None:
     assert percent(value) == words
 
 
 def test_numbers_counts_and_names_are_short() -> None:
     assert [number(value) for value in (0, 1234567, 42.123, 0.0123, 0.00001, float("nan"))] == [
-        "0", "1 234 567", "42.1", "0.0123", "1.0e-05", "–",
-    ]  # fmt: skip
+        "0",
+        "1 234 567",
+        "42.1",
+        "0.0123",
+        "1.0e-05",
+        "–",
+    ]
     assert [plural(count, "path") for count in (1, 2000)] == ["1 path", "2 000 paths"]
     assert short("abcdefghij", 5) == "ab…ij"
