@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_LABELS = 40
 _MOST_MARKS = 6
 _WIDTH, _MOST_HIGH, _FOOT = 7.2, 4.6, 0.48
-_MARGIN = 34.0
+_MARGIN = 44
 
 
 def draw_map(result: RunResult) -> Plot:
@@ -142,7 +142,10 @@ def _names(
         Name(at=_middle(lines[name]), size=(_wide(short(name, 26), 8.6) + 10, 18), distances=(14, 24, 36, 52))
         for name in marks
     ]
-    texts = [(short(node.label or node.id, 18), 7.0 if node.kind == "host" else 8.0) for node in nodes]
+    # Instances by their id, which is short and what every table says; routers by the name of their city.
+    texts = [
+        (short(node.id, 18), 7.0) if node.kind == "host" else (short(node.label or node.id, 18), 8.0) for node in nodes
+    ]
     boxes += [
         Name(at=points[node.id], size=(_wide(text, size), size * 1.25), distances=(5, 8, 12, 17))
         for node, (text, size) in zip(nodes, texts, strict=True)

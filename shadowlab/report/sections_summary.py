@@ -77,7 +77,10 @@ def _answers(result: RunResult) -> Html | str:
     if len(result.conclusions) != len(QUESTIONS):
         return items(map(prose, result.conclusions)) if result.conclusions else ""
     pairs = zip(QUESTIONS, result.conclusions, strict=True)
-    cards = "".join(f"<div><dt>{text(question)}</dt><dd>{prose(answer)}</dd></div>" for question, answer in pairs)
+    cards = "".join(
+        f"<div><dt>{text(question)}</dt><dd>{prose(answer.removeprefix(question + ': '))}</dd></div>"
+        for question, answer in pairs
+    )
     return Html(f'<dl class="answers">{cards}</dl>')
 
 
