@@ -47,16 +47,19 @@ _WIRES = (
 
 
 def example_network(strange_name: str = "") -> Network:
-    """Eleven routers, twelve instances (two in Chicago).  ``strange_name`` becomes the label of one instance."""
+    """Eleven routers, twelve instances (two in Chicago).  ``strange_name`` becomes the label of Denver."""
     nodes = [
-        Node(id=city, kind="router", label=city.title(), latitude=at[0], longitude=at[1])
+        Node(
+            id=city,
+            kind="router",
+            label=strange_name if strange_name and city == "denver" else city.title(),
+            latitude=at[0],
+            longitude=at[1],
+        )
         for city, at in _CITIES.items()
     ]
     hosts = [(f"vm-{city[:4]}", city) for city in _CITIES] + [("vm-chi2", "chicago")]
-    nodes += [
-        Node(id=name, kind="host", label=strange_name if name == "vm-denv" else "", addresses=(f"10.0.{index}.1",))
-        for index, (name, _) in enumerate(hosts, 1)
-    ]
+    nodes += [Node(id=name, kind="host", addresses=(f"10.0.{index}.1",)) for index, (name, _) in enumerate(hosts, 1)]
     links = []
     for a, b, delay in _WIRES:
         way = Impairment(delay_ns=int(delay * 1e6), rate_bps=10_000_000)
