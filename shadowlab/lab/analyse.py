@@ -20,11 +20,12 @@ from shadowlab.errors import ShadowFailedError
 from shadowlab.lab.inside import FAULT_MARK
 from shadowlab.lab.prepare import Prepared, watched_interfaces
 from shadowlab.localize.domain import fault_domain
+from shadowlab.model.flow import FlowSpec
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.network import Direction
 from shadowlab.model.result import PathTrace
 from shadowlab.model.units import NS_PER_S
-from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence
+from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence, Suspect
 from shadowlab.monitor.indicators import PathCounts, link_table, path_counts, path_table
 from shadowlab.monitor.layout import TRACE_FILE
 
@@ -120,6 +121,13 @@ def judge(measured: Measured, prepared: Prepared, detectors: Sequence[str]) -> J
         onset = min(one.onset_ns for one in known)
         evidence = gather(measured, prepared, {one.path for one in known}, (from_ns, to_ns), (onset, moment))
         domain = fault_domain(known, evidence, prepared.network, prepared.flows)
+        cut = cut_directions(measured, to_ns, moment)
+        if cut and domain is not None:
+            return Judgement(
+                anomalies=anomalies,
+                domain=_black_hole(domain, cut, measured, known, prepared.flows),
+                localised_ns=moment,
+            )
         if domain is not None and domain.links and domain.affected_paths:
             whole = gather(measured, prepared, {one.path for one in anomalies}, (from_ns, to_ns), (onset, end_ns))
             refined = fault_domain(
@@ -131,43 +139,96 @@ def judge(measured: Measured, prepared: Prepared, detectors: Sequence[str]) -> J
     return Judgement(anomalies=anomalies, domain=domain, localised_ns=moment)
 
 
+def _black_hole(
+    domain: FaultDomain,
+    cut: Sequence[Direction],
+    measured: Measured,
+    known: Sequence[Anomaly],
+    flows: Sequence[FlowSpec],
+) -> FaultDomain:
+    """The domain when the routing state itself shows what is broken."""
+    crossing = {path for _, path, hops in measured.hops if set(hops) & set(cut)}
+    affected = tuple(sorted({one.path for one in known} & crossing)) or domain.affected_paths
+    suspects = tuple(
+        Suspect(
+            directions=(one,),
+            score=0.0,
+            posterior=1.0,
+            loss=1.0,
+            excess_delay_ns=0.0,
+            paths_affected=len(affected),
+            paths_crossing=len(crossing),
+        )
+        for one in cut
+    )
+    return replace(
+        domain,
+        links=tuple(sorted({one.link for one in cut})),
+        kind="black hole",
+        confidence=1.0,
+        suspects=suspects,
+        runners_up=(),
+        affected_paths=affected,
+        affected_flows=tuple(sorted(flow.id for flow in flows if f"{flow.source}→{flow.target}" in affected)),
+        onset_ns=min(one.onset_ns for one in known if one.path in affected or not crossing),
+    )
+
+
 def gather(
     measured: Measured, prepared: Prepared, affected: set[str], baseline_ns: tuple[int, int], window_ns: tuple[int, int]
 ) -> tuple[PathEvidence, ...]:
     """What every path tells in a window, in two voices: its probes, which crossed the way there and back, and the data
-    segments of its flows, whose retransmissions speak of the way there alone."""
-    times = measured.counts.times_ns
-    inside = (times > window_ns[0]) & (times <= window_ns[1])
+    segments of its flows, whose retransmissions speak of the way there alone.
+
+    A path whose route changed in the window speaks for its last route, from that change on; and of its delay it says
+    nothing, for a longer way is not a slower link.
+    """
+    counts, times = measured.counts, measured.counts.times_ns
     before = (times > baseline_ns[0]) & (times <= baseline_ns[1])
-    counts = measured.counts
     latency = measured.paths.values["latency_ms"]
     found = []
     for index, path in enumerate(prepared.paths):
         name = str(path)
-        there = _hops_at(measured, name, window_ns[0])
-        back = _hops_at(measured, f"{path.target}→{path.source}", window_ns[0])
+        there, since = _route(measured, name, window_ns[1])
+        back, back_since = _route(measured, f"{path.target}→{path.source}", window_ns[1])
+        start = max(window_ns[0], since, back_since)
+        inside = (times > start) & (times <= window_ns[1])
         sent = int(counts.segments_sent[inside, index].sum())
         again = int(counts.segments_retransmitted[inside, index].sum())
-        found.append(
-            PathEvidence(path=name, directions=there, sent=sent, lost=min(again, sent), affected=name in affected)
-        )
+        voice = PathEvidence(path=name, directions=there, sent=sent, lost=min(again, sent), affected=name in affected)
+        found.append(replace(voice, excess_delay_ns=float("nan")))
         normal, now = latency[before, index], latency[inside, index]
         normal, now = normal[~np.isnan(normal)], now[~np.isnan(now)]
-        heard = normal.size > 1 and now.size > 0
+        comparable = normal.size > 1 and now.size > 0 and max(since, back_since) <= baseline_ns[0]
         found.append(
-            PathEvidence(
-                path=name,
+            replace(
+                voice,
                 directions=(*there, *back),
                 sent=int(counts.probes_sent[inside, index].sum()),
                 lost=int(counts.probes_lost[inside, index].sum()),
-                excess_delay_ns=float(np.median(now) - np.median(normal)) * 1e6 if heard else 0.0,
-                delay_noise_ns=max(float(normal.std()) * 1e6, 1e4) if heard else 1e9,
-                affected=name in affected,
+                excess_delay_ns=float(np.median(now) - np.median(normal)) * 1e6 if comparable else float("nan"),
+                delay_noise_ns=max(float(normal.std()) * 1e6, 1e4) if comparable else 1.0,
             )
         )
     return tuple(found)
 
 
-def _hops_at(measured: Measured, path: str, now_ns: int) -> tuple[Direction, ...]:
-    """The route of a path at a moment: the last one recorded until then."""
-    return next((hops for since, name, hops in reversed(measured.hops) if name == path and since <= now_ns), ())
+def _route(measured: Measured, path: str, now_ns: int) -> tuple[tuple[Direction, ...], int]:
+    """The route of a path at a moment, and since when: the last one recorded until then."""
+    return next(
+        ((hops, since) for since, name, hops in reversed(measured.hops) if name == path and since <= now_ns), ((), 0)
+    )
+
+
+def cut_directions(measured: Measured, from_ns: int, to_ns: int) -> tuple[Direction, ...]:
+    """The directions that routes lost without a replacement, in (from, to]: read from the routing state, before any
+    statistics.  A route that ends early at a node lost the direction it used to leave that node by."""
+    routes: dict[str, tuple[Direction, ...]] = {}
+    cut: set[Direction] = set()
+    for since, path, hops in measured.hops:
+        used = routes.get(path, ())
+        if from_ns < since <= to_ns and used[: len(hops)] == hops and len(hops) < len(used):
+            cut.add(used[len(hops)])
+        else:
+            routes[path] = hops
+    return tuple(sorted(cut))

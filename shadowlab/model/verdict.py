@@ -65,7 +65,7 @@ class FaultDomain:
     """The isolated segment: the links that explain the anomalies, and what hangs on them."""
 
     links: tuple[str, ...]
-    kind: Literal["loss", "delay", "loss and delay", "unknown"]
+    kind: Literal["loss", "delay", "loss and delay", "black hole", "unknown"]
     onset_ns: int
     confidence: float
     suspects: tuple[Suspect, ...]

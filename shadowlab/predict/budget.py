@@ -17,7 +17,7 @@ from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Network
 
-GUEST_PACKET_HOPS_PER_S = 200_000
+GUEST_PACKET_HOPS_PER_S = 300_000
 """Forwarding speed of the embedded kernel, per wall second; `scripts/bench` prints this machine's (``guest``)."""
 
 RUN_OVERHEAD_S = 1.0

@@ -51,7 +51,7 @@ def test_a_run_within_its_budget_is_not_scaled() -> None:
 def test_the_scaled_run_meets_its_budget() -> None:
     factor = factor_for(Cost(packet_hops=10**8, wall_s=501), 60)
 
-    assert factor == pytest.approx(10**8 / (59 * 200_000))
+    assert factor == pytest.approx(10**8 / (59 * 300_000))
 
 
 def test_the_law_divides_capacity_demand_and_buffer_and_keeps_delay_and_loss() -> None:
