@@ -83,6 +83,12 @@ class FakeSegment:
             raise _refusal(f"make a network namespace for {node}", "EEXIST", "there is one already")
         self._nodes[node] = _Node(interfaces={LOOPBACK: _Interface(up=True)}, sysctls=dict(_SYSCTLS))
 
+    def delete_namespace(self, node: str) -> None:
+        tried = f"delete the network namespace of {node}"
+        if any(one.peer is not None for one in self._node(node, tried).interfaces.values()):
+            raise _refusal(tried, "EBUSY", "it still has links")
+        del self._nodes[node]
+
     def namespaces(self) -> tuple[str, ...]:
         return tuple(self._nodes)
 
@@ -194,6 +200,13 @@ class FakeSegment:
         if not one.up or not on_link or via in one.addresses:
             raise _refusal(tried, "ENETUNREACH", "nexthop has invalid gateway")
         self._nodes[node].routes[destination, prefix] = (via, name)
+
+    def delete_route(self, node: str, destination: str, prefix: int) -> None:
+        tried = f"delete the route {destination}/{prefix} in {node}"
+        routes = self._node(node, tried).routes
+        if (destination, prefix) not in routes:
+            raise _refusal(tried, "ESRCH", "no such process")
+        del routes[destination, prefix]
 
     def routes(self, node: str) -> tuple[tuple[str, int, str, str], ...]:
         found = self._node(node, f"read the routes of {node}").routes

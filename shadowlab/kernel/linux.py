@@ -141,6 +141,15 @@ class LinuxSegment:
                 netns.write_sysctl(node, key, value)
         self._change(node, LOOPBACK, f"{node}: loopback up", lambda ifindex: if_link.set_link_up(ifindex, up=True))
 
+    def delete_namespace(self, node: str) -> None:
+        tried = f"delete the network namespace of {node}"
+        namespace = self._read(node, tried)
+        if any(one.peer is not None for one in namespace.interfaces.values()):
+            raise KernelRefusedError(tried=tried, errno_name="EBUSY", why="it still has links")
+        del self._namespaces[node]
+        namespace.netlink.close()
+        os.close(namespace.fd)
+
     def namespaces(self) -> tuple[str, ...]:
         return tuple(self._namespaces)
 
@@ -166,7 +175,7 @@ class LinuxSegment:
                 raise KernelRefusedError(tried=tried, errno_name="EEXIST", why=f"{namespace.node} has a {name} already")
         end_a = VethEnd(name_a, next(self._ifindices), mac_a, a.fd)
         end_b = VethEnd(name_b, next(self._ifindices), mac_b, b.fd)
-        mark = f"{self._alias} {alias}"
+        mark = f"{self._alias}/{alias}"
         self._veths.queue(self._valid(tried, lambda: if_link.new_veth(end_a, end_b, mtu, mark)), tried)
         if not self._batching or self._veths.full:
             self._veths.flush()
@@ -227,6 +236,12 @@ class LinuxSegment:
     def replace_route(self, node: str, destination: str, prefix: int, via: str, name: str) -> None:
         tried = f"route {destination}/{prefix} via {via} dev {name} in {node}"
         self._change(node, name, tried, lambda ifindex: rtnetlink.replace_route(destination, prefix, via, ifindex))
+
+    def delete_route(self, node: str, destination: str, prefix: int) -> None:
+        tried = f"delete the route {destination}/{prefix} in {node}"
+        self._set(
+            self._namespace(node, tried), self._valid(tried, lambda: rtnetlink.delete_route(destination, prefix)), tried
+        )
 
     def routes(self, node: str) -> tuple[tuple[str, int, str, str], ...]:
         return read_routes(self._read(node, f"read the routes of {node}"))

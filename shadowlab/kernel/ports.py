@@ -62,6 +62,9 @@ class Segment(Protocol):
     def create_namespace(self, node: str) -> None:
         """Loopback up, forwarding off, no redirects sent, no reverse-path filter, no TCP metrics kept, no IPv6."""
 
+    def delete_namespace(self, node: str) -> None:
+        """Its links must be gone (EBUSY); what else it holds goes with it."""
+
     def namespaces(self) -> tuple[str, ...]: ...
     def set_sysctl(self, node: str, key: str, value: str) -> None:
         """``key`` with slashes, below ``/proc/sys`` (``net/ipv4/ip_forward``); read back and compared."""
@@ -97,6 +100,9 @@ class Segment(Protocol):
 
     def replace_route(self, node: str, destination: str, prefix: int, via: str, name: str) -> None:
         """Install a route or put it in the place of the one that is there.  Goes away when its interface goes down."""
+
+    def delete_route(self, node: str, destination: str, prefix: int) -> None:
+        """Remove a route (ESRCH: there is none).  A route also goes away when its interface goes down."""
 
     def routes(self, node: str) -> tuple[tuple[str, int, str, str], ...]:
         """(destination, prefix, via, interface) of every route with a gateway."""

@@ -7,6 +7,7 @@ Imported inside the guest: standard library only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from shadowlab.errors import ShadowFailedError
@@ -17,6 +18,9 @@ from shadowlab.shadow.ops import (
     ImpairEgress,
     ImpairIngress,
     Op,
+    RemoveLink,
+    RemoveNode,
+    RemoveRoute,
     RunScript,
     ScaleDemand,
     SetLinkState,
@@ -25,6 +29,7 @@ from shadowlab.shadow.ops import (
 
 OnScript = Callable[[RunScript], ScriptOutcome]
 OnDemand = Callable[[ScaleDemand], None]
+OnStep = Callable[[Op], None]
 
 LOOPBACK = "lo"
 FORWARDING = "net/ipv4/ip_forward"
@@ -39,9 +44,16 @@ class Applied:
 
 
 def apply(
-    ops: Sequence[Op], segment: Segment, *, on_script: OnScript | None = None, on_demand: OnDemand | None = None
+    ops: Sequence[Op],
+    segment: Segment,
+    *,
+    on_script: OnScript | None = None,
+    on_demand: OnDemand | None = None,
+    on_step: OnStep | None = None,
 ) -> tuple[Applied, ...]:
     """Execute ``ops`` in order, together.  Raises KernelRefusedError for the first that the kernel refused.
+
+    With ``on_step`` they are executed one by one, and it is called after each: tests stop the program there.
 
     Scripts run at once in their node, or as ``on_script`` has it; demand is whoever drives traffic's, ``on_demand``.
     Links that were taken up are waited for until they carry packets.
@@ -50,10 +62,16 @@ def apply(
     def run_in_segment(op: RunScript) -> ScriptOutcome:
         return segment.run_script(op.node, op.argv, dict(op.environment), op.timeout_ns, op.text)
 
-    with segment.batch():
-        happened = tuple(_execute(op, segment, on_script or run_in_segment, on_demand or _refuse_demand) for op in ops)
-    last = {op.link: op for op in ops if isinstance(op, SetLinkState)}
-    raised = [op for op in last.values() if op.up]
+    def execute(op: Op) -> Applied:
+        done = _execute(op, segment, on_script or run_in_segment, on_demand or _refuse_demand)
+        if on_step is not None:
+            on_step(op)
+        return done
+
+    with segment.batch() if on_step is None else nullcontext():
+        happened = tuple(map(execute, ops))
+    last = {op.link: op for op in ops if isinstance(op, SetLinkState | RemoveLink)}
+    raised = [op for op in last.values() if isinstance(op, SetLinkState) and op.up]
     segment.wait_for_links([end for op in raised for end in ((op.node_a, op.name_a), (op.node_b, op.name_b))])
     return happened
 
@@ -76,6 +94,12 @@ def _execute(op: Op, segment: Segment, on_script: OnScript, on_demand: OnDemand)
         case SetLinkState():
             segment.set_link_up(op.node_a, op.name_a, up=op.up)
             segment.set_link_up(op.node_b, op.name_b, up=op.up)
+        case RemoveRoute():
+            segment.delete_route(op.node, op.destination, op.prefix)
+        case RemoveLink():
+            segment.delete_link(op.node_a, op.name_a)
+        case RemoveNode():
+            segment.delete_namespace(op.node)
         case ScaleDemand():
             on_demand(op)
         case RunScript():

@@ -120,6 +120,42 @@ class SetLinkState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RemoveRoute:
+    """Remove the route of one destination prefix in one node."""
+
+    node: str
+    destination: str
+    prefix: int
+
+    def describe(self) -> str:
+        return f"route {self.node}: remove {self.destination}/{self.prefix}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveLink:
+    """Remove both ends of a link, and the IFBs and routes that hang on them."""
+
+    link: str
+    node_a: str
+    name_a: str
+    node_b: str
+    name_b: str
+
+    def describe(self) -> str:
+        return f"link {self.link}: remove {self.node_a}/{self.name_a} = {self.node_b}/{self.name_b}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveNode:
+    """Remove a node's namespace; its links must be gone."""
+
+    node: str
+
+    def describe(self) -> str:
+        return f"node {self.node}: remove"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScaleDemand:
     """Multiply the rate of the paced flows named (all, if none is) by ``factor``, against their specification."""
 
@@ -152,7 +188,19 @@ class RunScript:
         return f"script {self.name} in {self.node}"
 
 
-Op = CreateNode | CreateLink | ImpairEgress | ImpairIngress | SetRoute | SetLinkState | ScaleDemand | RunScript
+Op = (
+    CreateNode
+    | CreateLink
+    | ImpairEgress
+    | ImpairIngress
+    | SetRoute
+    | SetLinkState
+    | RemoveRoute
+    | RemoveLink
+    | RemoveNode
+    | ScaleDemand
+    | RunScript
+)
 
 
 @dataclass(frozen=True, kw_only=True)

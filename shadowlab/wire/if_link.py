@@ -142,6 +142,11 @@ def set_link_up(index: int, *, up: bool) -> Request:
     return Request(RTM_NEWLINK, 0, _LINK.pack(0, 0, index, IFF_UP if up else 0, IFF_UP))
 
 
+def set_alias(index: int, alias: str) -> Request:
+    """The text that ``ip link`` shows as alias: up to 255 bytes."""
+    return Request(RTM_NEWLINK, 0, _LINK.pack(0, 0, index, 0, 0) + pack_text(IFLA_IFALIAS, alias))
+
+
 def delete_link(index: int) -> Request:
     return Request(RTM_DELLINK, 0, _LINK.pack(0, 0, index, 0, 0))
 

@@ -34,6 +34,8 @@ RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 2, 3, 4, 5, 15
 RT_TABLE_MAIN = 254
 RTPROT_STATIC = 4
 SCOPE_UNIVERSE, SCOPE_LINK = 0, 253
+_SCOPE_NOWHERE = 255
+"""In a deletion: of any scope."""
 RTN_UNICAST, RTN_LOCAL = 1, 2
 
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix, flags, scope, index
@@ -128,6 +130,12 @@ def replace_route(destination: str, prefix: int, via: str, index: int) -> Reques
     body = _ROUTE.pack(AF_INET, prefix, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, SCOPE_UNIVERSE, RTN_UNICAST, 0)
     body += pack_attribute(RTA_DST, pack_ipv4(destination)) + pack_attribute(RTA_GATEWAY, pack_ipv4(via))
     return Request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body + pack_u32(RTA_OIF, index))
+
+
+def delete_route(destination: str, prefix: int) -> Request:
+    """Remove the main table's unicast route of a destination, whatever it leads by.  ESRCH if there is none."""
+    body = _ROUTE.pack(AF_INET, prefix, 0, 0, RT_TABLE_MAIN, 0, _SCOPE_NOWHERE, RTN_UNICAST, 0)
+    return Request(RTM_DELROUTE, 0, body + pack_attribute(RTA_DST, pack_ipv4(destination)))
 
 
 def get_route(destination: str, source: str, arrived_by: int) -> Request:

@@ -148,3 +148,19 @@ def waiting_for_a_link_that_stays_down_is_refused_by_name(segment: Segment) -> N
 
     with refused("b/ba", "ETIMEDOUT"):
         segment.wait_for_links([("b", "ba")])
+
+
+@both
+def a_namespace_can_be_deleted_once_its_links_are_gone(segment: Segment) -> None:
+    make_pair(segment)
+    with refused("namespace of a", "EBUSY", "links"):
+        segment.delete_namespace("a")
+
+    segment.delete_link("a", "ab")
+    segment.delete_namespace("a")
+
+    assert segment.namespaces() == ("b",)
+    with refused("no namespace a", "ENOENT"):
+        segment.links("a")
+    segment.create_namespace("a")
+    assert dict(segment.links("a")) == {}

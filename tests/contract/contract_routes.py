@@ -128,3 +128,14 @@ def a_neighbour_on_the_link_is_reached_without_a_gateway(segment: Segment) -> No
     make_pair(segment)
 
     assert segment.next_hop("a", "10.0.0.1", "10.0.0.0") == NextHop(interface="ab", via=None, local=False)
+
+
+@both
+def a_deleted_route_is_gone_and_the_others_stay(segment: Segment) -> None:
+    make_line(segment)
+
+    segment.delete_route("r", "192.0.2.2", 32)
+
+    assert segment.routes("r") == (("192.0.2.1", 32, "10.0.1.0", "ra"),)
+    with refused("192.0.2.2/32", "r", "ESRCH"):
+        segment.delete_route("r", "192.0.2.2", 32)
