@@ -227,7 +227,7 @@ class Loop:
         self._now_ns = clock.now_ns()
         while not self._stopped:
             still += self._run_due(until_ns)
-            if self._stopped or (self._now_ns >= until_ns and not (heap and heap[0][0] <= self._now_ns)):
+            if self._stopped or (self._now_ns >= until_ns and not (heap and heap[0][0] <= until_ns)):
                 return
             ready = waiter.wait(min(heap[0][0], until_ns) if heap else until_ns)
             now_ns = clock.now_ns()

@@ -76,6 +76,18 @@ def test_a_timer_due_exactly_at_the_end_still_runs() -> None:
     assert called == [30]
 
 
+def test_a_wake_up_later_than_a_timer_beyond_the_end_still_ends_the_run() -> None:
+    loop, _, waiter = fake_loop()
+    waiter.slack_ns = 20
+    called: list[int] = []
+
+    with loop:
+        loop.at(35, called.append)
+        loop.run_until(30)
+
+    assert called == []
+
+
 def test_descriptors_ready_together_are_called_in_the_order_of_their_registration() -> None:
     loop, _, _ = fake_loop({5: [(7, 1), (3, 1), (9, 1)]})
     called: list[int] = []
