@@ -51,6 +51,7 @@ def run_in_guest(
     cpu: int | None = None,
     on_line: OnLine | None = None,
     stopped: Callable[[], bool] | None = None,
+    line_fd: int | None = None,
 ) -> GuestOutcome:
     """Call ``entry`` ("package.module:function") as ``function(job_path, folder) -> exit code`` inside a guest.
 
@@ -59,6 +60,8 @@ def run_in_guest(
 
     ``stopped``, asked a few times a second, ends the guest and raises KeyboardInterrupt once it is true (signals reach
     only the main thread; this reaches guests that others started).
+
+    ``line_fd``, one end of a socket pair, is the terminal /dev/tty1 inside: a way to speak with the function.
 
     Raises `ShadowFailedError` when the function raised, was killed, passed a deadline, or the guest died;
     `CannotRunError` when this kernel or machine cannot do it; `InputError` when the folder cannot be used.
@@ -81,6 +84,7 @@ def run_in_guest(
             memory_bytes=memory_bytes,
             init=[f"{init.HERE}/{init.INTERPRETER_LINK}", *INTERPRETER_FLAGS, f"{init.HERE}/{init.PROGRAM_LINK}"],
             inside=INSIDE | {k: os.environ[k] for k in ("LD_LIBRARY_PATH",) if k in os.environ},
+            line_fd=line_fd,
         )
         death = _live(
             kernel=kernel,
@@ -92,6 +96,7 @@ def run_in_guest(
             control=control,
             on_line=on_line,
             stopped=stopped,
+            line_fd=line_fd,
         )
         ending = read_ending(control)
     limits = Limits(virtual_deadline_ns=virtual_deadline_ns, wall_deadline_s=wall_deadline_s, memory_bytes=memory_bytes)
@@ -144,6 +149,7 @@ def _live(
     control: Path,
     on_line: OnLine | None,
     stopped: Callable[[], bool] | None,
+    line_fd: int | None,
 ) -> Death:
     """The host process from its start to its end.  On any exception it is killed first."""
     started_ns = time.monotonic_ns()
@@ -156,7 +162,7 @@ def _live(
             stdin=subprocess.DEVNULL,
             stdout=console_fd,
             stderr=console_fd,
-            pass_fds=() if preload_fd is None else (preload_fd,),
+            pass_fds=tuple(fd for fd in (preload_fd, line_fd) if fd is not None),
             env=host_environment(
                 seed=seed,
                 memory_folder=memory_folder,

@@ -54,6 +54,7 @@ def kernel_arguments(
     memory_bytes: int,
     init: Sequence[str],
     inside: Mapping[str, str],
+    line_fd: int | None = None,
 ) -> list[str]:
     """What the kernel is told: its devices, its clock, and its first process with arguments.
 
@@ -74,6 +75,8 @@ def kernel_arguments(
         "uml_dir=/dev/null/",
         "umid=shadowlab",
     ]
+    if line_fd is not None:
+        arguments.append(f"con1=fd:{line_fd},fd:{line_fd}")
     if clock == "virtual":
         arguments += ["time-travel=inf-cpu", f"time-travel-start={START_OF_TIME_NS}"]
     arguments += [f"{key}={quoted(value)}" for key, value in sorted(inside.items())]

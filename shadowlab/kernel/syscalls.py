@@ -14,7 +14,8 @@ import signal
 from shadowlab.errors import KernelRefusedError
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x1000, 0x4000, 0x40000, 0x80000, 0x100000
+MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 # The handle of the running program is enough: libc is linked into it.  Nothing is looked up until a call is made.
@@ -62,6 +63,17 @@ def make_mounts_private() -> None:
     _check(
         _libc.mount(b"none", b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None), "make the mount namespace private"
     )
+
+
+def mount(source: str, target: str, kind: str, flags: int, tried: str) -> None:
+    """mount(2) without options; ``kind`` may be empty for a bind or a change of propagation."""
+    words = [os.fsencode(word) for word in (source, target, kind)]
+    _check(_libc.mount(words[0], words[1], words[2] or None, ctypes.c_ulong(flags), None), tried)
+
+
+def unmount(target: str, tried: str) -> None:
+    """Take the topmost mount of a path away, at once for new users of the path, for old ones when they leave it."""
+    _check(_libc.umount2(os.fsencode(target), ctypes.c_int(MNT_DETACH | UMOUNT_NOFOLLOW)), tried)
 
 
 def adopt_orphans() -> None:

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import count
 from ipaddress import IPv4Address, IPv4Network
+from itertools import count
 
 from shadowlab.model.fabric import Fabric, Interface
 from shadowlab.model.network import Link, Network, Node

@@ -1,0 +1,255 @@
+"""One lab from its birth to its end: what is done is in the ledger before it is done.
+
+In: maps, changes.  Out: a lab that is built whole or not at all, and changes that say why they are made.
+Never: two commands changing one lab; never a change built on one that was stopped on the way.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from shadowlab.errors import CannotRunError, InputError, ShadowFailedError
+from shadowlab.kernel.links import FIRST_IFINDEX
+from shadowlab.lab.live.embedded import EmbeddedGround
+from shadowlab.lab.live.folder import (
+    GUEST_FOLDER,
+    HOSTS_FILE,
+    BusyError,
+    LabFolder,
+    all_labs_lock,
+    boot_id,
+    lab_names,
+)
+from shadowlab.lab.live.ground import Ground, KernelKind, OnStepName
+from shadowlab.lab.live.host import HostGround, unmake_names
+from shadowlab.model.network import Network
+from shadowlab.shadow.apply import OnStep
+from shadowlab.shadow.diff import Change, diff
+from shadowlab.shadow.ledger import Account, Begun, Done, Failed, Intent, Leaving, Ledger, account
+from shadowlab.shadow.plan import build_plan
+from shadowlab.shadow.recover import Removed
+from shadowlab.shadow.shape import EMPTY, Shape, shape_of
+from shadowlab.topology.addressing import address
+from shadowlab.topology.routing import shortest_routes
+
+OnRecord = Callable[[str], None]
+"""Called after each step that changes something, with its name: tests stop the program there."""
+
+
+class LiveLab:
+    """A lab by its folder.  Reading needs no lock; each change takes it."""
+
+    def __init__(self, name: str) -> None:
+        self.folder = LabFolder(name)
+        self._ledger = Ledger(self.folder.path)
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def account(self) -> Account:
+        """What the ledger says.  Raises InputError if there is no such lab."""
+        if not self.folder.exists:
+            raise InputError(f"there is no lab {self.name}; there are: {', '.join(lab_names()) or 'none'}")
+        found = account(self._ledger.read(), first_ifindex=FIRST_IFINDEX)
+        if found is None:
+            raise ShadowFailedError(f"lab {self.name} was stopped before it began; 'shadowlab gc' clears it away")
+        return found
+
+    def whole(self) -> Account:
+        """The account of a lab that can be used.  Raises ShadowFailedError for one that is not whole or not there."""
+        found = self.account()
+        if found.leaving:
+            raise ShadowFailedError(
+                f"lab {self.name} is being torn down; if that was stopped, 'shadowlab gc' finishes it"
+            )
+        if found.network is None:
+            raise ShadowFailedError(f"lab {self.name} is being built, or was stopped on the way: 'shadowlab gc'")
+        if found.open is not None:
+            why = f" ({found.why})" if found.why else ""
+            raise ShadowFailedError(
+                f"the last change of lab {self.name} was not carried out whole{why}: "
+                "'shadowlab apply' finishes it first, 'shadowlab down' removes the lab"
+            )
+        return found
+
+    def ground(self, known: Account) -> Ground:
+        """The kernel it stands on."""
+        nodes = max(len(known.nodes), len(known.network.nodes) if known.network else 0)
+        return HostGround(self.folder) if known.begun.kernel == "host" else EmbeddedGround(self.folder, nodes=nodes)
+
+    # --- birth -------------------------------------------------------------------------------------------------
+
+    def up(
+        self, network: Network, *, kernel: KernelKind, map_path: Path, on_op: OnStep | None = None
+    ) -> tuple[Change, ...]:
+        """Build it.  Whatever goes wrong on the way, nothing of it stays."""
+        changes = diff(EMPTY, wanted_shape(network, EMPTY))
+        with all_labs_lock():
+            self.folder.make()
+            lock = self.folder.lock()
+            lock.__enter__()
+        try:
+            try:
+                self._build(network, changes, kernel, map_path, on_op)
+            except BaseException as error:
+                self._clear_away(None)
+                if isinstance(error, KeyboardInterrupt):
+                    error.add_note("the lab was taken down again")
+                raise
+        finally:
+            lock.__exit__(None, None, None)
+        return changes
+
+    def _build(
+        self,
+        network: Network,
+        changes: tuple[Change, ...],
+        kernel: KernelKind,
+        map_path: Path,
+        on_op: OnStep | None,
+    ) -> None:
+        self._ledger.read()
+        self._ledger.append(
+            Begun(
+                lab=os.urandom(4).hex(),
+                name=self.name,
+                kernel=kernel,
+                boot=boot_id(),
+                map=str(map_path),
+                at_ns=time.time_ns(),
+            )
+        )
+        intent = Intent(ops=tuple(change.op for change in changes), network=network, reason="built from the map")
+        self._write_hosts(shape_of(intent.ops))
+        ground = EmbeddedGround(self.folder, nodes=len(network.nodes)) if kernel == "embedded" else None
+        begun = self.account()
+        (ground or self.ground(begun)).open(begun)
+        self._carry_out(intent, on_op)
+
+    def _carry_out(self, intent: Intent, on_op: OnStep | None) -> None:
+        self._ledger.append(intent)
+        known = self.account()
+        try:
+            self.ground(known).apply(known, intent, on_op)
+        except Exception as error:
+            self._ledger.append(Failed(why=str(error)))
+            raise
+        self._ledger.append(Done())
+
+    def _write_hosts(self, shape: Shape) -> None:
+        lines = ["127.0.0.1 localhost", *(f"{node.address} {node.node}" for node in shape.nodes.values())]
+        folder = self.folder.path / GUEST_FOLDER
+        try:
+            folder.mkdir(exist_ok=True)
+            (folder / HOSTS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")  # in place: it is mounted
+        except OSError as error:
+            raise CannotRunError(f"lab {self.name}: {folder / HOSTS_FILE}: {error.strerror}") from error
+
+    # --- change ------------------------------------------------------------------------------------------------
+
+    def plan_change(self, network: Network) -> tuple[Change, ...]:
+        """What :meth:`change` would do."""
+        known = self.account()
+        shape = known.shape if known.open is None else shape_of(known.open.ops, known.shape)
+        return diff(shape, wanted_shape(network, shape))
+
+    def change(
+        self, make: Callable[[Network], Network], *, reason: str, on_op: OnStep | None = None
+    ) -> tuple[Change, ...]:
+        """Make the lab what ``make`` makes of its network: only what differs is touched.  What was done, and why."""
+        with self.folder.lock():
+            known = self._finished()
+            assert known.network is not None
+            network = make(known.network)
+            want = wanted_shape(network, known.shape)
+            changes = diff(known.shape, want)
+            if changes or network != known.network:
+                self._write_hosts(want)
+                ops = tuple(change.op for change in changes)
+                self._carry_out(Intent(ops=ops, network=network, reason=reason), on_op)
+        return changes
+
+    def _finished(self) -> Account:
+        """The account, after a change that was stopped on the way has been carried out whole."""
+        known = self.account()
+        if known.open is not None and known.network is not None and not known.leaving:
+            again = known.open
+            self._ledger.append(again)  # once more: what it makes anew takes numbers never given
+            known = self.account()
+            self.ground(known).finish(known, again)
+            self._ledger.append(Done())
+        return self.whole()
+
+    @contextmanager
+    def in_use(self) -> Iterator[Account]:
+        """While a program is started or the kernel is read: nobody changes the lab meanwhile."""
+        with self.folder.lock(shared=True):
+            yield self.whole()
+
+    # --- end ---------------------------------------------------------------------------------------------------
+
+    def down(self, *, on_step: OnStepName | None = None) -> Removed:
+        """Take it away, whatever state it is in."""
+        with self.folder.lock():
+            return self._clear_away(on_step)
+
+    def _clear_away(self, on_step: OnStepName | None) -> Removed:
+        known = account(self._ledger.read(), first_ifindex=FIRST_IFINDEX)
+        removed = Removed(nodes=(), foreign=(), programs=0)
+        step = on_step or (lambda _name: None)
+        if known is not None:
+            if not known.leaving:
+                self._say_leaving()
+                step("leaving")
+            removed = self.ground(known).remove(known, on_step)
+            step("removed")
+        with all_labs_lock():
+            self.folder.remove()
+            step("folder")
+            unmake_names()
+            step("names")
+        return removed
+
+    def _say_leaving(self) -> None:
+        with suppress(CannotRunError):  # the disk is full: what is to be removed is written already
+            self._ledger.append(Leaving())
+
+    def is_dead(self) -> bool:
+        """Under the lab's lock: whether nobody will go on with it."""
+        known = account(self._ledger.read(), first_ifindex=FIRST_IFINDEX)
+        return known is None or not known.whole or not self.ground(known).alive(known)
+
+
+def collect_garbage() -> tuple[tuple[str, Removed | str], ...]:
+    """Remove every lab that ended badly: stopped while it was built, changed or torn down, or gone from the kernel.
+
+    Each with what was removed, or why it could not be.  Labs that somebody is working on are passed over.
+    """
+    found: list[tuple[str, Removed | str]] = []
+    for name in lab_names():
+        lab = LiveLab(name)
+        try:
+            with lab.folder.lock():
+                if lab.is_dead():
+                    found.append((name, lab._clear_away(None)))
+        except (BusyError, InputError):
+            continue  # alive, or gone this moment
+        except (CannotRunError, ShadowFailedError) as error:
+            found.append((name, str(error)))
+    with all_labs_lock():
+        unmake_names()
+    return tuple(found)
+
+
+def wanted_shape(network: Network, live: Shape) -> Shape:
+    """What a network amounts to, with the addresses of what lives already.  Raises InputError if it cannot be."""
+    try:
+        fabric = address(network, keep=live.fabric)
+        return shape_of(build_plan(network, fabric, shortest_routes(network, fabric, partial=True)))
+    except ValueError as error:
+        raise InputError(str(error)) from error
