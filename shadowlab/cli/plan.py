@@ -8,17 +8,21 @@ from pathlib import Path
 
 import click
 
+from shadowlab.cli.interrupt import Interrupt
+
 
 @click.command()
 @click.argument("scenario", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON document to stdout.")
-def plan(scenario: Path, as_json: bool) -> None:
+@click.pass_obj
+def plan(interrupt: Interrupt, scenario: Path, as_json: bool) -> None:
     """Print the operations that would build the shadow of SCENARIO, its flows, its timeline and its cost.
 
     \b
     Example:
       shadowlab plan topologies/abilene-incident.yaml
     """
+    interrupt.nothing_to_lose()
     from shadowlab.detect.registry import DETECTORS
     from shadowlab.lab.prepare import prepare
     from shadowlab.lab.scenario import load_scenario

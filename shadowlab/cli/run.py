@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Literal
 
 import click
 
+from shadowlab.cli.interrupt import Interrupt
 from shadowlab.errors import EXIT_LEVELS_BROKEN
 
 
@@ -33,7 +33,9 @@ from shadowlab.errors import EXIT_LEVELS_BROKEN
 @click.option("--no-scale", is_flag=True, help="Refuse a run over its wall budget instead of scaling it down.")
 @click.option("--json", "as_json", is_flag=True, help="Print result.json to stdout and nothing else.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress display.")
+@click.pass_obj
 def run(
+    interrupt: Interrupt,
     scenario: Path,
     kernel: Literal["auto", "embedded", "host"],
     clock: Literal["auto", "virtual", "real"],
@@ -50,11 +52,11 @@ def run(
       shadowlab run topologies/abilene-incident.yaml
       shadowlab run my.yaml --seed 7 --out runs/seven --json | jq .headline
     """
+    interrupt.nothing_to_lose()
     from rich.console import Console
 
     from shadowlab.cli.progress import shown_progress
     from shadowlab.lab.run import run_scenario
-    from shadowlab.model.plain import to_plain
     from shadowlab.report.html import write_report
     from shadowlab.report.text import render_summary
 
@@ -68,12 +70,12 @@ def run(
             scale=not no_scale,
             progress=progress,
             write_report=write_report,
+            interrupt=interrupt,
         )
+    interrupt.nothing_to_lose(f"the run is complete in {outcome.folder}")
     if as_json:
-        json.dump(to_plain(outcome.result), sys.stdout, ensure_ascii=False, sort_keys=True)
-        sys.stdout.write("\n")
+        sys.stdout.write((outcome.folder / "result.json").read_text(encoding="utf-8"))
     else:
-        render_summary(outcome.result, Console())
-        click.echo(f"\nReport: {outcome.report}")
+        render_summary(outcome.result, Console(), outcome.report)
     if not outcome.result.holds:
         raise click.exceptions.Exit(EXIT_LEVELS_BROKEN)

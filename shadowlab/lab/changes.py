@@ -6,16 +6,13 @@ Never: an effect.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from shadowlab.errors import Fault, InputError
 from shadowlab.lab.scenario import Event, Scenario
 from shadowlab.model.fabric import Fabric, Route
-from shadowlab.model.flow import FlowSpec
 from shadowlab.model.impairment import Impairment
-from shadowlab.model.network import Direction, Link, Network
-from shadowlab.model.units import NS_PER_S, format_fraction
+from shadowlab.model.network import Network
+from shadowlab.model.units import NS_PER_S, format_duration, format_fraction, format_rate
 from shadowlab.shadow.ops import Op, ScaleDemand, TimedChange
 from shadowlab.shadow.plan import change_impairment, link_state_ops, route_ops
 from shadowlab.topology.routing import shortest_routes
@@ -27,7 +24,7 @@ failure detection takes."""
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """The network and its routes from ``since_ns`` on."""
+    """The network and its routes from ``since_ns`` on: after a failure, once routing has converged."""
 
     since_ns: int
     network: Network
@@ -52,55 +49,22 @@ def resolve_events(
     network: Network,
     fabric: Fabric,
     routes: tuple[Route, ...],
-    flows: Sequence[FlowSpec],
     rate_factor: float,
 ) -> Timeline:
-    """Every event as operations.  ``rate_factor`` scales rates and buffers that events state, like the map's own."""
-    _check(scenario, network, flows)
+    """Every event as operations.  ``rate_factor`` scales rates and buffers that events state, like the map's own.
+
+    Links and flows are in the map and the telemetry: :mod:`shadowlab.lab.references` saw to it.
+    """
     state = State(since_ns=0, network=network, routes=routes)
     states, changes = [state], []
     for event in scenario.events:
-        state, more = _resolve(event, state, fabric, flows, rate_factor)
+        state, more = _resolve(event, state, fabric, rate_factor)
         states.append(state)
         changes.extend(more)
     return Timeline(changes=tuple(sorted(changes, key=lambda change: change.at_ns)), states=tuple(states))
 
 
-def _check(scenario: Scenario, network: Network, flows: Sequence[FlowSpec]) -> None:
-    faults = []
-    known = {flow.id for flow in flows}
-    for event in scenario.events:
-        if event.kind != "demand" and event.link not in network.links_by_id:
-            near = ", ".join(sorted(network.links_by_id)[:8])
-            faults.append(
-                Fault(
-                    place=str(scenario.path),
-                    message=f"event {event.kind}: the map has no link {event.link!r} (it has {near}, …)",
-                )
-            )
-        elif event.towards and event.towards not in _ends(network.links_by_id[event.link]):
-            faults.append(
-                Fault(
-                    place=str(scenario.path),
-                    message=f"event {event.kind} {event.link}: {event.towards!r} is not an end of that link",
-                )
-            )
-        faults += [
-            Fault(place=str(scenario.path), message=f"event demand: no flow is called {name!r}")
-            for name in event.flows
-            if name not in known
-        ]
-    if faults:
-        raise InputError(*faults)
-
-
-def _ends(link: Link) -> tuple[str, str]:
-    return (link.a, link.b)
-
-
-def _resolve(
-    event: Event, state: State, fabric: Fabric, flows: Sequence[FlowSpec], rate_factor: float
-) -> tuple[State, list[TimedChange]]:
+def _resolve(event: Event, state: State, fabric: Fabric, rate_factor: float) -> tuple[State, list[TimedChange]]:
     network = state.network
     if event.kind == "demand":
         op = ScaleDemand(flows=event.flows, factor=event.factor)
@@ -119,10 +83,9 @@ def _resolve(
     failed = state.failed - {event.link} if up else state.failed | {event.link}
     routes = shortest_routes(network, fabric, avoid=failed, partial=True)
     switch = _change(event, link_state_ops(fabric, link, up=up), describe_event(event))
-    converge = TimedChange(
-        at_ns=event.at_ns + CONVERGENCE_NS, reason="routing converges", ops=route_ops(state.routes, routes)
-    )
-    return replace(state, since_ns=event.at_ns, routes=routes, failed=failed), [switch, converge]
+    since_ns = event.at_ns + CONVERGENCE_NS
+    converge = TimedChange(at_ns=since_ns, reason="routing converges", ops=route_ops(state.routes, routes))
+    return replace(state, since_ns=since_ns, routes=routes, failed=failed), [switch, converge]
 
 
 def _change(event: Event, ops: tuple[Op, ...], words: str) -> TimedChange:
@@ -135,11 +98,16 @@ def degraded(now: Impairment, event: Event, rate_factor: float) -> Impairment:
         delay_ns=now.delay_ns if event.delay_ns is None else event.delay_ns,
         jitter_ns=now.jitter_ns if event.jitter_ns is None else event.jitter_ns,
         loss=now.loss if event.loss is None else event.loss,
-        rate_bps=now.rate_bps if event.rate_bps is None else max(1, round(event.rate_bps / rate_factor)),
+        rate_bps=now.rate_bps if event.rate_bps is None else scaled(event.rate_bps, rate_factor, least=1),
         queue_packets=now.queue_packets
         if event.queue_packets is None
-        else max(2, round(event.queue_packets / rate_factor)),
+        else scaled(event.queue_packets, rate_factor, least=2),
     )
+
+
+def scaled(value: int, factor: float, *, least: int) -> int:
+    """The law of :mod:`shadowlab.predict.budget`; what is not scaled stays as it is stated."""
+    return value if factor == 1 else max(least, round(value / factor))
 
 
 def describe_event(event: Event) -> str:
@@ -148,18 +116,11 @@ def describe_event(event: Event) -> str:
         return f"demand of {len(event.flows) or 'all'} flows times {event.factor:g}"
     if event.kind != "degrade":
         return f"{event.link} {'fails' if event.kind == 'fail' else 'comes back'}"
-    words = [f"loss {format_fraction(event.loss)}"] if event.loss is not None else []
-    for name, value in (
-        ("delay", event.delay_ns),
-        ("jitter", event.jitter_ns),
-        ("rate", event.rate_bps),
-        ("queue", event.queue_packets),
-    ):
-        if value is not None:
-            words.append(f"{name} changed")
+    words = [
+        *([f"loss {format_fraction(event.loss)}"] if event.loss is not None else []),
+        *([f"delay {format_duration(event.delay_ns)}"] if event.delay_ns is not None else []),
+        *([f"jitter {format_duration(event.jitter_ns)}"] if event.jitter_ns is not None else []),
+        *([f"rate {format_rate(event.rate_bps)}"] if event.rate_bps is not None else []),
+        *([f"queue {event.queue_packets} packets"] if event.queue_packets is not None else []),
+    ]
     return f"{event.link}{f' towards {event.towards}' if event.towards else ''} degrades: {', '.join(words)}"
-
-
-def direction_names(network: Network) -> dict[str, Direction]:
-    """Directions by the name they carry in operations and series."""
-    return {str(direction): direction for direction in network.directions}

@@ -27,8 +27,10 @@ def headline(domain: FaultDomain | None, cures: Sequence[CureOutcome], broken: S
             else "Service levels are broken, but no path left its baseline."
         )
     if not domain.links:
-        return f"{len(domain.affected_paths)} paths left their baseline; no single link explains it."
+        return f"Left their baseline: {_count(domain.affected_paths, 'path')}; no single link explains it."
     words = f"{' and '.join(domain.links)}: {domain.kind} since {clock(domain.onset_ns)}"
+    if not cures:
+        return f"{words}."
     best = best_cure(cures)
     return f"{words}. Best rehearsed cure: {best.cure}." if best else f"{words}. No rehearsed cure helps."
 
@@ -60,6 +62,10 @@ def conclusions(
     return tuple(found)
 
 
+def _count(things: Sequence[str], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+
+
 def _what(after: Sequence[LevelOutcome]) -> str:
     broken = [one for one in after if not one.holds]
     if not broken:
@@ -78,7 +84,7 @@ def _what(after: Sequence[LevelOutcome]) -> str:
 
 def _where(domain: FaultDomain) -> str:
     if not domain.links:
-        return f"Where: no link explains the {len(domain.affected_paths)} affected paths better than chance."
+        return f"Where: no link explains what is affected better than chance: {_count(domain.affected_paths, 'path')}."
     sizes = []
     for suspect in domain.suspects:
         parts = [f"loss {format_fraction(suspect.loss)}"] if suspect.loss > 0 else []
@@ -87,7 +93,7 @@ def _where(domain: FaultDomain) -> str:
         sizes.append(f"{suspect.name} ({', '.join(parts) or 'affected'})")
     return (
         f"Where: {' and '.join(domain.links)}, with {domain.confidence * 100:.0f} % confidence: {'; '.join(sizes)}; "
-        f"{len(domain.affected_paths)} paths and {len(domain.affected_flows)} flows are affected."
+        f"affected: {_count(domain.affected_paths, 'path')}, {_count(domain.affected_flows, 'flow')}."
     )
 
 
@@ -98,7 +104,7 @@ def _cure(cures: Sequence[CureOutcome]) -> list[str]:
     nothing = next(one for one in cures if one.kind == "nothing")
     if best is None:
         return ["What to do: nothing that was rehearsed is better than doing nothing."]
-    harm = f"; it breaks {best.harm} levels that held" if best.harm else ""
+    harm = f"; levels that held and break by it: {best.harm}" if best.harm else ""
     return [
         f"What to do: {best.cure} – {best.summary}.",
         f"What it gains: {format_fraction(best.broken_share)} of the judged windows stay broken instead of "

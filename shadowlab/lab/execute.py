@@ -21,6 +21,7 @@ from shadowlab.guest.cache import BuiltKernel, find_kernel, need_kernel
 from shadowlab.kernel.capability import probe_host
 from shadowlab.kernel.private import run_private
 from shadowlab.lab import inside
+from shadowlab.lab.interrupt import Interrupted
 from shadowlab.lab.job import Job
 
 KernelChoice = Literal["auto", "embedded", "host"]
@@ -101,10 +102,15 @@ class Done:
     wall_s: float
 
 
-def execute(place: Place, works: Sequence[Work], on_progress: Callable[[str, float], None]) -> tuple[Done, ...]:
+def execute(
+    place: Place,
+    works: Sequence[Work],
+    on_progress: Callable[[str, float], None],
+    interrupted: Callable[[], bool],
+) -> tuple[Done, ...]:
     """Run all works, as many at once as there are cores (one on the real clock, where they would disturb each other).
 
-    The first failure, or Ctrl-C, stops the others and is raised when all have ended.
+    The first failure stops the others and is raised when all have ended, and so is Interrupted when ``interrupted()``.
     """
     cores = sorted(os.sched_getaffinity(0))[: 1 if place.clock == "real" else None]
     pool = _Pool(place=place, on_progress=on_progress)
@@ -120,7 +126,9 @@ def execute(place: Place, works: Sequence[Work], on_progress: Callable[[str, flo
             thread.start()
         for thread in threads:
             while thread.is_alive():
-                thread.join(0.2)
+                if interrupted():
+                    raise Interrupted
+                thread.join(0.1)
     finally:
         pool.stop.set()
         for thread in threads:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shadowlab.calibrate.demand import flows_from_connections
+from shadowlab.calibrate.demand import read_demands
 from shadowlab.errors import Fault, InputError
 from shadowlab.lab.changes import State, Timeline, resolve_events
 from shadowlab.lab.job import Job, WatchedInterface
-from shadowlab.lab.scenario import Scenario
-from shadowlab.lab.sources import attach_file
-from shadowlab.mitigate.propose import Candidate
+from shadowlab.lab.references import check_references
+from shadowlab.lab.scenario import Mitigation, Scenario
+from shadowlab.lab.sources import attach_file, read_script
+from shadowlab.mitigate.propose import Allowed, Candidate
 from shadowlab.mitigate.rehearse import Stage
 from shadowlab.model.fabric import Fabric
 from shadowlab.model.flow import FlowSpec, Path
@@ -49,6 +50,9 @@ class Prepared:
     hops: Mapping[Path, tuple[Direction, ...]]
     attachment: Attachment
     telemetry: TelemetryUse
+    production: Attachment | None
+    """What production looked like after the event, if the scenario names it."""
+    allowed: tuple[Allowed, ...]
     timeline: Timeline
     scaling: Scaling
     cost: Cost
@@ -110,7 +114,12 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
     """Resolve a scenario.  Above its wall budget the run is scaled down (stated) or, with ``scale`` False, refused."""
     full = load_map(scenario.map)
     attachment, use = attach_file(scenario.telemetry, full)
-    flows = flows_from_connections(attachment.connections, full)
+    production = attach_file(scenario.production_after, full)[0] if scenario.production_after else None
+    allowed = tuple(_allowed(one) for one in scenario.mitigations)
+    demands = read_demands(attachment.connections, full)
+    flows = demands.flows
+    if demands.unknown:
+        use = replace(use, left_out={**use.left_out, "connections whose demand no record tells": len(demands.unknown)})
     if not flows:
         raise InputError(
             Fault(
@@ -120,7 +129,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
             )
         )
     paths = tuple(sorted({Path(source=flow.source, target=flow.target) for flow in flows}))
-    _check_levels(scenario, paths)
+    check_references(scenario, full, flows, paths)
     hops = {path: path_directions(full, path.source, path.target) for path in paths}
     cost = _cost(scenario, full, flows, paths, hops)
     factor = factor_for(cost, scenario.wall_budget_ns / NS_PER_S)
@@ -147,7 +156,9 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         hops=hops,
         attachment=attachment,
         telemetry=use,
-        timeline=resolve_events(scenario, network, fabric, routes, flows, factor),
+        production=production,
+        allowed=allowed,
+        timeline=resolve_events(scenario, network, fabric, routes, factor),
         scaling=Scaling(
             factor=factor,
             map_rate_scale=full.rate_scale,
@@ -179,16 +190,9 @@ def _cost(
     )
 
 
-def _check_levels(scenario: Scenario, paths: Sequence[Path]) -> None:
-    known = {str(path) for path in paths}
-    faults = [
-        Fault(place=str(scenario.path), message=f"service level {level.name}: no flow runs on path {path}")
-        for level in scenario.levels
-        for path in level.paths
-        if path not in known
-    ]
-    if faults:
-        raise InputError(*faults)
+def _allowed(one: Mitigation) -> Allowed:
+    text = read_script(one.script) if one.script is not None else ""
+    return Allowed(kind=one.kind, name=one.name, factor=one.factor, script_text=text, timeout_ns=one.timeout_ns)
 
 
 def _reasons(left_out: Mapping[str, int]) -> str:

@@ -20,12 +20,12 @@ from shadowlab.lab.analyse import WINDOW_NS, Judgement, Measured, judge, measure
 from shadowlab.lab.changes import describe_event
 from shadowlab.lab.conclude import best_cure, conclusions, headline
 from shadowlab.lab.execute import ClockChoice, Done, KernelChoice, Place, Work, choose_place, execute
+from shadowlab.lab.interrupt import Interrupt, check
 from shadowlab.lab.prepare import Prepared, prepare
 from shadowlab.lab.progress import Progress
-from shadowlab.lab.scenario import Mitigation, load_scenario
-from shadowlab.lab.sources import attach_file
+from shadowlab.lab.scenario import load_scenario
 from shadowlab.lab.summaries import link_summaries, path_summaries, provenance
-from shadowlab.mitigate.propose import Allowed, Candidate, propose
+from shadowlab.mitigate.propose import NOTHING, Candidate, propose
 from shadowlab.mitigate.rehearse import Rehearsal, rehearse
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.level import LevelOutcome, ServiceLevel
@@ -35,6 +35,7 @@ from shadowlab.model.verdict import Correlation, CureOutcome
 from shadowlab.monitor.indicators import path_table
 from shadowlab.store.folder import RunFolder
 from shadowlab.store.series import write_series
+from shadowlab.store.whole import translated
 
 ReportWriter = Callable[[RunResult, SeriesTable, SeriesTable, Mapping[str, object], Path, Sequence[ServiceLevel]], Path]
 
@@ -61,29 +62,39 @@ def run_scenario(
     scale: bool,
     progress: Progress,
     write_report: ReportWriter,
+    interrupt: Interrupt,
 ) -> RunOutcome:
-    """Everything.  Raises InputError, CannotRunError or ShadowFailedError; then nothing of the run remains."""
+    """Everything.
+
+    Raises InputError, CannotRunError, ShadowFailedError or Interrupted; then nothing of the run remains.
+    """
     progress.stage("read the scenario")
     prepared = prepare(load_scenario(scenario_path, known_detectors=frozenset(DETECTORS)), seed=seed, scale=scale)
+    interrupt.something_to_lose()
     place = choose_place(kernel, clock)
+    check(interrupt)
     with RunFolder(out or Path("runs") / f"{prepared.scenario.name}-{prepared.seed}") as folder:
-        return _Run(prepared=prepared, place=place, folder=folder, progress=progress).run(write_report)
+        parts = _Run(prepared=prepared, place=place, folder=folder, progress=progress, interrupt=interrupt)
+        return parts.run(write_report)
 
 
 class _Run:
-    def __init__(self, *, prepared: Prepared, place: Place, folder: RunFolder, progress: Progress) -> None:
+    def __init__(
+        self, *, prepared: Prepared, place: Place, folder: RunFolder, progress: Progress, interrupt: Interrupt
+    ) -> None:
         self._prepared = prepared
         self._scenario = prepared.scenario
         self._place = place
         self._folder = folder
         self._progress = progress
+        self._interrupt = interrupt
         self._wall: dict[str, float] = {}
 
     def run(self, write_report: ReportWriter) -> RunOutcome:
         started = time.monotonic()
         prepared, scenario = self._prepared, self._scenario
         raw = self._folder.subfolder(RAW)
-        self._progress.stage(
+        self._stage(
             f"build and drive the shadow: {len(prepared.network.nodes)} nodes, "
             f"{len(prepared.flows)} flows, {scenario.duration_ns / 1e9:g} s"
         )
@@ -91,9 +102,10 @@ class _Run:
             self._place,
             [Work(name="main run", job=prepared.job(), folder=raw, expected_wall_s=prepared.cost.wall_s)],
             self._progress.work,
+            self._interrupt.asked,
         )
         self._wall["main run"] = done.wall_s
-        self._progress.stage("measure and judge")
+        self._stage("measure and judge")
         measured = measure(raw, prepared, scenario.duration_ns)
         judgement = judge(measured, prepared, scenario.detectors)
         before = judge_levels(
@@ -108,9 +120,13 @@ class _Run:
         cures = self._cures(judgement)
         correlation = self._correlate(measured)
         result = self._result(measured, judgement, before, after, cures, correlation, done)
-        self._progress.stage("write the report")
+        self._stage("write the report")
         self._wall["whole run"] = time.monotonic() - started
         return self._write(result, measured, write_report)
+
+    def _stage(self, name: str) -> None:
+        check(self._interrupt)
+        self._progress.stage(name)
 
     # --- stages ------------------------------------------------------------------------------------------------
 
@@ -119,10 +135,16 @@ class _Run:
         if domain is None or not domain.links or not self._scenario.mitigations or not self._scenario.levels:
             return ()
         prepared, localised_ns = self._prepared, judgement.localised_ns
-        allowed = [_allowed(one) for one in self._scenario.mitigations]
         states = prepared.states_from(localised_ns)
         by_state = [
-            propose(network=state.network, fabric=prepared.fabric, routes=state.routes, domain=domain, allowed=allowed)
+            propose(
+                network=state.network,
+                fabric=prepared.fabric,
+                routes=state.routes,
+                domain=domain,
+                allowed=prepared.allowed,
+                failed=state.failed,
+            )
             for state in states
         ]
         candidates = by_state[0]
@@ -132,7 +154,7 @@ class _Run:
         }
         _, stage = prepared.rehearsal(courses[candidates[0].name], localised_ns)
         tried = sum(not one.impossible for one in candidates)
-        self._progress.stage(f"rehearse {tried} cures in the shadow of the incident")
+        self._stage(f"rehearse {tried} cures in the shadow of the incident")
         began = time.monotonic()
 
         def execute_all(some: Sequence[Candidate]) -> list[Rehearsal]:
@@ -149,7 +171,7 @@ class _Run:
                         expected_wall_s=prepared.cost.wall_s * share,
                     )
                 )
-            finished = execute(self._place, works, self._progress.work)
+            finished = execute(self._place, works, self._progress.work, self._interrupt.asked)
             return [
                 Rehearsal(
                     table=path_table(work.folder, prepared.paths, prepared.flows, work.job.duration_ns, WINDOW_NS),
@@ -163,12 +185,12 @@ class _Run:
         return outcomes
 
     def _correlate(self, measured: Measured) -> Correlation:
-        if self._scenario.production_after is None:
+        production = self._prepared.production
+        if production is None:
             return Correlation(
                 verdict="not compared", why="the scenario names no telemetry of production after the event"
             )
-        self._progress.stage("compare with production")
-        production, _ = attach_file(self._scenario.production_after, self._prepared.network)
+        self._stage("compare with production")
         last_event = max((event.at_ns for event in self._scenario.events), default=self._scenario.baseline_ns[1])
         return compare(
             production.connections,
@@ -176,7 +198,7 @@ class _Run:
             window_ns=(last_event, self._scenario.duration_ns),
             production_before=self._prepared.attachment.connections,
             baseline_ns=self._scenario.baseline_ns,
-            production_scale=1.0,
+            production_scale=self._prepared.scaling.factor,
         )
 
     # --- the result --------------------------------------------------------------------------------------------
@@ -252,15 +274,13 @@ class _Run:
         folder.write_json("manifest.json", manifest)
         write_series(folder.file("paths.csv"), measured.paths)
         write_series(folder.file("links.csv"), measured.links)
-        page = write_report(
-            result, measured.paths, measured.links, manifest, folder.subfolder("report"), self._scenario.levels
-        )
+        report = folder.subfolder("report")
+        try:
+            page = write_report(result, measured.paths, measured.links, manifest, report, self._scenario.levels)
+        except OSError as error:
+            raise translated(error, "write the report", report) from error
+        check(self._interrupt)
         return RunOutcome(result=result, folder=folder.path, report=page)
-
-
-def _allowed(one: Mitigation) -> Allowed:
-    text = one.script.read_text() if one.script is not None else ""
-    return Allowed(kind=one.kind, name=one.name, factor=one.factor, script_text=text, timeout_ns=one.timeout_ns)
 
 
 def _failures(done: Done) -> tuple[str, ...]:
@@ -277,7 +297,7 @@ def _expectations(prepared: Prepared, judgement: Judgement, cures: Sequence[Cure
         )
     if expect is not None and expect.best is not None:
         best = best_cure(cures)
-        found[f"the best cure is {expect.best}"] = best is not None and best.cure == expect.best
+        found[f"the best cure is {expect.best}"] = (NOTHING.name if best is None else best.cure) == expect.best
     return found
 
 

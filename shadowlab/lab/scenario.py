@@ -6,114 +6,25 @@ fault and its place.  Never: a file other than the scenario itself is read here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from typing import Any, Literal
 
 from shadowlab.errors import Fault, InputError
+from shadowlab.lab.scenario_form import RawEvent, RawScenario, RawScript
+from shadowlab.mitigate.propose import NOTHING
+from shadowlab.model.impairment import Impairment
 from shadowlab.model.level import ServiceLevel
-from shadowlab.model.units import NS_PER_MS, NS_PER_S, format_duration, parse_duration, parse_fraction, parse_rate
+from shadowlab.model.units import NS_PER_MS, NS_PER_S, format_duration
 from shadowlab.topology.formats import read_input
 from shadowlab.topology.positioned import Positioned, in_file_order, load_positioned, validate
+from shadowlab.topology.wording import subject
 
-_T = TypeVar("_T")
-
-FORMAT = "scenario/1"
 MAX_DURATION_NS = 24 * 3600 * NS_PER_S
-
-
-def _text(parse: Callable[[str], _T]) -> Callable[[object], _T]:
-    def before(value: object) -> _T:
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValueError("write a number with its unit, like '3 ms' or '10 Mbit'")
-        return parse(str(value))
-
-    return before
-
-
-Duration = Annotated[int, BeforeValidator(_text(parse_duration))]
-Rate = Annotated[int, BeforeValidator(_text(parse_rate))]
-Fraction = Annotated[float, BeforeValidator(_text(parse_fraction))]
-
-
-class _Raw(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class RawLevel(_Raw):
-    name: str
-    kpi: str
-    limit: float
-    paths: list[str] = []
-    tolerated: Fraction = 0.0
-    window: Duration = 5 * NS_PER_S
-
-
-class RawEvent(_Raw):
-    at: Duration
-    reason: str = ""
-    degrade: str | None = None
-    fail: str | None = None
-    restore: str | None = None
-    demand: float | None = None
-    flows: list[str] = []
-    towards: str | None = None
-    """The node the degraded direction leads to; both directions if left out."""
-    delay: Duration | None = None
-    jitter: Duration | None = None
-    loss: Fraction | None = None
-    rate: Rate | None = None
-    queue: int | None = None
-
-
-class RawScript(_Raw):
-    name: str
-    file: str
-    timeout: Duration = 10 * NS_PER_S
-
-
-class RawUpgrade(_Raw):
-    factor: float = Field(gt=1.0, le=1000.0)
-
-
-class RawMitigation(_Raw):
-    reroute: bool | None = None
-    upgrade: RawUpgrade | None = None
-    script: RawScript | None = None
-
-
-class RawWindow(_Raw):
-    from_: Duration = Field(alias="from")
-    to: Duration
-
-
-class RawExpectation(_Raw):
-    fault: str | None = None
-    best: str | None = None
-    onset: Duration | None = None
-
-
-class RawScenario(_Raw):
-    shadowlab: Literal["scenario/1"]
-    name: str
-    title: str = ""
-    map: str
-    telemetry: str
-    production_after: str | None = None
-    duration: Duration
-    seed: int = Field(default=1, ge=0, lt=2**63)
-    sample_every: Duration = NS_PER_S
-    probe_every: Duration = 200 * NS_PER_MS
-    baseline: RawWindow
-    service_levels: list[RawLevel] = []
-    events: list[RawEvent] = []
-    detectors: list[str] = ["zscore"]
-    mitigations: list[RawMitigation] = []
-    expect: RawExpectation | None = None
-    wall_budget: Duration = 120 * NS_PER_S
+LEAST_BASELINE_NS = 10 * NS_PER_S
+"""Indicators are derived once a second, and a baseline of fewer than ten samples is not judged."""
+LEAST_WALL_BUDGET_NS = 2 * NS_PER_S
+"""Booting and building alone take one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +43,8 @@ class Event:
     loss: float | None = None
     rate_bps: int | None = None
     queue_packets: int | None = None
+    place: str = ""
+    """Where the scenario says so, for faults that only the map or the telemetry brings to light."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,10 +60,11 @@ class Mitigation:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What the author of the scenario expects; unset parts are not checked."""
+    """What the author of the scenario expects; unset parts are not checked.  ``best`` may be doing nothing."""
 
     fault: str | None
     best: str | None
+    place: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +88,8 @@ class Scenario:
     mitigations: tuple[Mitigation, ...]
     expect: Expectation | None
     wall_budget_ns: int
+    level_places: tuple[str, ...] = ()
+    """Where each of ``levels`` stands in the file."""
 
 
 def load_scenario(path: Path, *, known_detectors: frozenset[str]) -> Scenario:
@@ -193,29 +109,53 @@ class _Resolver:
         self._faults: list[Fault] = []
 
     def _fault(self, where: tuple[str | int, ...], message: str) -> None:
-        self._faults.append(Fault(place=self._document.place(where), message=message))
+        self._faults.append(Fault(place=self._document.place(where), message=f"{subject(where)}: {message}"))
 
     def _file(self, where: tuple[str | int, ...], text: str) -> Path:
-        path = (self._path.parent / text).resolve()
-        if not path.is_file():
-            self._fault(where, f"{text} is not a file (looked for {path})")
+        try:
+            path = (self._path.parent / text).resolve()
+            if not path.is_file():
+                state = "is not a file" if path.exists() else "does not exist"
+                self._fault(where, f"{text} {state} (looked for {path})")
+        except (OSError, ValueError) as error:  # a name too long, or with a NUL
+            self._fault(where, f"{text[:60]!r} cannot name a file: {error}")
+            return self._path
         return path
 
-    def resolve(self, raw: RawScenario) -> Scenario:
-        if not NS_PER_S <= raw.duration <= MAX_DURATION_NS:
-            self._fault(("duration",), f"must lie between 1 s and 24 h, got {format_duration(raw.duration)}")
-        if not 10 * NS_PER_MS <= raw.probe_every <= 60 * NS_PER_S:
-            self._fault(("probe_every",), f"must lie between 10 ms and 60 s, got {format_duration(raw.probe_every)}")
-        if not 100 * NS_PER_MS <= raw.sample_every <= 60 * NS_PER_S:
-            self._fault(("sample_every",), f"must lie between 100 ms and 60 s, got {format_duration(raw.sample_every)}")
+    def _times(self, raw: RawScenario) -> None:
+        for name, value, least, most in (
+            ("duration", raw.duration, NS_PER_S, MAX_DURATION_NS),
+            ("probe_every", raw.probe_every, 10 * NS_PER_MS, 60 * NS_PER_S),
+            ("sample_every", raw.sample_every, 100 * NS_PER_MS, 60 * NS_PER_S),
+        ):
+            if not least <= value <= most:
+                self._fault(
+                    (name,),
+                    f"must lie between {_readable(least)} and {_readable(most)}, got {_readable(value)}",
+                )
         if not 0 <= raw.baseline.from_ < raw.baseline.to <= raw.duration:
             self._fault(("baseline",), "must satisfy 0 <= from < to <= duration")
+        elif raw.baseline.to - raw.baseline.from_ < LEAST_BASELINE_NS:
+            self._fault(
+                ("baseline",),
+                f"must last at least {format_duration(LEAST_BASELINE_NS)}: normal is learned from one sample a second",
+            )
+        if raw.wall_budget < LEAST_WALL_BUDGET_NS:
+            self._fault(
+                ("wall_budget",),
+                f"must be at least {format_duration(LEAST_WALL_BUDGET_NS)}, got {format_duration(raw.wall_budget)}",
+            )
+
+    def resolve(self, raw: RawScenario) -> Scenario:
+        self._times(raw)
         for index, name in enumerate(raw.detectors):
             if name not in self._known_detectors:
                 self._fault(
                     ("detectors", index),
                     f"unknown detector {name!r}; known: {', '.join(sorted(self._known_detectors))}",
                 )
+        self._each_once("detectors", list(enumerate(raw.detectors)))
+        mitigations = self._mitigations(raw)
         scenario = Scenario(
             path=self._path,
             name=raw.name,
@@ -231,13 +171,33 @@ class _Resolver:
             levels=tuple(self._levels(raw)),
             events=tuple(sorted(self._events(raw), key=lambda event: event.at_ns)),
             detectors=tuple(raw.detectors),
-            mitigations=tuple(self._mitigations(raw)),
-            expect=Expectation(fault=raw.expect.fault, best=raw.expect.best) if raw.expect else None,
+            mitigations=mitigations,
+            expect=self._expectation(raw, mitigations),
             wall_budget_ns=raw.wall_budget,
+            level_places=tuple(
+                self._document.place(("service_levels", index)) for index in range(len(raw.service_levels))
+            ),
         )
         if self._faults:
             raise InputError(*in_file_order(self._faults))
         return scenario
+
+    def _each_once(self, what: str, names: list[tuple[int, str]]) -> None:
+        seen: set[str] = set()
+        for index, name in names:
+            if name in seen:
+                self._fault((what, index), f"{name!r} is given twice; results could not tell them apart")
+            seen.add(name)
+
+    def _expectation(self, raw: RawScenario, mitigations: tuple[Mitigation, ...]) -> Expectation | None:
+        if raw.expect is None:
+            return None
+        names = [NOTHING.name, *(one.name for one in mitigations)]
+        if raw.expect.best is not None and raw.expect.best not in names:
+            self._fault(
+                ("expect", "best"), f"no mitigation is called {raw.expect.best!r}; there are {', '.join(names)}"
+            )
+        return Expectation(fault=raw.expect.fault, best=raw.expect.best, place=self._document.place(("expect",)))
 
     def _levels(self, raw: RawScenario) -> list[ServiceLevel]:
         levels = []
@@ -255,6 +215,9 @@ class _Resolver:
                 )
             except ValueError as error:
                 self._fault(("service_levels", index), str(error))
+        self._each_once("service_levels", [(index, one.name) for index, one in enumerate(raw.service_levels)])
+        if raw.mitigations and not raw.service_levels:
+            self._fault(("mitigations",), "cures are ranked by the service levels they mend: state at least one")
         return levels
 
     def _events(self, raw: RawScenario) -> list[Event]:
@@ -268,11 +231,11 @@ class _Resolver:
             kind: Any = kinds[0]
             if one.at >= raw.duration or one.at < 0:
                 self._fault((*where, "at"), f"lies outside the run of {format_duration(raw.duration)}")
-            values = (one.delay, one.jitter, one.loss, one.rate, one.queue)
-            if kind == "degrade" and all(value is None for value in values):
-                self._fault(where, "degrade needs at least one of delay, jitter, loss, rate, queue")
-            if kind != "degrade" and any(value is not None for value in values):
-                self._fault(where, f"delay, jitter, loss, rate and queue go with degrade, not with {kind}")
+            self._impairment(where, kind, one)
+            if kind != "degrade" and one.towards is not None:
+                self._fault((*where, "towards"), f"goes with degrade, not with {kind}")
+            if kind != "demand" and one.flows:
+                self._fault((*where, "flows"), f"goes with demand, not with {kind}")
             if kind == "demand" and one.demand is not None and not 0 <= one.demand <= 1000:
                 self._fault((*where, "demand"), f"must lie between 0 and 1000, got {one.demand:g}")
             events.append(
@@ -289,12 +252,35 @@ class _Resolver:
                     loss=one.loss,
                     rate_bps=one.rate,
                     queue_packets=one.queue,
+                    place=self._document.place((*where, kind)),
                 )
             )
         return events
 
-    def _mitigations(self, raw: RawScenario) -> list[Mitigation]:
-        found = []
+    def _impairment(self, where: tuple[str | int, ...], kind: str, one: RawEvent) -> None:
+        stated = {
+            key: (name, value)
+            for key, name, value in (
+                ("delay", "delay_ns", one.delay),
+                ("jitter", "jitter_ns", one.jitter),
+                ("loss", "loss", one.loss),
+                ("rate", "rate_bps", one.rate),
+                ("queue", "queue_packets", one.queue),
+            )
+            if value is not None
+        }
+        if kind == "degrade" and not stated:
+            self._fault(where, "degrade needs at least one of delay, jitter, loss, rate, queue")
+        if kind != "degrade" and stated:
+            self._fault(where, f"delay, jitter, loss, rate and queue go with degrade, not with {kind}")
+        for key, (name, value) in stated.items():
+            try:
+                Impairment(**{name: value})  # type: ignore[arg-type]
+            except ValueError as error:
+                self._fault((*where, key), str(error))
+
+    def _mitigations(self, raw: RawScenario) -> tuple[Mitigation, ...]:
+        found: list[tuple[int, Mitigation]] = []
         for index, one in enumerate(raw.mitigations):
             where: tuple[str | int, ...] = ("mitigations", index)
             if sum(part is not None for part in (one.reroute, one.upgrade, one.script)) != 1:
@@ -302,18 +288,26 @@ class _Resolver:
                     where, "a mitigation is exactly one of reroute, upgrade, script (doing nothing is always tried)"
                 )
             elif one.script is not None:
-                found.append(
-                    Mitigation(
-                        kind="script",
-                        name=one.script.name,
-                        timeout_ns=one.script.timeout,
-                        script=self._file((*where, "script", "file"), one.script.file),
-                    )
-                )
+                found.append((index, self._script(where, one.script)))
             elif one.upgrade is not None:
-                found.append(
-                    Mitigation(kind="upgrade", name=f"upgrade x{one.upgrade.factor:g}", factor=one.upgrade.factor)
-                )
+                name = f"upgrade x{one.upgrade.factor:g}"
+                found.append((index, Mitigation(kind="upgrade", name=name, factor=one.upgrade.factor)))
             elif one.reroute:
-                found.append(Mitigation(kind="reroute", name="reroute"))
-        return found
+                found.append((index, Mitigation(kind="reroute", name="reroute")))
+        self._each_once("mitigations", [(-1, NOTHING.name), *((index, one.name) for index, one in found)])
+        return tuple(one for _, one in found)
+
+    def _script(self, where: tuple[str | int, ...], raw: RawScript) -> Mitigation:
+        if raw.timeout <= 0:
+            self._fault((*where, "script", "timeout"), f"must be above zero, got {format_duration(raw.timeout)}")
+        return Mitigation(
+            kind="script",
+            name=raw.name,
+            timeout_ns=raw.timeout,
+            script=self._file((*where, "script", "file"), raw.file),
+        )
+
+
+def _readable(value_ns: int) -> str:
+    hours, rest = divmod(value_ns, 3600 * NS_PER_S)
+    return f"{hours} h" if hours and not rest else format_duration(value_ns)

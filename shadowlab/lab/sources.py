@@ -1,6 +1,6 @@
-"""Telemetry files into attached connections.
+"""The files a scenario names, beside its map: telemetry into attached connections, scripts into text.
 
-In: a file and the network.  Out: connections between instances of the map, and what became of every record.
+In: a file and the network.  Out: connections between instances of the map, and what became of every record; a script.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from shadowlab.model.network import Network
 from shadowlab.model.result import TelemetryUse
 from shadowlab.telemetry.attach import Attachment, attach
 from shadowlab.telemetry.ss import bounded_lines, read_ss
+from shadowlab.topology.compose import decode_text
+from shadowlab.topology.formats import read_input
 
 
 def attach_file(path: Path, network: Network) -> tuple[Attachment, TelemetryUse]:
@@ -32,3 +34,8 @@ def attach_file(path: Path, network: Network) -> tuple[Attachment, TelemetryUse]
         connections=len(attachment.connections),
         left_out=dict(sorted(left_out.items())),
     )
+
+
+def read_script(path: Path) -> str:
+    """The text of a remediation script.  Raises InputError for a file that is empty, binary, or cannot be read."""
+    return decode_text(read_input(path, what="script"), name=str(path))

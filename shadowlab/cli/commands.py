@@ -1,0 +1,46 @@
+"""The commands by name, each imported when it is called, so that ``--help`` stays fast.
+
+In: the command line.  Out: the command's work, or what click says of a wrong line.  A command is one file and one line.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from shadowlab import __version__
+
+_COMMANDS = {
+    "run": ("shadowlab.cli.run", "Run a scenario: build the shadow, drive it, judge it, try the cures."),
+    "plan": ("shadowlab.cli.plan", "Show what a scenario would build and what it would cost."),
+    "kernel": ("shadowlab.cli.kernel", "Build, list and remove embedded kernels."),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in _COMMANDS.items()])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="shadowlab")
+def shadowlab() -> None:
+    """ShadowLab: a shadow of your network on a real Linux kernel.
+
+    It is built from your topology map, driven by your replicated TCP data, and tells you what will go wrong, where, and
+    which cure helps.
+
+    \b
+    Exit codes: 0 service levels hold, 1 they do not, 2 wrong input, 3 cannot run on this machine.
+    """

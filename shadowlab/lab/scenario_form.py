@@ -1,0 +1,106 @@
+"""The form of a scenario file as it is written: keys, types, units.
+
+In: plain data.  Out: checked forms; what refers to what is checked by :mod:`shadowlab.lab.scenario`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from shadowlab.model.units import NS_PER_MS, NS_PER_S, parse_duration, parse_fraction, parse_rate
+from shadowlab.topology.quantities import Id
+
+_T = TypeVar("_T")
+
+
+def _text(parse: Callable[[str], _T]) -> Callable[[object], _T]:
+    def before(value: object) -> _T:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError("write a number with its unit, like '3 ms' or '10 Mbit'")
+        return parse(str(value))
+
+    return before
+
+
+Duration = Annotated[int, BeforeValidator(_text(parse_duration))]
+Rate = Annotated[int, BeforeValidator(_text(parse_rate))]
+Fraction = Annotated[float, BeforeValidator(_text(parse_fraction))]
+
+
+class _Raw(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class RawLevel(_Raw):
+    name: str
+    kpi: str
+    limit: float
+    paths: list[str] = []
+    tolerated: Fraction = 0.0
+    window: Duration = 5 * NS_PER_S
+
+
+class RawEvent(_Raw):
+    at: Duration
+    reason: str = ""
+    degrade: str | None = None
+    fail: str | None = None
+    restore: str | None = None
+    demand: float | None = None
+    flows: list[str] = []
+    towards: str | None = None
+    """The node the degraded direction leads to; both directions if left out."""
+    delay: Duration | None = None
+    jitter: Duration | None = None
+    loss: Fraction | None = None
+    rate: Rate | None = None
+    queue: int | None = None
+
+
+class RawScript(_Raw):
+    name: str
+    file: str
+    timeout: Duration = 10 * NS_PER_S
+
+
+class RawUpgrade(_Raw):
+    factor: float = Field(gt=1.0, le=1000.0)
+
+
+class RawMitigation(_Raw):
+    reroute: bool | None = None
+    upgrade: RawUpgrade | None = None
+    script: RawScript | None = None
+
+
+class RawWindow(_Raw):
+    from_: Duration = Field(alias="from")
+    to: Duration
+
+
+class RawExpectation(_Raw):
+    fault: str | None = None
+    best: str | None = None
+
+
+class RawScenario(_Raw):
+    shadowlab: Literal["scenario/1"]
+    name: Id
+    title: str = ""
+    map: str
+    telemetry: str
+    production_after: str | None = None
+    duration: Duration
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    sample_every: Duration = NS_PER_S
+    probe_every: Duration = 200 * NS_PER_MS
+    baseline: RawWindow
+    service_levels: list[RawLevel] = []
+    events: list[RawEvent] = []
+    detectors: list[str] = Field(default=["zscore"], min_length=1)
+    mitigations: list[RawMitigation] = []
+    expect: RawExpectation | None = None
+    wall_budget: Duration = 120 * NS_PER_S
