@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from shadowlab.errors import ShadowLabError
 
-_PATIENCE_S = 20
+_PATIENCE_S = 60
+"""On an emulated processor the child has been seen to take 18 s; on any other 0.2 s."""
 _MODULES = (
     "a kernel with this module (Debian: linux-image-amd64, not linux-image-cloud-amd64; Red Hat: kernel-modules-extra)"
 )
@@ -81,11 +82,18 @@ _WHAT = {
 
 def probe_host() -> HostCapability:
     """Try everything in a child.  A child that fails as a whole counts as a machine without private namespaces."""
+    outcomes, trouble = outcomes_of_child(__name__)
+    names = [*_WHAT, *(_CONTROL + name for name in _CONGESTION_CONTROLS)]
+    return HostCapability(pieces=tuple(_piece(name, outcomes.get(name, trouble)) for name in names))
+
+
+def outcomes_of_child(module: str) -> tuple[dict[str, str], str]:
+    """What ``main()`` of ``module`` printed in a process of its own, and why what it does not name was not tried."""
     import subprocess
 
     try:
         child = subprocess.run(
-            [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; import {__name__} as one; one.main()"],
+            [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; import {module} as one; one.main()"],
             capture_output=True,
             text=True,
             timeout=_PATIENCE_S,
@@ -93,12 +101,10 @@ def probe_host() -> HostCapability:
             stdin=subprocess.DEVNULL,
         )
         outcomes: dict[str, str] = json.loads(child.stdout) if child.returncode == 0 else {}
-        last_words = child.stderr.strip().splitlines() or ["the child that tries it ended without a word"]
-        trouble = "not tried after what failed before it" if outcomes else last_words[-1]
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        outcomes, trouble = {}, str(error)
-    names = [*_WHAT, *(_CONTROL + name for name in _CONGESTION_CONTROLS)]
-    return HostCapability(pieces=tuple(_piece(name, outcomes.get(name, trouble)) for name in names))
+        return {}, str(error)
+    last_words = child.stderr.strip().splitlines() or ["the child that tries it ended without a word"]
+    return outcomes, "not tried after what failed before it" if outcomes else last_words[-1]
 
 
 def _piece(name: str, why: str) -> Piece:
