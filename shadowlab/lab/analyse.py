@@ -36,6 +36,10 @@ EVIDENCE_STEPS_NS = tuple(seconds * NS_PER_S for seconds in (5, 10, 20, 40, 80, 
 """After a detection evidence is weighed at these delays, until a link explains it."""
 
 
+SURE = 0.9
+"""Evidence suffices when its explanation is at least so probable; until then more is waited for."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measured:
     """The indicators of one run."""
@@ -116,6 +120,7 @@ def judge(measured: Measured, prepared: Prepared, detectors: Sequence[str]) -> J
     if not anomalies:
         return Judgement(anomalies=(), domain=None, localised_ns=prepared.scenario.duration_ns)
     end_ns = prepared.scenario.duration_ns
+    best: Judgement | None = None
     for moment in sorted({min(one.detected_ns + step, end_ns) for one in anomalies for step in EVIDENCE_STEPS_NS}):
         known = [one for one in anomalies if moment - EVIDENCE_STEPS_NS[-1] <= one.detected_ns <= moment]
         onset = min(one.onset_ns for one in known)
@@ -123,20 +128,22 @@ def judge(measured: Measured, prepared: Prepared, detectors: Sequence[str]) -> J
         domain = fault_domain(known, evidence, prepared.network, prepared.flows)
         cut = cut_directions(measured, to_ns, moment)
         if cut and domain is not None:
-            return Judgement(
-                anomalies=anomalies,
-                domain=_black_hole(domain, cut, measured, known, prepared.flows),
-                localised_ns=moment,
-            )
-        if domain is not None and domain.links and domain.affected_paths:
+            black_hole = _black_hole(domain, cut, measured, known, prepared.flows)
+            return Judgement(anomalies=anomalies, domain=black_hole, localised_ns=moment)
+        if domain is None or not domain.links or not domain.affected_paths:
+            best = best or Judgement(anomalies=anomalies, domain=domain, localised_ns=moment)
+            continue
+        if best is None or best.domain is None or domain.confidence > best.domain.confidence:
+            best = Judgement(anomalies=anomalies, domain=domain, localised_ns=moment)
+        if domain.confidence >= SURE:
             whole = gather(measured, prepared, {one.path for one in anomalies}, (from_ns, to_ns), (onset, end_ns))
-            refined = fault_domain(
-                [one for one in anomalies if one.onset_ns >= onset], whole, prepared.network, prepared.flows
-            )
+            later = [one for one in anomalies if one.onset_ns >= onset]
+            refined = fault_domain(later, whole, prepared.network, prepared.flows)
             # What came later sharpens the size and the list of the affected; it does not change where the fault is.
             same = refined is not None and refined.links == domain.links
             return Judgement(anomalies=anomalies, domain=refined if same else domain, localised_ns=moment)
-    return Judgement(anomalies=anomalies, domain=domain, localised_ns=moment)
+    assert best is not None  # there was at least one moment
+    return best
 
 
 def _black_hole(

@@ -215,6 +215,7 @@ class _Run:
     ) -> RunResult:
         prepared, scenario, domain = self._prepared, self._scenario, judgement.domain
         detected = min((one.detected_ns for one in judgement.anomalies), default=scenario.duration_ns)
+        origin = provenance(prepared, self._place, measured, done.report)
         expectations = _expectations(prepared, judgement, cures)
         return RunResult(
             scenario=scenario.name,
@@ -227,7 +228,7 @@ class _Run:
             flows=prepared.flows,
             telemetry=prepared.telemetry,
             scaling=prepared.scaling,
-            provenance=provenance(prepared, self._place, measured, done.report),
+            provenance=origin,
             timeline=_timeline(prepared, judgement, detected),
             levels_before=before,
             levels_after=after,
@@ -247,7 +248,8 @@ class _Run:
                 after=after,
                 cures=cures,
             ),
-            holds=all(expectations.values()) if expectations else all(one.holds for one in after),
+            # A void run proves nothing, so nothing it shows can hold.
+            holds=origin.valid and all(expectations.values() if expectations else (one.holds for one in after)),
         )
 
     def _write(self, result: RunResult, measured: Measured, write_report: ReportWriter) -> RunOutcome:

@@ -117,7 +117,11 @@ def provenance(prepared: Prepared, place: Place, measured: Measured, report: Map
 
 
 def validity(place: Place, report: Mapping[str, object]) -> tuple[bool, str]:
-    """On the virtual clock nothing is ever late.  On the real one lateness and CPU decide."""
+    """A run whose timeline failed in part is void.  On the virtual clock nothing is ever late; on the real one lateness
+    and CPU decide."""
+    failures = report.get("failures")
+    if isinstance(failures, list) and failures:
+        return False, f"{len(failures)} operations of the timeline failed, the first: {failures[0]}"
     if place.clock == "virtual":
         return True, "virtual clock: time stands still while the program works, so nothing is ever late"
     late, cpu = float(str(report.get("late_p99_ns", 0))), float(str(report.get("cpu_share", 0)))

@@ -49,14 +49,23 @@ NOTHING = Candidate(name="do nothing", kind="nothing", summary="leave everything
 
 
 def propose(
-    *, network: Network, fabric: Fabric, routes: Sequence[Route], domain: FaultDomain, allowed: Sequence[Allowed]
+    *,
+    network: Network,
+    fabric: Fabric,
+    routes: Sequence[Route],
+    domain: FaultDomain,
+    allowed: Sequence[Allowed],
+    failed: frozenset[str] = frozenset(),
 ) -> tuple[Candidate, ...]:
-    """Every candidate, doing nothing first.  ``network`` holds the impairments of this moment."""
+    """Every candidate, doing nothing first.
+
+    ``network`` holds the impairments of this moment, ``failed`` the links that are down: no way leads over those.
+    """
     links = tuple(network.links_by_id[link] for link in domain.links)
     found = [NOTHING]
     for one in allowed:
         if one.kind == "reroute":
-            found.append(_reroute(one, network, fabric, routes, links))
+            found.append(_reroute(one, network, fabric, routes, links, failed))
         elif one.kind == "upgrade":
             found.append(_upgrade(one, network, fabric, links))
         else:
@@ -69,11 +78,16 @@ def _names(links: Sequence[Link]) -> str:
 
 
 def _reroute(
-    one: Allowed, network: Network, fabric: Fabric, routes: Sequence[Route], links: Sequence[Link]
+    one: Allowed,
+    network: Network,
+    fabric: Fabric,
+    routes: Sequence[Route],
+    links: Sequence[Link],
+    failed: frozenset[str],
 ) -> Candidate:
     summary = f"take the traffic off {_names(links)}: new shortest paths without it"
     try:
-        around = shortest_routes(network, fabric, avoid=frozenset(link.id for link in links))
+        around = shortest_routes(network, fabric, avoid=failed | {link.id for link in links})
     except ValueError as error:
         return Candidate(name=one.name, kind="reroute", summary=summary, impossible=str(error))
     return Candidate(

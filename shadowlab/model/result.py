@@ -80,7 +80,7 @@ class PathTrace:
 
 @dataclass(frozen=True, kw_only=True)
 class LinkSummary:
-    """One direction of a link, before and after the first event: mean utilisation, drops over the whole window."""
+    """One direction of a link, in the baseline and after the last event: mean utilisation, mean share dropped."""
 
     direction: str
     link: str
@@ -93,7 +93,7 @@ class LinkSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class PathSummary:
-    """One path, before and after the first event: medians of its indicators."""
+    """One path, in the baseline and after the last event: medians of its indicators, means of shares."""
 
     path: str
     flows: int

@@ -6,7 +6,7 @@ over time, and what was left out with its reason.  Never: an error for a record 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shadowlab.model.flow import Path
@@ -61,13 +61,15 @@ class Attachment:
     left_out: tuple[LeftOut, ...]
 
 
-def attach(records: Iterable[TcpRecord], network: Network) -> Attachment:
+def attach(records: Sequence[TcpRecord], network: Network) -> Attachment:
     """Group records into connections.
 
     A record's own end is found by the name in its dump's header (a node id) or else by its local address, its peer by
-    the address.  The two ends of a connection find each other by their reversed addresses and ports.
+    the address.  Where the map states no address of an instance, the local addresses in its own dumps are its
+    addresses: maps such as the Topology Zoo's know no addresses at all.  The two ends of a connection find each other
+    by their reversed addresses and ports.
     """
-    owners = _owners(network)
+    owners = _owners(network, records)
     tally = _Tally()
     ends: dict[_Key, tuple[str, str, list[TcpRecord]]] = {}
     total = 0
@@ -117,12 +119,21 @@ class _Tally:
         )
 
 
-def _owners(network: Network) -> Mapping[str, str]:
+def _owners(network: Network, records: Iterable[TcpRecord]) -> Mapping[str, str]:
     """Address to node id; an address that two nodes claim identifies neither and maps to an empty text."""
     owners: dict[str, str] = {}
+
+    def claim(address: str, node: str) -> None:
+        owners[address] = "" if owners.get(address, node) != node else node
+
     for node in network.nodes:
         for address in node.addresses:
-            owners[address] = "" if owners.get(address, node.id) != node.id else node.id
+            claim(address, node.id)
+    stated = set(owners)
+    silent = {node.id for node in network.nodes if not node.addresses}
+    for record in records:
+        if record.instance in silent and record.local_address not in stated and record.state in _LIVE:
+            claim(record.local_address, record.instance)
     return owners
 
 

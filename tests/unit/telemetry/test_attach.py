@@ -125,3 +125,23 @@ def test_the_order_of_the_records_does_not_matter() -> None:
     some = [record(0), record(5), far(0), far(5), record(0, local_port=40001), record(0, peer_address="10.1.0.2")]
 
     assert attach(some, NETWORK) == attach(some[::-1], NETWORK)
+
+
+def test_a_map_without_addresses_learns_them_from_the_dumps_themselves() -> None:
+    nameless = Network(
+        name="zoo",
+        nodes=tuple(Node(id=node.id, kind=node.kind) for node in NETWORK.nodes),
+        links=NETWORK.links,
+    )
+
+    attachment = attach([record(), far()], nameless)
+
+    assert [str(one.path) for one in attachment.connections] == ["web→db"]
+
+
+def test_an_address_that_two_instances_without_stated_ones_use_identifies_neither() -> None:
+    nameless = Network(name="zoo", nodes=(Node(id="web", kind="host"), Node(id="db", kind="host")), links=())
+
+    attachment = attach([record(), record(instance="db", peer_address="10.0.0.1", peer_port=9)], nameless)
+
+    assert attachment.connections == ()
