@@ -241,6 +241,7 @@ def main() -> int:
     given = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, on_signal)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody reads any more: end as any program does, and qemu with us
 
     (kernel,) = given.stock.glob("boot/vmlinuz-*")
     (modules,) = given.stock.glob("lib/modules/*")
@@ -256,7 +257,8 @@ def main() -> int:
         )
         machine.run()
         if accel == "tcg" and machine.up and os.access("/dev/kvm", os.R_OK | os.W_OK):
-            verdict.write_text(boot)
+            with contextlib.suppress(OSError):  # a cache that we may only read: tried again next time
+                verdict.write_text(boot)
         if machine.code is not None:
             return machine.code
         if time.monotonic() >= end:
