@@ -12,7 +12,7 @@ import click
 from shadowlab.errors import EXIT_CANNOT_RUN
 
 if TYPE_CHECKING:
-    from shadowlab.lab.doctor import Diagnosis
+    from shadowlab.lab.doctor.diagnosis import Diagnosis
 
 _SIGNS = {"ok": "ok     ", "weak": "weak   ", "missing": "missing"}
 
@@ -30,9 +30,9 @@ def doctor(as_json: bool) -> None:
     from shadowlab.guest.cache import list_kernels
     from shadowlab.guest.debian import installed_kernel
     from shadowlab.kernel.capability import probe_host
-    from shadowlab.kernel.disciplines import probe_disciplines
-    from shadowlab.kernel.machine import read_machine
-    from shadowlab.lab.doctor import diagnose
+    from shadowlab.kernel.examine.disciplines import probe_disciplines
+    from shadowlab.kernel.examine.machine import read_machine
+    from shadowlab.lab.doctor.diagnosis import diagnose
 
     kernels = [*list_kernels(), *filter(None, [installed_kernel()])]
     diagnosis = diagnose(read_machine(), probe_host(), probe_disciplines(), kernels)

@@ -14,9 +14,9 @@ import pytest
 from shadowlab.cli.doctor import as_document, as_text
 from shadowlab.guest.cache import BuiltKernel
 from shadowlab.kernel.capability import HostCapability, Piece
-from shadowlab.kernel.disciplines import DISCIPLINES
-from shadowlab.kernel.machine import Lateness, Machine, measure_lateness
-from shadowlab.lab.doctor import Diagnosis, Finding, diagnose
+from shadowlab.kernel.examine.disciplines import DISCIPLINES
+from shadowlab.kernel.examine.machine import Lateness, Machine, measure_lateness
+from shadowlab.lab.doctor.diagnosis import Diagnosis, Finding, diagnose
 
 GIB = 1 << 30
 GOOD = Machine(

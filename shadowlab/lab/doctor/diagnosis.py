@@ -12,8 +12,8 @@ from typing import Literal
 
 from shadowlab.guest.cache import BuiltKernel
 from shadowlab.kernel.capability import HostCapability, Piece
-from shadowlab.kernel.disciplines import DISCIPLINES
-from shadowlab.kernel.machine import Machine
+from shadowlab.kernel.examine.disciplines import DISCIPLINES
+from shadowlab.kernel.examine.machine import Machine
 from shadowlab.lab.summaries import LATE_NS
 
 State = Literal["ok", "weak", "missing"]

@@ -1,0 +1,1 @@
+"""The doctor: from facts about this machine to findings, each with what it means and what mends it."""
