@@ -39,6 +39,7 @@ def plan(interrupt: Interrupt, scenario: Path, as_json: bool) -> None:
             "build": [op.describe() for op in job.build],
             "flows": to_plain(job.flows),
             "timeline": to_plain(job.timeline),
+            "telemetry": to_plain(prepared.telemetry),
         }
         json.dump(document, sys.stdout, ensure_ascii=False, sort_keys=True)
         sys.stdout.write("\n")
@@ -57,6 +58,10 @@ def plan(interrupt: Interrupt, scenario: Path, as_json: bool) -> None:
         f"\n{len(network.nodes)} nodes, {len(network.links)} links, {len(job.flows)} flows on {len(job.paths)} paths, "
         f"{job.duration_ns / NS_PER_S:g} s of network time"
     )
+    use = prepared.telemetry
+    click.echo(f"telemetry: {use.records} records, {use.connections} connections, {use.unreadable} lines unreadable")
+    for reason, count in use.left_out.items():
+        click.echo(f"    left out, {count}: {reason}")
     click.echo(f"about {cost.packet_hops / 1e6:.2f} million packet-hops, {cost.wall_s:.0f} s on the embedded kernel")
     if prepared.scaling.factor != 1:
         click.echo(f"scaled down: {prepared.scaling.reason}")

@@ -18,11 +18,13 @@ from typing import Literal
 from shadowlab.errors import CannotRunError, InputError, ShadowFailedError
 from shadowlab.guest.boot import run_in_guest
 from shadowlab.guest.cache import BuiltKernel, find_kernel, need_kernel
+from shadowlab.guest.init import JOB_FOLDER
 from shadowlab.kernel.capability import probe_host
 from shadowlab.kernel.private import run_private
 from shadowlab.lab import inside
 from shadowlab.lab.interrupt import Interrupted
 from shadowlab.lab.job import Job
+from shadowlab.store.whole import translated
 
 KernelChoice = Literal["auto", "embedded", "host"]
 ClockChoice = Literal["auto", "virtual", "real"]
@@ -31,6 +33,8 @@ _ENTRY = f"{inside.__name__}:{inside.run.__name__}"
 _BOOT_NS = 30 * 10**9
 _SLOWEST = 5
 """A run may take so many times its expected wall time before it is given up."""
+_LEAST_ROOM_BYTES = 256 << 10
+"""With less than this left on a disk, it is the disk that a run failed by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +165,22 @@ class _Pool:
 
     def _run(self, work: Work, core: int) -> Done:
         started = time.monotonic()
-        work.folder.mkdir(parents=True, exist_ok=True)
+        job = work.job.to_bytes()
+        try:
+            work.folder.mkdir(parents=True, exist_ok=True)
+            self._segment(work, job, core)
+            report = read_report(work)
+        except (OSError, ShadowFailedError, CannotRunError) as error:
+            if _is_full(work.folder, len(job)):
+                message = f"no space left in {work.folder}; free some, or choose another folder with --out"
+                raise CannotRunError(f"{work.name}: {message}") from error
+            if isinstance(error, OSError):
+                raise translated(error, f"execute {work.name!r}", work.folder) from error
+            raise
+        self._on_progress(work.name, 1.0)
+        return Done(report=report, wall_s=time.monotonic() - started)
+
+    def _segment(self, work: Work, job: bytes, core: int) -> None:
         seconds = work.job.duration_ns / 1e9
 
         def on_line(line: str) -> None:
@@ -173,7 +192,7 @@ class _Pool:
             run_in_guest(
                 kernel=self._place.kernel,
                 entry=_ENTRY,
-                job=work.job.to_bytes(),
+                job=job,
                 folder=work.folder,
                 clock=self._place.clock,
                 seed=work.job.seed,
@@ -186,22 +205,29 @@ class _Pool:
         else:
             run_private(
                 entry=_ENTRY,
-                job=work.job.to_bytes(),
+                job=job,
                 folder=work.folder,
                 wall_deadline_s=deadline_s,
                 on_line=on_line,
                 stopped=self.stop.is_set,
             )
-        self._on_progress(work.name, 1.0)
-        return Done(report=read_report(work), wall_s=time.monotonic() - started)
+
+
+def _is_full(folder: Path, freed_bytes: int) -> bool:
+    """Whether a failure there has this plain reason: hardly more room is left than what the end of the job freed."""
+    try:
+        room = os.statvfs(folder)
+    except OSError:
+        return False
+    return room.f_bavail * room.f_frsize < freed_bytes + _LEAST_ROOM_BYTES
 
 
 def read_report(work: Work) -> Mapping[str, object]:
-    """What the inside wrote last.  Its own failures (a full disk, a refused operation) come back as errors."""
+    """What the inside wrote last.  Its own failures (a refused operation) come back as errors."""
     try:
         report: dict[str, object] = json.loads((work.folder / inside.REPORT_FILE).read_text())
     except (OSError, ValueError) as error:
         raise ShadowFailedError(f"{work.name}: the segment ended without a report") from error
     if report.get("error"):
-        raise ShadowFailedError(f"{work.name}: {report['error']}")
+        raise ShadowFailedError(f"{work.name}: {report['error']}".replace(JOB_FOLDER, str(work.folder)))
     return report

@@ -6,6 +6,7 @@ Never: a kernel call.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -124,8 +125,8 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         raise InputError(
             Fault(
                 place=str(scenario.telemetry),
-                message="no connection of this telemetry runs between two "
-                f"instances of {scenario.map.name}; reasons: {_reasons(use.left_out)}",
+                message="no connection of this telemetry can be driven between two "
+                f"instances of {scenario.map.name}; left out: {_reasons(use.left_out)}",
             )
         )
     paths = tuple(sorted({Path(source=flow.source, target=flow.target) for flow in flows}))
@@ -137,8 +138,9 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         raise InputError(
             Fault(
                 place=str(scenario.path),
-                message=f"the run would take about {cost.wall_s:.0f} s, over "
-                f"its wall_budget; raise that, or let it be scaled down by {factor:.2f}",
+                message=f"the run would take about {cost.wall_s:.0f} s, and its wall_budget is "
+                f"{scenario.wall_budget_ns / NS_PER_S:g} s: raise that, or leave out --no-scale to have rates, demands "
+                f"and buffers divided by {factor:.2f}",
             )
         )
     network = scale_network(full, factor) if factor > 1 else full
@@ -193,6 +195,12 @@ def _cost(
 def _allowed(one: Mitigation) -> Allowed:
     text = read_script(one.script) if one.script is not None else ""
     return Allowed(kind=one.kind, name=one.name, factor=one.factor, script_text=text, timeout_ns=one.timeout_ns)
+
+
+def _with_unknown(use: TelemetryUse, unknown: Sequence[str]) -> TelemetryUse:
+    """Connections without a flow are listed like records without a connection."""
+    reasons = Counter("a connection without a flow: " + one.partition(": ")[2] for one in unknown)
+    return replace(use, left_out=dict(sorted({**use.left_out, **reasons}.items())))
 
 
 def _reasons(left_out: Mapping[str, int]) -> str:

@@ -265,9 +265,9 @@ class _Run:
             "expected_wall_seconds": round(self._prepared.cost.wall_s, 1),
             "expected_packet_hops": round(self._prepared.cost.packet_hops),
             "wall_seconds": {name: round(seconds, 3) for name, seconds in self._wall.items()},
-            "scenario": str(self._scenario.path),
-            "map": str(self._scenario.map),
-            "telemetry": str(self._scenario.telemetry),
+            "scenario": str(self._scenario.path.resolve()),
+            "map": str(self._scenario.map.resolve()),
+            "telemetry": str(self._scenario.telemetry.resolve()),
             "valid": result.provenance.valid,
             "validity": result.provenance.validity,
         }

@@ -1,7 +1,7 @@
 """A scenario file: which map and telemetry, what happens when, what was promised, what may be tried.
 
-In: YAML text.  Out: a frozen :class:`Scenario` with absolute paths and plain numbers, or one InputError with every
-fault and its place.  Never: a file other than the scenario itself is read here.
+In: YAML text.  Out: a frozen :class:`Scenario` of plain numbers, or one InputError with every fault and its place.
+Never: a file other than the scenario itself is read here.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Expectation:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """Everything a run needs to know, with absolute paths."""
+    """Everything a run needs to know.  Files are named as seen from the working folder, in the words of the user."""
 
     path: Path
     name: str
@@ -112,14 +112,15 @@ class _Resolver:
         self._faults.append(Fault(place=self._document.place(where), message=f"{subject(where)}: {message}"))
 
     def _file(self, where: tuple[str | int, ...], text: str) -> Path:
+        path = self._path.parent / text
         try:
-            path = (self._path.parent / text).resolve()
             if not path.is_file():
                 state = "is not a file" if path.exists() else "does not exist"
-                self._fault(where, f"{text} {state} (looked for {path})")
-        except (OSError, ValueError) as error:  # a name too long, or with a NUL
-            self._fault(where, f"{text[:60]!r} cannot name a file: {error}")
-            return self._path
+                self._fault(where, f"{text} {state} (looked for {path.resolve()})")
+        except OSError as error:
+            self._fault(where, f"{_cut(text)} cannot name a file: {error.strerror}")
+        except ValueError:
+            self._fault(where, f"{_cut(text)} cannot name a file: it contains a NUL")
         return path
 
     def _times(self, raw: RawScenario) -> None:
@@ -306,6 +307,10 @@ class _Resolver:
             timeout_ns=raw.timeout,
             script=self._file((*where, "script", "file"), raw.file),
         )
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:39] + "…")
 
 
 def _readable(value_ns: int) -> str:
