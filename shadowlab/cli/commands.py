@@ -10,13 +10,14 @@ from importlib import import_module
 import click
 
 from shadowlab import __version__
+from shadowlab.cli.live import COMMANDS as LIVE_COMMANDS
 
 _COMMANDS = {
     "run": ("shadowlab.cli.run", "Run a scenario: build the shadow, drive it, judge it, try the cures."),
     "plan": ("shadowlab.cli.plan", "Show what a scenario would build and what it would cost."),
     "kernel": ("shadowlab.cli.kernel", "Build, list and remove embedded kernels."),
     "doctor": ("shadowlab.cli.doctor", "Look at this machine: what can run, what holds it back, what mends it."),
-}
+} | LIVE_COMMANDS
 
 
 class _Commands(click.Group):
@@ -26,7 +27,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        command: click.Command = getattr(
+            import_module(_COMMANDS[cmd_name][0]), "command" if cmd_name in LIVE_COMMANDS else cmd_name
+        )
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

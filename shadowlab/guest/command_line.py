@@ -76,7 +76,8 @@ def kernel_arguments(
         "umid=shadowlab",
     ]
     if line_fd is not None:
-        arguments.append(f"con1=fd:{line_fd},fd:{line_fd}")
+        # And none of the devices that these drivers make by themselves: the root of a lab holds its loopback only.
+        arguments += [f"con1=fd:{line_fd},fd:{line_fd}", "dummy.numdummies=0", "ifb.numifbs=0"]
     if clock == "virtual":
         arguments += ["time-travel=inf-cpu", f"time-travel-start={START_OF_TIME_NS}"]
     arguments += [f"{key}={quoted(value)}" for key, value in sorted(inside.items())]

@@ -25,7 +25,7 @@ from shadowlab.kernel import netns, syscalls
 from shadowlab.kernel.links import LOOPBACK, NamespaceRecord
 from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.netlink import NetlinkSocket
-from shadowlab.wire import if_link
+from shadowlab.wire import if_link, pkt_sched
 
 NAMES_FOLDER = "/run/netns"
 _MARK = "shadowlab"
@@ -302,9 +302,31 @@ class NamedSegment(LinuxSegment):
                 continue
             record = namespace.add(name, index, standing.peers.get(name))
             record.neighbours = dict(standing.neighbours.get(name, {}))
-            ifb = standing.ifbs.get(name)
-            record.ifb = ifb if ifb in indices else None
+            target = indices.get(standing.ifbs.get(name, ""))
+            if target is not None and self._redirects(namespace, index, target):
+                record.ifb = standing.ifbs[name]
         return True
+
+    @staticmethod
+    def _redirects(namespace: NamespaceRecord, index: int, target: int) -> bool:
+        tried = f"read the filters of {namespace.node}"
+        filters = namespace.netlink.dump(pkt_sched.get_filters(index), tried)
+        return any(pkt_sched.parse_filter(body).redirect_to == target for body in filters)
+
+    def clear_half_redirect(self, node: str, name: str, ifb: str) -> None:
+        """Take away an IFB that the arrivals of an interface were to be redirected to, and are not."""
+        namespace = self._namespaces.get(node)
+        record = namespace.interfaces.get(name) if namespace is not None else None
+        if namespace is None or record is None or record.ifb == ifb:
+            return
+        if ifb in namespace.interfaces:
+            self.delete_link(node, ifb)
+        try:
+            namespace.netlink.queue(pkt_sched.delete_ingress(record.ifindex), f"unhook the arrivals of {node}/{name}")
+            namespace.netlink.flush()
+        except KernelRefusedError as error:
+            if error.errno_name not in ("ENOENT", "EINVAL"):  # there is no hook
+                raise
 
     @contextmanager
     def inside(self, node: str) -> Iterator[None]:

@@ -82,6 +82,7 @@ class Account:
     nodes: tuple[str, ...]
     """Every node that any intent was to make."""
     next_ifindex: int
+    """For the open intent, or for the next: the first number that none before it can have given."""
 
     @property
     def whole(self) -> bool:
@@ -95,14 +96,16 @@ def account(records: Sequence[Record], *, first_ifindex: int) -> Account | None:
         return None
     shape, network, opened, why, leaving = EMPTY, None, None, "", False
     nodes: dict[str, None] = {}
-    interfaces = 0
+    interfaces = made = 0
     for record in records[1:]:
         match record:
             case Intent():
                 opened, why = record, ""
                 nodes |= {op.node: None for op in record.ops if isinstance(op, CreateNode)}
-                interfaces += sum(2 * isinstance(op, CreateLink) + isinstance(op, ImpairIngress) for op in record.ops)
+                interfaces += made  # those of the intent before; this one's are numbered from there
+                made = sum(2 * isinstance(op, CreateLink) + isinstance(op, ImpairIngress) for op in record.ops)
             case Done() if opened is not None:
+                interfaces, made = interfaces + made, 0
                 shape, network, opened = shape_of(opened.ops, shape), opened.network, None
             case Failed():
                 why = record.why

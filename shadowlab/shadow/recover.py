@@ -11,10 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shadowlab.kernel import named
-from shadowlab.kernel.named import Standing
+from shadowlab.kernel.named import NamedSegment, Standing
+from shadowlab.shadow.apply import apply
 from shadowlab.shadow.ledger import Account, Intent
-from shadowlab.shadow.ops import CreateLink, CreateNode, Op, RemoveLink, RemoveNode, RemoveRoute, ingress_device
-from shadowlab.shadow.shape import Shape
+from shadowlab.shadow.ops import (
+    CreateLink,
+    CreateNode,
+    ImpairEgress,
+    ImpairIngress,
+    Op,
+    RemoveLink,
+    RemoveNode,
+    RemoveRoute,
+    ingress_device,
+)
+from shadowlab.shadow.shape import Shape, device_of, does_nothing
 
 OnRemoved = Callable[[str], None]
 
@@ -79,11 +90,12 @@ def finish(
     nodes: frozenset[str],
     interfaces: frozenset[tuple[str, str]],
     routes: frozenset[tuple[str, str, int]],
+    queued: frozenset[tuple[str, str]],
 ) -> tuple[Op, ...]:
     """What to execute so that a change that was stopped anywhere is carried out whole, given what is there now.
 
     What it was to make is taken away first, for it may be half made; what it was to take away may be gone already.
-    Everything else may be done twice.
+    Everything else may be done twice.  ``queued`` are the devices that impair now.
     """
     made = [op for op in intent.ops if isinstance(op, CreateLink) and _ends(op) & interfaces]
     born = [op for op in intent.ops if isinstance(op, CreateNode) and op.node in nodes]
@@ -100,11 +112,29 @@ def finish(
                 continue
             case RemoveNode() if op.node not in standing:
                 continue
+            case ImpairEgress() | ImpairIngress() if does_nothing(op.impairment) and (
+                (op.node, device_of(op)) not in queued
+            ):
+                continue
             case RemoveRoute() if (op.node, op.destination, op.prefix) not in routes:
                 continue
             case _:
                 cleared.append(op)
     return tuple(cleared)
+
+
+def carry_on(segment: NamedSegment, intent: Intent) -> None:
+    """Carry out whole what was stopped on the way, in a segment that has taken up what is there."""
+    for op in intent.ops:
+        if isinstance(op, ImpairIngress):
+            segment.clear_half_redirect(op.node, op.interface, op.device)
+    nodes = segment.namespaces()
+    interfaces = frozenset((node, name) for node in nodes for name in segment.links(node))
+    impaired = {(op.node, device_of(op)) for op in intent.ops if isinstance(op, ImpairEgress | ImpairIngress)}
+    queued = {(node, name) for node, name in impaired & interfaces if segment.read_netem(node, name) is not None}
+    routes = frozenset((node, to, prefix) for node in nodes for to, prefix, _, _ in segment.routes(node))
+    ops = finish(intent, nodes=frozenset(nodes), interfaces=interfaces, routes=routes, queued=frozenset(queued))
+    apply(ops, segment)
 
 
 def _ends(op: CreateLink | RemoveLink) -> frozenset[tuple[str, str]]:

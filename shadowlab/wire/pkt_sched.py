@@ -269,6 +269,12 @@ def new_ingress(index: int) -> Request:
     return Request(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, body)
 
 
+def delete_ingress(index: int) -> Request:
+    """Take the hook away, and the filters on it."""
+    body = _TCMSG.pack(0, index, INGRESS_HANDLE, TC_H_INGRESS, 0)
+    return Request(RTM_DELQDISC, 0, body)
+
+
 def new_redirect(index: int, target: int) -> Request:
     """All that arrives at one interface leaves by another (an IFB): a matchall filter with a mirred redirect."""
     mirred = pack_attribute(TCA_MIRRED_PARMS, _MIRRED.pack(0, 0, TC_ACT_STOLEN, 0, 0, TCA_EGRESS_REDIR, target))

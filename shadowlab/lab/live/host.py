@@ -21,7 +21,7 @@ from shadowlab.lab.live.ground import OnStepName, Outcome, Program, View, observ
 from shadowlab.shadow.apply import OnStep, apply
 from shadowlab.shadow.ledger import Account, Intent
 from shadowlab.shadow.ops import Op
-from shadowlab.shadow.recover import Removed, finish, remove_named_nodes, standing_nodes
+from shadowlab.shadow.recover import Removed, carry_on, remove_named_nodes, standing_nodes
 
 _FOLDER_NOTE = ".netns"
 """In the folder of labs: how the folder of names was before the first lab made it."""
@@ -60,14 +60,7 @@ class HostGround:
 
     def finish(self, account: Account, intent: Intent) -> None:
         with self._segment(account, more=intent.ops) as segment:
-            nodes = segment.namespaces()
-            ops = finish(
-                intent,
-                nodes=frozenset(nodes),
-                interfaces=frozenset((node, name) for node in nodes for name in segment.links(node)),
-                routes=frozenset((node, to, prefix) for node in nodes for to, prefix, _, _ in segment.routes(node)),
-            )
-            apply(ops, segment)
+            carry_on(segment, intent)
 
     def observe(self, account: Account) -> View:
         with self._segment(account) as segment:

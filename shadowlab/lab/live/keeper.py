@@ -24,7 +24,7 @@ from shadowlab.lab.live.running import Running, resize
 from shadowlab.model.plain import from_plain
 from shadowlab.shadow.apply import apply
 from shadowlab.shadow.ledger import Intent
-from shadowlab.shadow.recover import finish
+from shadowlab.shadow.recover import carry_on
 
 LINE = "/dev/tty1"
 HELLO = b"hello\n"
@@ -110,16 +110,10 @@ class Keeper:
     def _apply(self, file: str, *, whole: bool) -> None:
         with open(f"{self._folder}/{file}", "rb") as stored:
             intent: Intent = from_plain(Intent, json.load(stored))
-        ops, segment = intent.ops, self._segment
-        if not whole:
-            nodes = segment.namespaces()
-            ops = finish(
-                intent,
-                nodes=frozenset(nodes),
-                interfaces=frozenset((node, name) for node in nodes for name in segment.links(node)),
-                routes=frozenset((node, to, prefix) for node in nodes for to, prefix, _, _ in segment.routes(node)),
-            )
-        apply(ops, segment)
+        if whole:
+            apply(intent.ops, self._segment)
+        else:
+            carry_on(self._segment, intent)
 
     def _start(self, number: int, message: dict[str, Any]) -> None:
         size = message["tty"]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from shadowlab.errors import CannotRunError, InputError, ShadowFailedError
+from shadowlab.errors import CannotRunError, InputError, ShadowFailedError, ShadowLabError
 from shadowlab.kernel.links import FIRST_IFINDEX
 from shadowlab.lab.live.embedded import EmbeddedGround
 from shadowlab.lab.live.folder import (
@@ -169,10 +169,26 @@ class LiveLab:
             want = wanted_shape(network, known.shape)
             changes = diff(known.shape, want)
             if changes or network != known.network:
-                self._write_hosts(want)
                 ops = tuple(change.op for change in changes)
-                self._carry_out(Intent(ops=ops, network=network, reason=reason), on_op)
+                try:
+                    self._carry_out(Intent(ops=ops, network=network, reason=reason), on_op)
+                except ShadowLabError as error:
+                    self._take_back(known, error)
+                    raise
+                self._write_hosts(want)
         return changes
+
+    def _take_back(self, before: Account, error: ShadowLabError) -> None:
+        """The kernel refused a change: make everything as it was before it."""
+        assert before.network is not None
+        known = self.account()
+        assert known.open is not None
+        back = tuple(change.op for change in diff(shape_of(known.open.ops, before.shape), before.shape))
+        intent = Intent(ops=back, network=before.network, reason=f"taken back: {error}")
+        self._ledger.append(intent)
+        known = self.account()
+        self.ground(known).finish(known, intent)
+        self._ledger.append(Done())
 
     def _finished(self) -> Account:
         """The account, after a change that was stopped on the way has been carried out whole."""

@@ -1,0 +1,45 @@
+"""``shadowlab up``: a map becomes a lab that stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+
+@click.command("up")
+@click.argument("map_path", metavar="MAP", type=click.Path(path_type=Path))
+@click.option("--name", metavar="NAME", help="Of the lab.  [default: the map's name]")
+@click.option(
+    "--kernel",
+    type=click.Choice(["auto", "host", "embedded"]),
+    default="auto",
+    show_default=True,
+    help="auto: the host's where it can do all the map needs and we are root, else the embedded one.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be built, and build nothing.")
+def command(map_path: Path, name: str | None, kernel: Literal["auto", "host", "embedded"], dry_run: bool) -> None:
+    """Build the lab of MAP.  If anything goes wrong on the way, nothing of it stays.
+
+    \b
+    Examples:
+      shadowlab up topologies/abilene.yaml
+      sudo shadowlab up office.yaml --name office --kernel host
+    """
+    from shadowlab.lab.live.choose import choose_kernel
+    from shadowlab.lab.live.lab import LiveLab, wanted_shape
+    from shadowlab.shadow.diff import diff
+    from shadowlab.shadow.shape import EMPTY
+    from shadowlab.topology.formats import load_map
+
+    network = load_map(map_path)
+    if dry_run:
+        for change in diff(EMPTY, wanted_shape(network, EMPTY)):
+            click.echo(change.op.describe())
+        return
+    lab = LiveLab(name or network.name)
+    chosen = choose_kernel(kernel, network)
+    lab.up(network, kernel=chosen, map_path=map_path.absolute())
+    where = "the host's kernel" if chosen == "host" else "the embedded kernel"
+    click.echo(f"lab {lab.name} is up on {where}: {len(network.nodes)} nodes, {len(network.links)} links")
