@@ -127,10 +127,12 @@ def main() -> None:
 
 
 def _try_segment(outcomes: dict[str, str]) -> None:
+    import errno
     import socket
 
     from shadowlab.kernel.linux import LinuxSegment
     from shadowlab.kernel.ports import Segment
+    from shadowlab.kernel.syscalls import refusal
     from shadowlab.model.impairment import Impairment
 
     def make_link(segment: Segment) -> None:
@@ -163,7 +165,12 @@ def _try_segment(outcomes: dict[str, str]) -> None:
 
     def choose(segment: Segment, control: str) -> None:
         with segment.open_socket("a", socket.AF_INET, socket.SOCK_STREAM) as opened:
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, control.encode())
+            try:
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, control.encode())
+            except OSError as error:
+                words = {errno.ENOENT: "its module is not loaded", errno.EPERM: "it is not among those allowed"}
+                number = error.errno or 0
+                raise refusal(f"use {control} for a connection", number, words.get(number, "")) from error
 
     with LinuxSegment() as segment:
         if not _try(outcomes, "veth", lambda: make_link(segment)):
