@@ -132,9 +132,9 @@ def writes_everywhere(_job_path: str, folder: str) -> int:
     for place in ("/", "/tmp", "/etc", "/var/tmp", os.path.dirname(os.path.abspath(__file__)), folder):
         try:
             with open(os.path.join(place, "guest-was-here"), "w"):
-                print(place, "written")
+                print(place, "written", sep="\t")
         except OSError as error:
-            print(place, error.strerror)
+            print(place, error.strerror, sep="\t")
     return 0
 
 

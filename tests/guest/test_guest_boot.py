@@ -81,7 +81,7 @@ def test_a_process_the_function_leaves_behind_ends_with_the_guest(boot: Boot) ->
 def test_nothing_but_the_folder_can_be_written_to(boot: Boot) -> None:
     ran = boot("writes_everywhere")
 
-    places = dict(line.split(" ", 1) for line in ran.lines)
+    places = dict(line.split("\t") for line in ran.lines)
     assert places.pop("/run/job") == "written"
     assert set(places.values()) == {"Read-only file system"}
     assert len(places) == 5

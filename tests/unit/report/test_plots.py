@@ -134,7 +134,11 @@ def mesh(count: int) -> Network:
     return Network(name="mesh", nodes=nodes, links=(*ring, *chords))
 
 
-@pytest.mark.parametrize("network", [example_network(), mesh(12), mesh(754)], ids=["abilene", "ring", "kdl-sized"])
+@pytest.mark.parametrize(
+    "network",
+    [example_network(), mesh(12), pytest.param(mesh(754), marks=pytest.mark.slow)],
+    ids=["abilene", "ring", "kdl-sized"],
+)
 def test_every_node_has_its_own_place(network: Network) -> None:
     places = place_nodes(network)
 
