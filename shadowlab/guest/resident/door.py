@@ -92,10 +92,12 @@ class Door:
             if message.get("do") == "stop":
                 self.stop_asked = True
                 return
-            self._send(message | {"id": client.number})
+            if not client.finished:
+                self._send(message | {"id": client.number})
         if not chunk:
             self._drop(client)
-            self._send({"id": client.number, "gone": True})
+            if not client.finished:
+                self._send({"id": client.number, "gone": True})
 
     def _drop(self, client: _Client) -> None:
         del self._clients[client.number]
@@ -146,9 +148,10 @@ class Door:
             pass
         except OSError:
             client.outgoing.clear()
-        if client.last and not client.outgoing:
-            self._drop(client)
-            return
+        if client.last and not client.outgoing and not client.finished:
+            client.finished = True  # it closes when it has read all; what it says until then is late
+            with suppress(OSError):
+                client.connection.shutdown(socket.SHUT_WR)
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.outgoing else 0)
         self._selector.modify(client.connection, wanted, client)
 
@@ -160,6 +163,7 @@ class _Client:
         self.incoming = bytearray()
         self.outgoing = bytearray()
         self.last = False
+        self.finished = False
 
 
 def main(folder: str, ready_fd: int) -> int:
