@@ -31,8 +31,13 @@ class Ended:
         return self.code, self.stdout, self.stderr
 
 
-def start(*words: str, folder: Path, memory_bytes: int | None = None) -> subprocess.Popen[str]:
-    """``shadowlab WORDS`` in ``folder``.  Its temporary files go to ``folder/tmp``, where a test can look for them."""
+def start(
+    *words: str, folder: Path, memory_bytes: int | None = None, under: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    """``shadowlab WORDS`` in ``folder``.  Its temporary files go to ``folder/tmp``, where a test can look for them.
+
+    ``under`` is the beginning of a longer command, such as that of ``measured.py``.
+    """
     scratch = folder / "tmp"
     scratch.mkdir(exist_ok=True)
 
@@ -42,7 +47,7 @@ def start(*words: str, folder: Path, memory_bytes: int | None = None) -> subproc
             resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
     return subprocess.Popen(
-        [sys.executable, "-m", "shadowlab", *words],
+        [*under, sys.executable, "-m", "shadowlab", *words],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -66,6 +71,14 @@ def ended(process: subprocess.Popen[str]) -> Ended:
 def run(*words: str, folder: Path, memory_bytes: int | None = None) -> Ended:
     """Start it and wait for it."""
     return ended(start(*words, folder=folder, memory_bytes=memory_bytes))
+
+
+def run_measured(*words: str, folder: Path) -> tuple[Ended, int]:
+    """Start it and wait for it; also the most memory it held, in kB."""
+    peak = folder / "peak"
+    measured = [sys.executable, str(Path(__file__).with_name("measured.py")), str(peak)]
+    done = ended(start(*words, folder=folder, under=measured))
+    return done, int(peak.read_text())
 
 
 def small_scenario(folder: Path, *edits: tuple[str, str, str]) -> Path:
