@@ -17,8 +17,11 @@ from shadowlab.kernel.links import LOOPBACK
 from shadowlab.kernel.ports import InterfaceCounters, NextHop, ScriptOutcome
 from shadowlab.kernel.qdisc import NO_STATS, join_counters
 from shadowlab.model.impairment import Impairment
+from shadowlab.model.jitter import JitterShape
+from shadowlab.model.queue import Shaper
+from shadowlab.wire.disciplines import as_held, disciplines_of, shaper_of
 from shadowlab.wire.if_link import pack_interface_name, pack_mac
-from shadowlab.wire.pkt_sched import Netem, impairment_of, netem_of
+from shadowlab.wire.netem import Netem, impairment_of, netem_of
 from shadowlab.wire.rtnetlink import pack_ipv4
 
 FORWARDING = "net/ipv4/ip_forward"
@@ -40,6 +43,8 @@ class _Interface:
     up: bool = False
     ifb: str | None = None
     netem: Netem | None = None
+    shape: JitterShape | None = None
+    shaper: Shaper | None = None
     addresses: dict[str, int] = field(default_factory=dict)
     neighbours: dict[str, str] = field(default_factory=dict)
 
@@ -109,7 +114,17 @@ class FakeSegment:
     # --- links -------------------------------------------------------------------------------------------------
 
     def create_veth(
-        self, *, node_a: str, name_a: str, mac_a: str, node_b: str, name_b: str, mac_b: str, mtu: int, alias: str
+        self,
+        *,
+        node_a: str,
+        name_a: str,
+        mac_a: str,
+        node_b: str,
+        name_b: str,
+        mac_b: str,
+        mtu: int,
+        alias: str,
+        offload: bool = False,
     ) -> None:
         tried = f"make the veth pair {node_a}/{name_a} = {node_b}/{name_b}"
         a, b = self._node(node_a, tried), self._node(node_b, tried)
@@ -246,10 +261,23 @@ class FakeSegment:
         one = self._interface(node, name, tried)
         with _valid(tried):
             one.netem = netem_of(impairment)
+        one.shape, one.shaper = impairment.jitter_shape, None
 
     def read_netem(self, node: str, name: str) -> Impairment | None:
-        held = self._interface(node, name, f"read netem on {node}/{name}").netem
-        return None if held is None else impairment_of(held)
+        one = self._interface(node, name, f"read netem on {node}/{name}")
+        return None if one.netem is None else impairment_of(one.netem, one.shape)
+
+    def set_shaper(self, node: str, name: str, shaper: Shaper) -> None:
+        tried = f"shape {node}/{name} ({shaper.describe()})"
+        one = self._interface(node, name, tried)
+        with _valid(tried):
+            root, *below = disciplines_of(shaper)
+        named = [(each.kind, each) for each in (root, *below[:1])] + [("buffer", each) for each in below[1:]]
+        one.shaper = shaper_of({name: as_held(discipline) for name, discipline in named})
+        one.netem = None
+
+    def read_shaper(self, node: str, name: str) -> Shaper | None:
+        return self._interface(node, name, f"read the shaper of {node}/{name}").shaper
 
     def redirect_ingress(self, node: str, name: str, ifb: str) -> None:
         tried = f"redirect what arrives at {node}/{name} through {ifb}"

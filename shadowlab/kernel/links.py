@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel import clock
 from shadowlab.kernel.netlink import NetlinkSocket
+from shadowlab.model.impairment import Impairment
 from shadowlab.wire import if_link, rtnetlink
 
 LOOPBACK = "lo"
@@ -40,6 +41,12 @@ class InterfaceRecord:
     neighbours: dict[str, str] = field(default_factory=dict)
     ifb: str | None = None
     """The IFB that its arrivals are redirected to."""
+    impairment: Impairment | None = None
+    """What was asked of its netem last: the kernel does not tell a jitter table, and tells a seed nobody asked for."""
+    has_table: bool = False
+    """Whether its netem was ever given a jitter table, which it cannot be told to forget."""
+    shaper_root: str = ""
+    """``htb`` or ``cake`` where its root is a shaper."""
 
 
 @dataclass(kw_only=True)

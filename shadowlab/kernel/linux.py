@@ -17,6 +17,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from shadowlab.errors import KernelRefusedError, ShadowFailedError
 from shadowlab.kernel import netns, qdisc
@@ -33,13 +34,15 @@ from shadowlab.kernel.links import (
 )
 from shadowlab.kernel.netlink import NetlinkSocket
 from shadowlab.kernel.ports import InterfaceCounters, NextHop, ScriptOutcome
+from shadowlab.kernel.qdisc import Wanted
 from shadowlab.kernel.syscalls import refusal
 from shadowlab.model.impairment import Impairment
+from shadowlab.model.queue import Shaper
 from shadowlab.wire import if_link, pkt_sched, rtnetlink
 from shadowlab.wire.if_link import VethEnd
 from shadowlab.wire.netlink import Request
-from shadowlab.wire.pkt_sched import Netem
 
+_Made = TypeVar("_Made")
 _NO_ROUTE = {"ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"}
 """What a lookup answers for: no route; forwarding off; a prohibiting route; a blackhole."""
 
@@ -55,7 +58,7 @@ class LinuxSegment:
         self._ifindices = itertools.count(FIRST_IFINDEX)
         self._unquiet: tuple[tuple[str, str], ...] | None = None
         self._batching = False
-        self._unchecked: dict[str, dict[str, tuple[str, Netem]]] = {}
+        self._unchecked: dict[str, dict[str, Wanted]] = {}
 
     def __enter__(self) -> LinuxSegment:
         netns.raise_file_limit()
@@ -86,11 +89,16 @@ class LinuxSegment:
 
     def _flush(self) -> None:
         self._veths.flush()
-        for namespace in self._namespaces.values():
-            namespace.netlink.flush()
         unchecked, self._unchecked = self._unchecked, {}
         for namespace in self._namespaces.values():
-            qdisc.check_netems(namespace, unchecked.get(namespace.node, {}))
+            try:
+                namespace.netlink.flush()
+            except KernelRefusedError:
+                if namespace.node in unchecked:
+                    qdisc.learn_roots(namespace)  # of what was asked for together, some was done and some was not
+                raise
+        for namespace in self._namespaces.values():
+            qdisc.check_wanted(namespace, unchecked.get(namespace.node, {}))
 
     def _set(self, namespace: NamespaceRecord, request: Request, tried: str) -> None:
         namespace.netlink.queue(request, tried)
@@ -106,8 +114,8 @@ class LinuxSegment:
         return record
 
     @staticmethod
-    def _valid(tried: str, make: Callable[[], Request]) -> Request:
-        """The request, or a refusal: what no field of a message can hold never reaches the kernel."""
+    def _valid(tried: str, make: Callable[[], _Made]) -> _Made:
+        """What ``make`` makes, or a refusal: what no field of a message can hold never reaches the kernel."""
         try:
             return make()
         except (ValueError, struct.error) as error:
@@ -166,7 +174,17 @@ class LinuxSegment:
     # --- links -------------------------------------------------------------------------------------------------
 
     def create_veth(
-        self, *, node_a: str, name_a: str, mac_a: str, node_b: str, name_b: str, mac_b: str, mtu: int, alias: str
+        self,
+        *,
+        node_a: str,
+        name_a: str,
+        mac_a: str,
+        node_b: str,
+        name_b: str,
+        mac_b: str,
+        mtu: int,
+        alias: str,
+        offload: bool = False,
     ) -> None:
         tried = f"make the veth pair {node_a}/{name_a} = {node_b}/{name_b}"
         a, b = self._namespace(node_a, tried), self._namespace(node_b, tried)
@@ -176,7 +194,7 @@ class LinuxSegment:
         end_a = VethEnd(name_a, next(self._ifindices), mac_a, a.fd)
         end_b = VethEnd(name_b, next(self._ifindices), mac_b, b.fd)
         mark = f"{self._alias}/{alias}"
-        self._veths.queue(self._valid(tried, lambda: if_link.new_veth(end_a, end_b, mtu, mark)), tried)
+        self._veths.queue(self._valid(tried, lambda: if_link.new_veth(end_a, end_b, mtu, mark, offload=offload)), tried)
         if not self._batching or self._veths.full:
             self._veths.flush()
         a.add(name_a, end_a.ifindex, (node_b, name_b))
@@ -267,16 +285,34 @@ class LinuxSegment:
 
     def set_netem(self, node: str, name: str, impairment: Impairment) -> None:
         tried = f"set netem on {node}/{name} ({impairment.describe()})"
-        self._change(node, name, tried, lambda ifindex: pkt_sched.set_netem(ifindex, pkt_sched.netem_of(impairment)))
-        self._unchecked.setdefault(node, {})[name] = (tried, pkt_sched.netem_of(impairment))
-        if not self._batching:
-            self._flush()
+        namespace = self._namespace(node, tried)
+        record = namespace.interface(name, tried)
+        netem, requests = self._valid(tried, lambda: qdisc.netem_requests(record, impairment))
+        self._set_root(namespace, name, requests, Wanted(tried, netem=netem))
 
     def read_netem(self, node: str, name: str) -> Impairment | None:
         tried = f"read netem on {node}/{name}"
         namespace = self._read(node, tried)
-        root = qdisc.read_roots(namespace).get(namespace.interface(name, tried).ifindex)
-        return pkt_sched.impairment_of(root.netem) if root is not None and root.netem is not None else None
+        return qdisc.read_impairment(namespace, namespace.interface(name, tried))
+
+    def set_shaper(self, node: str, name: str, shaper: Shaper) -> None:
+        tried = f"shape {node}/{name} ({shaper.describe()})"
+        namespace = self._namespace(node, tried)
+        record = namespace.interface(name, tried)
+        tree, requests = self._valid(tried, lambda: qdisc.shaper_requests(record, shaper))
+        self._set_root(namespace, name, requests, Wanted(tried, tree=tree))
+
+    def read_shaper(self, node: str, name: str) -> Shaper | None:
+        tried = f"read the shaper of {node}/{name}"
+        namespace = self._read(node, tried)
+        return qdisc.read_shaper(namespace, namespace.interface(name, tried))
+
+    def _set_root(self, namespace: NamespaceRecord, name: str, requests: Sequence[Request], wanted: Wanted) -> None:
+        self._unchecked.setdefault(namespace.node, {})[name] = wanted
+        for request in requests:
+            namespace.netlink.queue(request, wanted.tried)
+        if not self._batching or namespace.netlink.full:
+            self._flush()
 
     def create_ifb(self, node: str, name: str) -> int:
         """An IFB by itself, up; its interface index."""

@@ -269,10 +269,28 @@ class NamedSegment(LinuxSegment):
             os.close(fd)
 
     def create_veth(
-        self, *, node_a: str, name_a: str, mac_a: str, node_b: str, name_b: str, mac_b: str, mtu: int, alias: str
+        self,
+        *,
+        node_a: str,
+        name_a: str,
+        mac_a: str,
+        node_b: str,
+        name_b: str,
+        mac_b: str,
+        mtu: int,
+        alias: str,
+        offload: bool = False,
     ) -> None:
         super().create_veth(
-            node_a=node_a, name_a=name_a, mac_a=mac_a, node_b=node_b, name_b=name_b, mac_b=mac_b, mtu=mtu, alias=alias
+            node_a=node_a,
+            name_a=name_a,
+            mac_a=mac_a,
+            node_b=node_b,
+            name_b=name_b,
+            mac_b=mac_b,
+            mtu=mtu,
+            alias=alias,
+            offload=offload,
         )
         for node, name in ((node_a, name_a), (node_b, name_b)):
             self._mark(node, name, alias)

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shadowlab.model.impairment import Impairment
+from shadowlab.model.queue import Shaper
 
 
 @dataclass(frozen=True, kw_only=True)
 class InterfaceCounters:
-    """The counters of one interface and its root queueing discipline, read at one moment."""
+    """The counters of one interface and its queue, read at one moment: the discipline below a shaper, else the root."""
 
     tx_packets: int
     tx_bytes: int
@@ -29,6 +30,8 @@ class InterfaceCounters:
     queue_bytes: int
     queue_sent_packets: int
     queue_sent_bytes: int
+    queue_marks: int = 0
+    """Packets marked (ECN) instead of dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +75,22 @@ class Segment(Protocol):
     def read_sysctl(self, node: str, key: str) -> str: ...
 
     def create_veth(
-        self, *, node_a: str, name_a: str, mac_a: str, node_b: str, name_b: str, mac_b: str, mtu: int, alias: str
+        self,
+        *,
+        node_a: str,
+        name_a: str,
+        mac_a: str,
+        node_b: str,
+        name_b: str,
+        mac_b: str,
+        mtu: int,
+        alias: str,
+        offload: bool = False,
     ) -> None:
-        """A veth pair, both ends born in place, one transmit queue, ``gso_max_segs`` 1, alias set, still down."""
+        """A veth pair, both ends born in place, one transmit queue, alias set, still down.
+
+        Unless ``offload`` is asked for, ``gso_max_segs`` is 1: what the socket layer would send as one packet of 64 kB
+        counts as one to loss, reordering and limits."""
 
     def delete_link(self, node: str, name: str) -> None: ...
     def set_link_up(self, node: str, name: str, *, up: bool) -> None: ...
@@ -119,6 +135,13 @@ class Segment(Protocol):
 
     def read_netem(self, node: str, name: str) -> Impairment | None:
         """What the kernel holds (``queue_packets`` is derived from its limit), or None: no netem there."""
+
+    def set_shaper(self, node: str, name: str, shaper: Shaper) -> None:
+        """Create or change in place a rate and its queue discipline as the root of an interface; read back and
+        compared.  What waits is kept unless the kind of the discipline changes, or a limit falls below it."""
+
+    def read_shaper(self, node: str, name: str) -> Shaper | None:
+        """What the kernel holds, or None: no shaper there.  Its units are coarser: CoDel's 5 ms read 4.999."""
 
     def redirect_ingress(self, node: str, name: str, ifb: str) -> None:
         """Create the IFB ``ifb`` (one queue, up) and send all that arrives at ``name`` through it; nothing happens if

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from shadowlab.errors import Fault, InputError
 from shadowlab.lab.scenario import Event, Scenario
 from shadowlab.model.fabric import Fabric, Route
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Network
 from shadowlab.model.units import NS_PER_S, format_duration, format_fraction, format_rate
 from shadowlab.shadow.ops import Op, ScaleDemand, TimedChange
-from shadowlab.shadow.plan import change_impairment, link_state_ops, route_ops
+from shadowlab.shadow.plan import impair_ops, link_state_ops, route_ops
 from shadowlab.topology.routing import shortest_routes
 
 CONVERGENCE_NS = NS_PER_S
@@ -75,7 +76,7 @@ def _resolve(event: Event, state: State, fabric: Fabric, rate_factor: float) -> 
         for direction in link.directions:
             if event.towards in ("", direction.target):
                 worse = degraded(link.impairment(direction), event, rate_factor)
-                ops.append(change_impairment(fabric, network, direction, worse))
+                ops.extend(impair_ops(fabric, network, direction, worse))
                 link = link.with_impairment(direction, worse)
         after = replace(state, since_ns=event.at_ns, network=network.with_links(link))
         return after, [_change(event, tuple(ops), describe_event(event))]
@@ -94,15 +95,20 @@ def _change(event: Event, ops: tuple[Op, ...], words: str) -> TimedChange:
 
 def degraded(now: Impairment, event: Event, rate_factor: float) -> Impairment:
     """The impairment with what the event states put in its place."""
-    return Impairment(
+    worse = replace(
+        now,
         delay_ns=now.delay_ns if event.delay_ns is None else event.delay_ns,
         jitter_ns=now.jitter_ns if event.jitter_ns is None else event.jitter_ns,
-        loss=now.loss if event.loss is None else event.loss,
         rate_bps=now.rate_bps if event.rate_bps is None else scaled(event.rate_bps, rate_factor, least=1),
-        queue_packets=now.queue_packets
-        if event.queue_packets is None
-        else scaled(event.queue_packets, rate_factor, least=2),
     )
+    if event.loss is not None:
+        worse = worse.with_loss(event.loss)
+    if event.queue_packets is not None:
+        worse = worse.with_queue_packets(scaled(event.queue_packets, rate_factor, least=2))
+    try:
+        return worse.check()
+    except ValueError as error:
+        raise InputError(Fault(place=event.place, message=f"{describe_event(event)}: {error}")) from error
 
 
 def scaled(value: int, factor: float, *, least: int) -> int:

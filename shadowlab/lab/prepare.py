@@ -208,11 +208,11 @@ def _reasons(left_out: Mapping[str, int]) -> str:
 
 
 def watched_interfaces(plan: Sequence[Op]) -> tuple[WatchedInterface, ...]:
-    """The device whose queue impairs each direction: the router's own interface, or the IFB at the arrival."""
-    watched = []
+    """The device whose queue impairs each direction: the router's own interface, or the IFB at the arrival.  Of a
+    direction with a queue discipline that is the device with the discipline, never its delay line."""
+    watched: dict[str, WatchedInterface] = {}
     for op in plan:
-        if isinstance(op, ImpairEgress):
-            watched.append(WatchedInterface(node=op.node, interface=op.interface, direction=op.direction))
-        elif isinstance(op, ImpairIngress):
-            watched.append(WatchedInterface(node=op.node, interface=op.device, direction=op.direction))
-    return tuple(watched)
+        if isinstance(op, ImpairEgress | ImpairIngress) and (op.direction not in watched or op.impairment.queue):
+            device = op.device if isinstance(op, ImpairIngress) else op.interface
+            watched[op.direction] = WatchedInterface(node=op.node, interface=device, direction=op.direction)
+    return tuple(watched.values())

@@ -8,7 +8,7 @@ Never: an effect, an order of merit: merit is measured by ``rehearse``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from shadowlab.model.fabric import Fabric, Route
@@ -16,7 +16,7 @@ from shadowlab.model.network import Link, Network
 from shadowlab.model.units import format_rate
 from shadowlab.model.verdict import FaultDomain
 from shadowlab.shadow.ops import Op, RunScript
-from shadowlab.shadow.plan import change_impairment, route_ops
+from shadowlab.shadow.plan import impair_ops, route_ops
 from shadowlab.topology.routing import shortest_routes
 
 CureKind = Literal["nothing", "reroute", "upgrade", "script"]
@@ -100,17 +100,17 @@ def _reroute(
 
 
 def _upgrade(one: Allowed, network: Network, fabric: Fabric, links: Sequence[Link]) -> Candidate:
-    wider, undo, words = [], [], []
+    wider: list[Op] = []
+    undo: list[Op] = []
+    words = []
     for link in links:
         for direction in link.directions:
             now = link.impairment(direction)
             if now.rate_bps is None:
                 continue
-            more = replace(
-                now, rate_bps=round(now.rate_bps * one.factor), queue_packets=round(now.queue_packets * one.factor)
-            )
-            wider.append(change_impairment(fabric, network, direction, more))
-            undo.append(change_impairment(fabric, network, direction, now))
+            more = now.scaled(1 / one.factor)
+            wider.extend(impair_ops(fabric, network, direction, more))
+            undo.extend(impair_ops(fabric, network, direction, now))
             words.append(f"{direction} from {format_rate(now.rate_bps)} to {format_rate(more.rate_bps or 0)}")
     if not wider:
         return Candidate(
@@ -155,7 +155,7 @@ def _script(one: Allowed, network: Network, fabric: Fabric, links: Sequence[Link
                         timeout_ns=one.timeout_ns,
                     )
                 )
-                undo.append(change_impairment(fabric, network, direction, now))
+                undo.extend(impair_ops(fabric, network, direction, now))
     summary = f"run the remediation script {one.name} at both ends of {_names(links)}"
     if not ops:
         return Candidate(

@@ -63,12 +63,21 @@ class Link:
     forward: Impairment = Impairment()
     backward: Impairment = Impairment()
     metric: int = 1
+    offload: bool = False
+    """Whether packets of up to 64 kB may cross it as one, as network cards let them: faster, and coarser."""
 
     def __post_init__(self) -> None:
         if self.a == self.b:
             raise ValueError(f"link {self.id} leads from {self.a} to itself")
+        if self.forward.mtu != self.backward.mtu:
+            raise ValueError(f"link {self.id}: its MTU is {self.forward.mtu} one way and {self.backward.mtu} the other")
         if self.metric < 1:
             raise ValueError(f"link {self.id}: metric must be at least 1, got {self.metric}")
+
+    @property
+    def mtu(self) -> int:
+        """The largest packet it carries, in bytes."""
+        return self.forward.mtu
 
     @property
     def directions(self) -> tuple[Direction, Direction]:

@@ -92,11 +92,7 @@ def scale_network(network: Network, factor: float) -> Network:
 
 
 def _scale(one: Impairment, factor: float) -> Impairment:
-    if one.rate_bps is None:
-        return one
-    return replace(
-        one, rate_bps=max(1, round(one.rate_bps / factor)), queue_packets=max(2, round(one.queue_packets / factor))
-    )
+    return one.scaled(factor)
 
 
 def scale_flows(flows: Sequence[FlowSpec], factor: float) -> tuple[FlowSpec, ...]:

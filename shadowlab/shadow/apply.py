@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from shadowlab.errors import ShadowFailedError
 from shadowlab.kernel.ports import ScriptOutcome, Segment
+from shadowlab.model.impairment import Impairment
 from shadowlab.shadow.ops import (
     CreateLink,
     CreateNode,
@@ -85,10 +86,10 @@ def _execute(op: Op, segment: Segment, on_script: OnScript, on_demand: OnDemand)
         case CreateLink():
             _create_link(op, segment)
         case ImpairEgress():
-            segment.set_netem(op.node, op.interface, op.impairment)
+            _impair(segment, op.node, op.interface, op.impairment)
         case ImpairIngress():
             segment.redirect_ingress(op.node, op.interface, op.device)
-            segment.set_netem(op.node, op.device, op.impairment)
+            _impair(segment, op.node, op.device, op.impairment)
         case SetRoute():
             segment.replace_route(op.node, op.destination, op.prefix, op.via, op.interface)
         case SetLinkState():
@@ -107,6 +108,13 @@ def _execute(op: Op, segment: Segment, on_script: OnScript, on_demand: OnDemand)
     return Applied(op=op)
 
 
+def _impair(segment: Segment, node: str, device: str, impairment: Impairment) -> None:
+    if impairment.queue is not None:
+        segment.set_shaper(node, device, impairment.shaper())
+    else:
+        segment.set_netem(node, device, impairment)
+
+
 def _create_link(op: CreateLink, segment: Segment) -> None:
     segment.create_veth(
         node_a=op.node_a,
@@ -117,6 +125,7 @@ def _create_link(op: CreateLink, segment: Segment) -> None:
         mac_b=op.mac_b,
         mtu=op.mtu,
         alias=op.link,
+        offload=op.offload,
     )
     segment.add_address(op.node_a, op.name_a, op.address_a, op.prefix)
     segment.add_address(op.node_b, op.name_b, op.address_b, op.prefix)

@@ -20,6 +20,12 @@ def ingress_device(interface: str) -> str:
     return name if len(name.encode()) <= _LONGEST_NAME else f"i.{interface[:4]}.{zlib.crc32(interface.encode()):08x}"
 
 
+def _impair_words(impairment: Impairment, direction: str, place: str) -> str:
+    if impairment.queue is not None:
+        return f"shape {direction} at {place}: {impairment.shaper().describe()}"
+    return f"impair {direction} at {place}: {impairment.describe()}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class CreateNode:
     """A namespace for a node; forwarding on for routers.  ``address`` is its own, a /32 on the loopback."""
@@ -47,17 +53,22 @@ class CreateLink:
     mac_b: str
     prefix: int
     mtu: int
+    offload: bool = False
 
     def describe(self) -> str:
         return (
             f"link {self.link}: veth {self.node_a}/{self.name_a} {self.address_a} = "
             f"{self.node_b}/{self.name_b} {self.address_b}, MTU {self.mtu}"
+            f"{', segmentation offload: packets of up to 64 kB count as one' if self.offload else ''}"
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImpairEgress:
-    """netem where the direction leaves a router.  The whole wanted state is sent, zeros included, and read back."""
+    """netem where the direction leaves a router.  The whole wanted state is sent, zeros included, and read back.
+
+    With a queue discipline in ``impairment`` it is a shaper instead, and another operation makes the delay line.
+    """
 
     node: str
     interface: str
@@ -65,7 +76,7 @@ class ImpairEgress:
     impairment: Impairment
 
     def describe(self) -> str:
-        return f"impair {self.direction} at {self.node}/{self.interface} (egress): {self.impairment.describe()}"
+        return _impair_words(self.impairment, self.direction, f"{self.node}/{self.interface} (egress)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +98,7 @@ class ImpairIngress:
         return ingress_device(self.interface)
 
     def describe(self) -> str:
-        return f"impair {self.direction} at {self.node}/{self.interface} (arrival): {self.impairment.describe()}"
+        return _impair_words(self.impairment, self.direction, f"{self.node}/{self.interface} (arrival)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,27 @@ Never: an effect; never a decision about addresses or routes, which ``topology``
 Where a direction is impaired: at its router's egress; but if it leaves an instance, where it *arrives*, through an IFB.
 netem on the originating host's own interface would take the packet from its socket, which defeats TCP small queues,
 and would report an overflow to TCP as a local refusal instead of losing a packet.
+
+A direction with a queue discipline has two devices (``Impairment.split``), one netem or one shaper on each: several
+netems in one tree are refused by recent kernels when one of them duplicates.  The shaper stands where a plain netem
+would, so the backlog is where the bottleneck is and is watched there.  The delay line stands at the other end:
+
+- The direction leaves a router: on the arrival's IFB, *behind* the shaper.  It keeps the rate, and nothing waits in it;
+  but the credit that any shaper holds lets a packet through at once that on a wire would take its time.  So departures
+  are those of a wire to the nanosecond.
+- The direction leaves an instance: on the instance's own interface, *before* the shaper, without a rate.  The two
+  reasons against it do not hold for a delay line: a veth takes the packet from its socket at once in any case, a buffer
+  that never binds never overflows, and netem's losses are not told to the sender.  Here a packet that finds the link
+  idle arrives by its own length on the wire too early.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from shadowlab.model.fabric import Fabric, Interface, Route
-from shadowlab.model.impairment import Impairment
+from shadowlab.model.impairment import DEFAULT_MTU, Impairment
 from shadowlab.model.network import Direction, Link, Network
 from shadowlab.shadow.ops import (
     CreateLink,
@@ -26,12 +39,10 @@ from shadowlab.shadow.ops import (
     ingress_device,
 )
 
-__all__ = ["build_plan", "change_impairment", "ingress_device", "link_state_ops", "route_ops"]
-
-DEFAULT_MTU = 1500
+__all__ = ["build_plan", "impair_ops", "ingress_device", "link_state_ops", "route_ops"]
 
 
-def build_plan(network: Network, fabric: Fabric, routes: Sequence[Route], *, mtu: int = DEFAULT_MTU) -> tuple[Op, ...]:
+def build_plan(network: Network, fabric: Fabric, routes: Sequence[Route]) -> tuple[Op, ...]:
     """Everything from nothing: nodes, links, impairments, then links up, then routes.
 
     Impairments come before a link goes up: attaching a queueing discipline to a running interface costs half as much
@@ -39,29 +50,46 @@ def build_plan(network: Network, fabric: Fabric, routes: Sequence[Route], *, mtu
     """
     return (
         *(_create_node(network, fabric, node.id) for node in network.nodes),
-        *(_create_link(fabric, link, mtu) for link in network.links),
+        *(_create_link(fabric, link) for link in network.links),
         *(
-            change_impairment(fabric, network, direction, network.impairment(direction))
+            op
             for direction in network.directions
             if _leaves_router(network, direction) or _impairs(network.impairment(direction))
+            for op in impair_ops(fabric, network, direction, network.impairment(direction))
         ),
         *(op for link in network.links for op in link_state_ops(fabric, link, up=True)),
         *map(_set_route, routes),
     )
 
 
-def change_impairment(
+def impair_ops(
     fabric: Fabric, network: Network, direction: Direction, impairment: Impairment
-) -> ImpairEgress | ImpairIngress:
-    """Give ``direction`` this impairment, where it is to be placed.  Raises KeyError for one that is not in the map."""
-    interface = fabric.by_direction[direction]
-    if _leaves_router(network, direction):
-        return ImpairEgress(
-            node=interface.node, interface=interface.name, direction=str(direction), impairment=impairment
-        )
-    return ImpairIngress(
-        node=interface.peer, interface=interface.peer_name, direction=str(direction), impairment=impairment
-    )
+) -> tuple[ImpairEgress | ImpairIngress, ...]:
+    """Give ``direction`` this impairment, where it is to be placed; ``network`` says what it has now.
+
+    Raises KeyError for a direction that is not in the map, ValueError for an impairment that contradicts itself."""
+    impairment.check()
+    from_router = _leaves_router(network, direction)
+    queue, line = _at_source, _at_arrival
+    if not from_router:
+        queue, line = line, queue
+    if impairment.split:
+        delay_line = impairment.delay_line(serialise=from_router)
+        return line(fabric, direction, delay_line), queue(fabric, direction, impairment.queue_part())
+    plain = queue(fabric, direction, impairment)
+    if network.impairment(direction).split:  # its delay line is to do nothing more
+        return plain, line(fabric, direction, Impairment())
+    return (plain,)
+
+
+def _at_source(fabric: Fabric, direction: Direction, impairment: Impairment) -> ImpairEgress | ImpairIngress:
+    one = fabric.by_direction[direction]
+    return ImpairEgress(node=one.node, interface=one.name, direction=str(direction), impairment=impairment)
+
+
+def _at_arrival(fabric: Fabric, direction: Direction, impairment: Impairment) -> ImpairEgress | ImpairIngress:
+    one = fabric.by_direction[direction]
+    return ImpairIngress(node=one.peer, interface=one.peer_name, direction=str(direction), impairment=impairment)
 
 
 def link_state_ops(fabric: Fabric, link: Link, *, up: bool, routes: Sequence[Route] = ()) -> tuple[Op, ...]:
@@ -89,7 +117,7 @@ def _create_node(network: Network, fabric: Fabric, node: str) -> CreateNode:
     return CreateNode(node=node, address=fabric.node_address[node], forwards=network.nodes_by_id[node].kind == "router")
 
 
-def _create_link(fabric: Fabric, link: Link, mtu: int) -> CreateLink:
+def _create_link(fabric: Fabric, link: Link) -> CreateLink:
     a: Interface
     b: Interface
     a, b = (fabric.by_direction[direction] for direction in link.directions)
@@ -104,7 +132,8 @@ def _create_link(fabric: Fabric, link: Link, mtu: int) -> CreateLink:
         address_b=b.address,
         mac_b=b.mac,
         prefix=a.prefix,
-        mtu=mtu,
+        mtu=link.mtu,
+        offload=link.offload,
     )
 
 
@@ -124,4 +153,4 @@ def _leaves_router(network: Network, direction: Direction) -> bool:
 
 def _impairs(impairment: Impairment) -> bool:
     """Whether it does anything.  A buffer alone does not: without a rate nothing ever waits in it."""
-    return bool(impairment.delay_ns or impairment.jitter_ns or impairment.loss or impairment.rate_bps is not None)
+    return replace(impairment, queue_packets=1, mtu=DEFAULT_MTU) != Impairment(queue_packets=1)

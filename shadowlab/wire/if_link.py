@@ -37,6 +37,8 @@ IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_IFALIAS
 IFLA_STATS64, IFLA_NET_NS_FD, IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES, IFLA_GSO_MAX_SEGS = 23, 28, 31, 32, 40
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFLA_STATS_LINK_64 = 1
+GSO_MOST_SEGMENTS = 65_535
+"""The kernel's default: super-packets as large as they come."""
 
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, change
 _STATS = struct.Struct("=BxxxII")  # if_stats_msg: family, index, filter mask
@@ -95,7 +97,7 @@ def pack_interface_name(name: str) -> bytes:
     return pack_text(IFLA_IFNAME, name)
 
 
-def _end(end: VethEnd, mtu: int, alias: str) -> bytes:
+def _end(end: VethEnd, mtu: int, alias: str, segments: int) -> bytes:
     # One transmit queue: by default a veth has one per CPU, which costs time and memory and serves nothing here.
     # gso_max_segs 1: with segmentation offload a 64 kB super-packet is one packet to netem's loss and limit.
     return b"".join(
@@ -106,21 +108,22 @@ def _end(end: VethEnd, mtu: int, alias: str) -> bytes:
             pack_u32(IFLA_MTU, mtu),
             pack_u32(IFLA_NUM_TX_QUEUES, 1),
             pack_u32(IFLA_NUM_RX_QUEUES, 1),
-            pack_u32(IFLA_GSO_MAX_SEGS, 1),
+            pack_u32(IFLA_GSO_MAX_SEGS, segments),
             pack_u32(IFLA_NET_NS_FD, end.namespace_fd),
             pack_text(IFLA_IFALIAS, alias),
         )
     )
 
 
-def new_veth(a: VethEnd, b: VethEnd, mtu: int, alias: str) -> Request:
+def new_veth(a: VethEnd, b: VethEnd, mtu: int, alias: str, *, offload: bool = False) -> Request:
     """A veth pair with both ends born in their final namespaces, down.
 
     Moving an end afterwards would cost an unregistration and RCU grace periods.
     """
-    peer = pack_attribute(VETH_INFO_PEER, _end(b, mtu, alias))
+    segments = GSO_MOST_SEGMENTS if offload else 1
+    peer = pack_attribute(VETH_INFO_PEER, _end(b, mtu, alias, segments))
     info = pack_nested(IFLA_LINKINFO, pack_text(IFLA_INFO_KIND, "veth"), pack_nested(IFLA_INFO_DATA, peer))
-    return Request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, _end(a, mtu, alias) + info)
+    return Request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, _end(a, mtu, alias, segments) + info)
 
 
 def new_ifb(name: str, index: int, alias: str) -> Request:

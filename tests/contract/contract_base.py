@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 
 from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel.ports import Segment
-from shadowlab.model.impairment import Impairment
+from shadowlab.model.impairment import Framing, Impairment, Slot
+from shadowlab.model.jitter import JitterShape
+from shadowlab.model.loss import Chance, Reorder
 
 Check = Callable[[Segment], None]
 CHECKS: list[Check] = []
@@ -19,6 +22,33 @@ LINUX_CHECKS: list[Check] = []
 
 MAC_A, MAC_B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 FULL = Impairment(delay_ns=20_000_123, jitter_ns=1_000_001, loss=0.25, rate_bps=10_000_000, queue_packets=37)
+EVERYTHING = Impairment(
+    delay_ns=20_000_123,
+    jitter_ns=1_000_001,
+    loss=0.25,
+    rate_bps=10_000_000,
+    queue_packets=37,
+    jitter_shape=JitterShape(distribution="normal", correlation=0.5),
+    loss_correlation=0.125,
+    duplicate=Chance(share=0.01, correlation=0.25),
+    corrupt=Chance(share=0.02, correlation=0.75),
+    reorder=Reorder(share=0.03, correlation=0.5, gap=5),
+    framing=Framing(packet_bytes=-10, cell_bytes=48, cell_overhead_bytes=5),
+    slot=Slot(least_ns=1_000_000, most_ns=2_000_000, packets=10, bytes=10_000),
+    ecn=True,
+    seed=42,
+)
+
+
+def assert_near(held: object, wanted: object, where: str = "it") -> None:
+    """Equal, but for fractions, which the kernel holds in 32 bits."""
+    if isinstance(held, float) and isinstance(wanted, float):
+        assert abs(held - wanted) < 1e-9, f"{where} is {held}, not {wanted}"
+    elif is_dataclass(held) and type(held) is type(wanted):
+        for one in fields(held):
+            assert_near(getattr(held, one.name), getattr(wanted, one.name), one.name)
+    else:
+        assert held == wanted, f"{where} is {held}, not {wanted}"
 
 
 def both(check: Check) -> Check:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contract_base import FULL, MAC_A, MAC_B, both, make_pair, refused
+from contract_base import EVERYTHING, FULL, MAC_A, MAC_B, assert_near, both, make_pair, refused
 
 from shadowlab.kernel.ports import Segment
 from shadowlab.model.impairment import Impairment
+from shadowlab.model.jitter import JitterShape, standard_table
+from shadowlab.model.loss import FourState, GilbertElliott
 
 
 @both
@@ -68,11 +70,84 @@ def what_netem_cannot_hold_is_refused_and_nothing_changes(segment: Segment) -> N
         (Impairment(loss=1e-12), "loss"),
         (Impairment(rate_bps=1), "rate"),
         (Impairment(jitter_ns=3_000_000_000, delay_ns=3_000_000_000), "jitter"),
+        (Impairment(jitter_ns=2_000_000, delay_ns=1_000_000), "before it was sent"),
     ):
         with refused("a/ab", word, "EINVAL"):
             segment.set_netem("a", "ab", impossible)
 
     assert segment.read_netem("a", "ab") == before
+
+
+@both
+def everything_netem_can_do_is_read_back(segment: Segment) -> None:
+    make_pair(segment)
+
+    segment.set_netem("a", "ab", EVERYTHING)
+
+    held = segment.read_netem("a", "ab")
+    assert held is not None
+    assert_near(held, EVERYTHING)
+
+
+@both
+def zero_means_zero_after_everything(segment: Segment) -> None:
+    make_pair(segment)
+    segment.set_netem("a", "ab", EVERYTHING)
+
+    segment.set_netem("a", "ab", Impairment())
+
+    assert segment.read_netem("a", "ab") == Impairment()
+
+
+@both
+def loss_models_replace_each_other(segment: Segment) -> None:
+    make_pair(segment)
+    for model in (
+        GilbertElliott(p=0.01, r=0.25, bad=0.75, good=0.001),
+        FourState(p13=0.1, p31=0.5, p32=0.25, p23=0.75, p14=0.01),
+        None,
+    ):
+        segment.set_netem("a", "ab", Impairment(loss_model=model))
+
+        held = segment.read_netem("a", "ab")
+        assert held is not None
+        assert_near(held, Impairment(loss_model=model))
+
+
+@both
+def distributions_of_jitter_replace_each_other(segment: Segment) -> None:
+    make_pair(segment)
+    empirical = standard_table([1.0, 2.0, 4.0, 9.0])
+    for shape in (
+        JitterShape(distribution="normal"),
+        JitterShape(distribution="pareto", reordering=True),
+        JitterShape(distribution="empirical", table=empirical.entries, stretch=empirical.stretch),
+        None,
+    ):
+        wanted = Impairment(delay_ns=50_000_000, jitter_ns=1_000_000, jitter_shape=shape)
+        segment.set_netem("a", "ab", wanted)
+
+        assert segment.read_netem("a", "ab") == wanted
+
+
+@both
+def the_extremes_are_held_or_refused(segment: Segment) -> None:
+    make_pair(segment)
+    for extreme in (
+        Impairment(delay_ns=1),
+        Impairment(delay_ns=3_600_000_000_000),
+        Impairment(rate_bps=8),
+        Impairment(rate_bps=400_000_000_000, delay_ns=1_000_000),
+    ):
+        segment.set_netem("a", "ab", extreme)
+
+        assert segment.read_netem("a", "ab") == extreme
+    for impossible, word in (
+        (Impairment(rate_bps=1), "8 bit/s"),
+        (Impairment(rate_bps=400_000_000_000, delay_ns=3_600_000_000_000), "limit"),
+    ):
+        with refused("a/ab", word, "EINVAL"):
+            segment.set_netem("a", "ab", impossible)
 
 
 @both

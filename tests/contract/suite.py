@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 
+import contract_behaviour
 import contract_links
 import contract_netem
 import contract_packets
+import contract_queue_behaviour
 import contract_routes
 import contract_scripts
+import contract_shapers
 from contract_base import CHECKS, LINUX_CHECKS
 
 __all__ = ["CHECKS", "LINUX_CHECKS", "RESULTS_FILE", "run"]
 
 RESULTS_FILE = "contract.json"
-PARTS = (contract_links, contract_routes, contract_netem, contract_packets, contract_scripts)
+PARTS = (
+    contract_links,
+    contract_routes,
+    contract_netem,
+    contract_shapers,
+    contract_packets,
+    contract_behaviour,
+    contract_queue_behaviour,
+    contract_scripts,
+)
 
 
 def run(job_path: str, folder: str) -> int:

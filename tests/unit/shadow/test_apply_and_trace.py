@@ -14,7 +14,7 @@ from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction
 from shadowlab.shadow.apply import apply
 from shadowlab.shadow.ops import RunScript, ScaleDemand, SetRoute
-from shadowlab.shadow.plan import build_plan, change_impairment, ingress_device, link_state_ops, route_ops
+from shadowlab.shadow.plan import build_plan, impair_ops, ingress_device, link_state_ops, route_ops
 from shadowlab.shadow.trace import Trace, TraceFault, trace
 from shadowlab.topology.routing import path_directions
 
@@ -113,7 +113,7 @@ def test_an_impairment_can_come_where_there_was_none(segment: FakeSegment) -> No
     direction = Direction(link="h2-r2", source="h2", target="r2")
     wanted = Impairment(delay_ns=7_000_000)
 
-    apply([change_impairment(FABRIC, NETWORK, direction, wanted)] * 2, segment)
+    apply(impair_ops(FABRIC, NETWORK, direction, wanted) * 2, segment)
 
     assert segment.read_netem("r2", ingress_device(interface("h2-r2", "r2", "h2"))) == wanted
 

@@ -22,7 +22,7 @@ from shadowlab.shadow.ops import (
     SetRoute,
     ingress_device,
 )
-from shadowlab.shadow.plan import build_plan, change_impairment, link_state_ops, route_ops
+from shadowlab.shadow.plan import build_plan, impair_ops, link_state_ops, route_ops
 
 PLAN = build_plan(NETWORK, FABRIC, ROUTES)
 
@@ -66,19 +66,16 @@ def test_what_leaves_an_instance_is_impaired_where_it_arrives_if_at_all() -> Non
 
 
 def test_an_impairment_that_comes_later_is_placed_alike() -> None:
-    later = change_impairment(
-        FABRIC, NETWORK, Direction(link="h2-r2", source="h2", target="r2"), Impairment(delay_ns=1)
-    )
+    later = impair_ops(FABRIC, NETWORK, Direction(link="h2-r2", source="h2", target="r2"), Impairment(delay_ns=1))
 
     arrival = FABRIC.by_direction[Direction(link="h2-r2", source="r2", target="h2")]
-    assert later == ImpairIngress(
-        node="r2", interface=arrival.name, direction="h2>r2", impairment=Impairment(delay_ns=1)
-    )
+    placed = ImpairIngress(node="r2", interface=arrival.name, direction="h2>r2", impairment=Impairment(delay_ns=1))
+    assert later == (placed,)
 
 
 def test_a_direction_that_is_not_in_the_map_is_refused() -> None:
     with pytest.raises(KeyError):
-        change_impairment(FABRIC, NETWORK, Direction(link="none", source="h2", target="r2"), CORE)
+        impair_ops(FABRIC, NETWORK, Direction(link="none", source="h2", target="r2"), CORE)
 
 
 def test_a_link_goes_down_as_one() -> None:
