@@ -176,6 +176,8 @@ class _Pool:
                 raise CannotRunError(f"{work.name}: {message}") from error
             if isinstance(error, OSError):
                 raise translated(error, f"execute {work.name!r}", work.folder) from error
+            if isinstance(error, ShadowFailedError):
+                raise ShadowFailedError(f"{work.name}: {error}") from error
             raise
         self._on_progress(work.name, 1.0)
         return Done(report=report, wall_s=time.monotonic() - started)
@@ -227,7 +229,7 @@ def read_report(work: Work) -> Mapping[str, object]:
     try:
         report: dict[str, object] = json.loads((work.folder / inside.REPORT_FILE).read_text())
     except (OSError, ValueError) as error:
-        raise ShadowFailedError(f"{work.name}: the segment ended without a report") from error
+        raise ShadowFailedError("the segment ended without a report") from error
     if report.get("error"):
-        raise ShadowFailedError(f"{work.name}: {report['error']}".replace(JOB_FOLDER, str(work.folder)))
+        raise ShadowFailedError(str(report["error"]).replace(JOB_FOLDER, str(work.folder)))
     return report

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,11 +121,10 @@ def shared_memory() -> list[str]:
     return sorted(os.listdir("/dev/shm"))
 
 
-def until(true_of: object, process: subprocess.Popen[str]) -> None:
-    """Wait until ``true_of()`` holds; fail if the process ends before, or takes too long."""
-    assert callable(true_of)
+def until(so: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until ``so()`` holds; fail if the process ends before, or takes too long."""
     give_up = time.monotonic() + PATIENCE_S
-    while not true_of():
+    while not so():
         assert process.poll() is None, ended(process)
         assert time.monotonic() < give_up
         time.sleep(0.005)
