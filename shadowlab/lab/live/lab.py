@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from shadowlab.errors import CannotRunError, InputError, ShadowFailedError, ShadowLabError
@@ -77,9 +77,8 @@ class LiveLab:
             )
         return found
 
-    def ground(self, known: Account) -> Ground:
-        """The kernel it stands on."""
-        nodes = max(len(known.nodes), len(known.network.nodes) if known.network else 0)
+    def ground(self, known: Account, *, nodes: int = 0) -> Ground:
+        """The kernel it stands on; ``nodes`` are how many it is to hold, for one that is not open yet."""
         return HostGround(self.folder) if known.begun.kernel == "host" else EmbeddedGround(self.folder, nodes=nodes)
 
     # --- birth -------------------------------------------------------------------------------------------------
@@ -89,20 +88,15 @@ class LiveLab:
     ) -> tuple[Change, ...]:
         """Build it.  Whatever goes wrong on the way, nothing of it stays."""
         changes = diff(EMPTY, wanted_shape(network, EMPTY))
-        with all_labs_lock():
-            self.folder.make()
-            lock = self.folder.lock()
-            lock.__enter__()
-        try:
+        with ExitStack() as held:
+            with all_labs_lock():
+                self.folder.make()
+                held.enter_context(self.folder.lock())
             try:
                 self._build(network, changes, kernel, map_path, on_op)
-            except BaseException as error:
+            except BaseException:
                 self._clear_away(None)
-                if isinstance(error, KeyboardInterrupt):
-                    error.add_note("the lab was taken down again")
                 raise
-        finally:
-            lock.__exit__(None, None, None)
         return changes
 
     def _build(
@@ -126,9 +120,8 @@ class LiveLab:
         )
         intent = Intent(ops=tuple(change.op for change in changes), network=network, reason="built from the map")
         self._write_hosts(shape_of(intent.ops))
-        ground = EmbeddedGround(self.folder, nodes=len(network.nodes)) if kernel == "embedded" else None
         begun = self.account()
-        (ground or self.ground(begun)).open(begun)
+        self.ground(begun, nodes=len(network.nodes)).open(begun)
         self._carry_out(intent, on_op)
 
     def _carry_out(self, intent: Intent, on_op: OnStep | None) -> None:
