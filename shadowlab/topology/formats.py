@@ -40,7 +40,7 @@ FORMATS = (
         name="ShadowLab map (YAML with `shadowlab: map/1`)",
         recognises=lambda text: _NATIVE_KEY.search(text) is not None,
         # A map of our own states its instances, its scale and its links: there is nothing to choose.
-        read=lambda text, name, options: read_native(text, name=name),
+        read=lambda text, name, options: read_native(text, name=name, folder=Path(name).parent),
     ),
 )
 

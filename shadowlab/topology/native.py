@@ -29,67 +29,31 @@ line.  Never: a value guessed in silence: what the map leaves open is listed in 
       midwest: [chi, ind, chi-ind]    # nodes and links
 
 A link has ``delay``, ``jitter``, ``loss``, ``rate`` (left out or ``unlimited``: as fast as the kernel is), ``queue``
-(packets).  What a direction does not state it takes from the link, what the link does not state from ``defaults``:
-``access_link`` where one end is a host, ``router_link`` otherwise.
+(packets, or a discipline), and the rest of :mod:`shadowlab.topology.link_keys.sections`.  What a direction does not
+state it takes from the link, what the link does not state from ``defaults``: ``access_link`` where one end is a host,
+``router_link`` otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from shadowlab.errors import InputError
-from shadowlab.model.impairment import DEFAULT_QUEUE_PACKETS, Impairment
+from shadowlab.model.impairment import DEFAULT_QUEUE_PACKETS
 from shadowlab.model.network import Derived, Link, Network, Node, NodeKind
 from shadowlab.model.units import format_duration
 from shadowlab.topology.geography import fibre_delay_ns, great_circle_km
+from shadowlab.topology.link_keys.build import impairment, with_measured_delay
+from shadowlab.topology.link_keys.sections import DEFAULT_METRIC, CommonSection, ImpairmentSection, section
 from shadowlab.topology.native_rules import checked_address, cross_faults
 from shadowlab.topology.positioned import examine, in_file_order, load_positioned
-from shadowlab.topology.quantities import Duration, Fraction, Id, Rate
+from shadowlab.topology.quantities import Id
 
-DEFAULT_METRIC = 1
-
-
-def _within(field: str) -> AfterValidator:
-    """The limits of a quantity are those of the model."""
-
-    def check(value: Any) -> Any:
-        Impairment(**{field: value})
-        return value
-
-    return AfterValidator(check)
-
-
-def _section() -> ConfigDict:
-    return ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ImpairmentSection(BaseModel):
-    """What packets suffer."""
-
-    model_config = _section()
-    delay: Annotated[Duration, _within("delay_ns")] = Field(default=0, description="one-way delay")
-    jitter: Annotated[Duration, _within("jitter_ns")] = Field(default=0, description="its random part")
-    loss: Annotated[Fraction, _within("loss")] = Field(default=0.0, description="share of packets lost")
-    rate: Annotated[Rate, _within("rate_bps")] = Field(default=None, description="capacity; left out: unlimited")
-    queue: Annotated[int, _within("queue_packets")] = Field(
-        default=DEFAULT_QUEUE_PACKETS, strict=True, description="packets that may wait"
-    )
-
-    def stated(self) -> dict[str, Any]:
-        """The quantities this section states, and only these."""
-        return {name: getattr(self, name) for name in ImpairmentSection.model_fields if name in self.model_fields_set}
-
-
-class CommonSection(ImpairmentSection):
-    """What both directions of a link share."""
-
-    metric: int = Field(default=DEFAULT_METRIC, ge=1, strict=True, description="its length to shortest-path routing")
-
-    def stated(self) -> dict[str, Any]:
-        return super().stated() | ({"metric": self.metric} if "metric" in self.model_fields_set else {})
+__all__ = ["CommonSection", "ImpairmentSection", "MapFile", "json_schema", "read_native"]
 
 
 class LinkSection(CommonSection):
@@ -103,7 +67,7 @@ class LinkSection(CommonSection):
 class DefaultsSection(BaseModel):
     """What links suffer that state nothing else."""
 
-    model_config = _section()
+    model_config = section()
     router_link: CommonSection = CommonSection()
     access_link: CommonSection = CommonSection()
 
@@ -111,7 +75,7 @@ class DefaultsSection(BaseModel):
 class NodeSection(BaseModel):
     """A router or a host."""
 
-    model_config = _section()
+    model_config = section()
     kind: NodeKind
     label: str = ""
     at: tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=180)]] | None = Field(
@@ -124,7 +88,7 @@ class NodeSection(BaseModel):
 class MapFile(BaseModel):
     """A map as it is written."""
 
-    model_config = _section()
+    model_config = section()
     shadowlab: Literal["map/1"]
     name: Id
     description: str = ""
@@ -140,19 +104,27 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | MapFile.model_json_schema()
 
 
-def read_native(text: bytes, *, name: str) -> Network:
-    """The network a map describes.  Raises InputError with all faults; ``name`` is what they call the file."""
+def read_native(text: bytes, *, name: str, folder: Path | None = None) -> Network:
+    """The network a map describes.  Raises InputError with all faults; ``name`` is what they call the file, ``folder``
+    where files of samples lie that it names."""
     positioned = load_positioned(text, name=name)
     raw, faults = examine(MapFile, positioned)
     faults = in_file_order([*faults, *cross_faults(positioned)])
     if raw is None or faults:
         raise InputError(*faults)
-    return resolve(raw)
-
-
-def resolve(raw: MapFile) -> Network:
-    """The network of a map without faults."""
     derived: list[Derived] = []
+    links, wrong = [], []
+    for link in raw.links:
+        try:
+            links.append(_link(link, raw, folder or Path(), derived.append))
+        except ValueError as error:
+            wrong.append(positioned.fault(("links", link), f"link `{link}`: {error}", of_key=True))
+    if wrong:
+        raise InputError(*in_file_order(wrong))
+    return _network(raw, links, derived)
+
+
+def _network(raw: MapFile, links: Sequence[Link], derived: Sequence[Derived]) -> Network:
     nodes = tuple(
         Node(
             id=name,
@@ -164,43 +136,49 @@ def resolve(raw: MapFile) -> Network:
         )
         for name, node in raw.nodes.items()
     )
-    links = tuple(_link(name, link, raw, derived.append) for name, link in raw.links.items())
     return Network(
         name=raw.name,
         nodes=nodes,
-        links=links,
+        links=tuple(links),
         groups=dict(raw.groups),
         rate_scale=raw.rate_scale,
         derived=tuple(derived),
     )
 
 
-def _link(name: str, link: LinkSection, raw: MapFile, derive: Callable[[Derived], None]) -> Link:
+def _link(name: str, raw: MapFile, folder: Path, derive: Callable[[Derived], None]) -> Link:
+    """Raises ValueError for keys that contradict each other, or that no kernel could hold."""
+    link = raw.links[name]
     a, b = (raw.nodes[end] for end in link.ends)
     default = raw.defaults.access_link if "host" in (a.kind, b.kind) else raw.defaults.router_link
     common = default.stated() | link.stated()
     subject = f"link {name}"
-    ways = [common | way.stated() for way in (link.forward, link.backward)]
+
+    def tell(value: str, origin: str) -> None:
+        derive(Derived(subject=subject, value=value, origin=origin))
+
+    ways = [with_measured_delay(common | way.stated(), folder, tell) for way in (link.forward, link.backward)]
     if any("delay" not in way for way in ways) and a.at and b.at:
         kilometres = great_circle_km(a.at, b.at)
         delay = fibre_delay_ns(kilometres)
-        ways = [{"delay": delay} | way for way in ways]
-        origin = f"{kilometres:.0f} km along the great circle at 5 µs/km"
-        derive(Derived(subject=subject, value=f"delay {format_duration(delay)}", origin=origin))
+        ways = [{"delay": delay, **way} for way in ways]
+        tell(f"delay {format_duration(delay)}", f"{kilometres:.0f} km along the great circle at 5 µs/km")
+    if any("delay" not in way for way in ways):
+        raise ValueError("it has no delay one way")
     if any("queue" not in way for way in ways):
-        derive(Derived(subject=subject, value=f"queue {DEFAULT_QUEUE_PACKETS} packets", origin="default"))
+        tell(f"queue {DEFAULT_QUEUE_PACKETS} packets", "default")
     if "metric" not in common:
-        derive(Derived(subject=subject, value=f"metric {DEFAULT_METRIC}", origin="default"))
-    forward, backward = (_impairment(way) for way in ways)
-    metric = common.get("metric", DEFAULT_METRIC)
-    return Link(id=name, a=link.ends[0], b=link.ends[1], forward=forward, backward=backward, metric=metric)
-
-
-def _impairment(way: dict[str, Any]) -> Impairment:
-    return Impairment(
-        delay_ns=way["delay"],
-        jitter_ns=way.get("jitter", 0),
-        loss=way.get("loss", 0.0),
-        rate_bps=way.get("rate"),
-        queue_packets=way.get("queue", DEFAULT_QUEUE_PACKETS),
+        tell(f"metric {DEFAULT_METRIC}", "default")
+    if common.get("offload"):
+        tell("segmentation offload", "asked for: packets of up to 64 kB count as one to its losses and limits")
+    rtt_ns = sum(way["delay"] for way in ways)
+    forward, backward = (impairment(way, rtt_ns=rtt_ns, tell=tell) for way in ways)
+    return Link(
+        id=name,
+        a=link.ends[0],
+        b=link.ends[1],
+        forward=forward,
+        backward=backward,
+        metric=common.get("metric", DEFAULT_METRIC),
+        offload=common.get("offload", False),
     )

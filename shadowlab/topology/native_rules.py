@@ -88,10 +88,15 @@ def _delay_faults(positioned: Positioned, nodes: Mapping[str, Any], links: Mappi
         access = any(end.get("kind") == "host" for end in ends if end)
         default = _mapping(defaults, "access_link" if access else "router_link")
         ways = (_mapping(link, "forward"), _mapping(link, "backward"))
-        stated = "delay" in link or "delay" in default or all("delay" in way for way in ways)
+        stated = any(_states_delay(one) for one in (link, default)) or all(map(_states_delay, ways))
         if not stated and not all(end.get("at") for end in ends if end):
             message = f"link `{name}` has no delay: write one like `delay: 3 ms`, or give both ends their coordinates"
             yield positioned.fault(("links", name), message, of_key=True)
+
+
+def _states_delay(section: Mapping[str, Any]) -> bool:
+    """By itself, or by samples of it."""
+    return "delay" in section or any(key in _mapping(section, "jitter") for key in ("samples", "file"))
 
 
 def _address_faults(positioned: Positioned, nodes: Mapping[str, Any]) -> Iterator[Fault]:

@@ -6,13 +6,14 @@ Never: a key passed over, a value clipped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pydantic
 
 from shadowlab.errors import InputError
+from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Link, Network
 from shadowlab.topology.native import CommonSection
 from shadowlab.topology.wording import did_you_mean, plain_faults
@@ -40,9 +41,21 @@ def changed_link(network: Network, name: str, words: Sequence[str], *, towards: 
         raise InputError("a metric is of the whole link: leave out --towards")
     for direction in link.directions:
         if towards in (None, direction.target):
-            wanted = {_FIELDS[key]: value for key, value in stated.items()}
-            link = link.with_impairment(direction, replace(link.impairment(direction), **wanted))
+            link = link.with_impairment(direction, _changed(link.impairment(direction), stated))
     return replace(link, metric=metric)
+
+
+def _changed(now: Impairment, stated: Mapping[str, Any]) -> Impairment:
+    wanted = {_FIELDS[key]: value for key, value in stated.items() if key not in ("loss", "queue")}
+    try:
+        changed = replace(now, **wanted)
+        if "loss" in stated:
+            changed = changed.with_loss(stated["loss"])
+        if "queue" in stated:
+            changed = changed.with_queue_packets(stated["queue"])
+        return changed.check()
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _parse(words: Sequence[str]) -> dict[str, Any]:
