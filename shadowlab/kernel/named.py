@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from shadowlab.errors import KernelRefusedError
-from shadowlab.kernel import netns, syscalls
+from shadowlab.kernel import netns, qdisc, syscalls
 from shadowlab.kernel.links import LOOPBACK, NamespaceRecord
 from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.netlink import NetlinkSocket
@@ -81,7 +81,12 @@ def unmake_folder(before: FolderState) -> bool:
     if os.path.isdir(NAMES_FOLDER) and os.listdir(NAMES_FOLDER):
         return False
     if not before.mounted and read_folder().mounted:
-        syscalls.unmount(NAMES_FOLDER, f"unmount {NAMES_FOLDER}")
+        try:
+            syscalls.unmount(NAMES_FOLDER, f"unmount {NAMES_FOLDER}", in_use=False)
+        except KernelRefusedError as error:
+            if error.errno_name == "EBUSY":  # somebody gave a name this moment
+                return False
+            raise
     if not before.exists:
         with suppress(FileNotFoundError):
             try:
@@ -108,6 +113,8 @@ def _publish(lab: str, node: str, namespace: NamespaceRecord) -> None:
     namespace.netlink.flush()
     path = _path(lab, node)
     try:
+        if not os.path.isdir(NAMES_FOLDER):  # whoever made it took it away, for it was empty
+            make_folder()
         folder = os.open(NAMES_FOLDER, os.O_RDONLY | os.O_DIRECTORY)
         try:
             file = os.open(NAMES_FOLDER, os.O_TMPFILE | os.O_WRONLY, 0o444)
@@ -323,6 +330,7 @@ class NamedSegment(LinuxSegment):
             target = indices.get(standing.ifbs.get(name, ""))
             if target is not None and self._redirects(namespace, index, target):
                 record.ifb = standing.ifbs[name]
+        qdisc.learn_roots(namespace)
         return True
 
     @staticmethod

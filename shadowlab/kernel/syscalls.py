@@ -71,9 +71,12 @@ def mount(source: str, target: str, kind: str, flags: int, tried: str) -> None:
     _check(_libc.mount(words[0], words[1], words[2] or None, ctypes.c_ulong(flags), None), tried)
 
 
-def unmount(target: str, tried: str) -> None:
-    """Take the topmost mount of a path away, at once for new users of the path, for old ones when they leave it."""
-    _check(_libc.umount2(os.fsencode(target), ctypes.c_int(MNT_DETACH | UMOUNT_NOFOLLOW)), tried)
+def unmount(target: str, tried: str, *, in_use: bool = True) -> None:
+    """Take the topmost mount of a path away, at once for new users of the path, for old ones when they leave it.
+
+    Without ``in_use`` one that is used, or that holds other mounts, is refused (EBUSY)."""
+    flags = UMOUNT_NOFOLLOW | (MNT_DETACH if in_use else 0)
+    _check(_libc.umount2(os.fsencode(target), ctypes.c_int(flags)), tried)
 
 
 def adopt_orphans() -> None:

@@ -131,7 +131,11 @@ def carry_on(segment: NamedSegment, intent: Intent) -> None:
     nodes = segment.namespaces()
     interfaces = frozenset((node, name) for node in nodes for name in segment.links(node))
     impaired = {(op.node, device_of(op)) for op in intent.ops if isinstance(op, ImpairEgress | ImpairIngress)}
-    queued = {(node, name) for node, name in impaired & interfaces if segment.read_netem(node, name) is not None}
+    queued = {
+        (node, name)
+        for node, name in impaired & interfaces
+        if segment.read_netem(node, name) is not None or segment.read_shaper(node, name) is not None
+    }
     routes = frozenset((node, to, prefix) for node in nodes for to, prefix, _, _ in segment.routes(node))
     ops = finish(intent, nodes=frozenset(nodes), interfaces=interfaces, routes=routes, queued=frozenset(queued))
     apply(ops, segment)

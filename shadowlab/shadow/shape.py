@@ -50,17 +50,14 @@ class Shape:
             interfaces=tuple(end for link in self.links.values() for end in _ends(link)),
         )
 
-    def impairment_of(self, direction: str) -> Impairment | None:
-        """What a direction does to packets; None: nothing."""
-        return next((one.impairment for one in self.impairments.values() if one.direction == direction), None)
-
 
 EMPTY = Shape()
 
 
 def does_nothing(impairment: Impairment) -> bool:
     """Whether packets pass unharmed.  A buffer alone is nothing: without a rate nothing waits in it."""
-    return replace(impairment, queue_packets=Impairment().queue_packets) == Impairment()
+    neutral = Impairment()
+    return replace(impairment, queue_packets=neutral.queue_packets, mtu=neutral.mtu) == neutral
 
 
 def device_of(op: Impair) -> str:

@@ -11,6 +11,7 @@ from shadow_example import ACCESS, CORE, FABRIC, NETWORK, ROUTES
 from shadowlab.kernel.fake import FakeSegment
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Link, Network, Node
+from shadowlab.model.queue import Fifo
 from shadowlab.shadow.apply import apply
 from shadowlab.shadow.diff import diff
 from shadowlab.shadow.ops import CreateLink, CreateNode, ImpairEgress, RemoveLink, RemoveNode, SetRoute
@@ -27,7 +28,7 @@ def wanted(network: Network, live: Shape = EMPTY) -> Shape:
     return shape_of(build_plan(network, fabric, shortest_routes(network, fabric, partial=True)))
 
 
-impairments = st.sampled_from((Impairment(), ACCESS, CORE))
+impairments = st.sampled_from((Impairment(), ACCESS, CORE, replace(CORE, queue=Fifo(packets=50))))
 names = st.sampled_from(("h1", "h2", "r1", "r2", "r3"))
 
 
