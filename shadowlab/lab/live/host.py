@@ -16,15 +16,15 @@ from pathlib import Path
 from shadowlab.errors import CannotRunError, ShadowFailedError
 from shadowlab.kernel import named, programs
 from shadowlab.kernel.named import NamedSegment
-from shadowlab.lab.live.folder import GUEST_FOLDER, HOSTS_FILE, LabFolder, all_labs_lock, boot_id, labs_folder
+from shadowlab.lab.live.folder import GUEST_FOLDER, HOSTS_FILE, LabFolder, all_labs_lock, boot_id
 from shadowlab.lab.live.ground import OnStepName, Outcome, Program, View, observe
 from shadowlab.shadow.apply import OnStep, apply
 from shadowlab.shadow.ledger import Account, Intent
 from shadowlab.shadow.ops import Op
 from shadowlab.shadow.recover import Removed, carry_on, remove_named_nodes, standing_nodes
 
-_FOLDER_NOTE = ".netns"
-"""In the folder of labs: how the folder of names was before the first lab made it."""
+_FOLDER_NOTE = Path("/run/shadowlab.netns")
+"""How the folder of names was before the first lab made it.  Beside that folder, for whoever leaves it last."""
 
 
 class HostGround:
@@ -39,13 +39,12 @@ class HostGround:
                 "a lab on the host's kernel needs root, for its names under 'ip netns'; "
                 "use sudo, or --kernel embedded, which needs no rights"
             )
-        with all_labs_lock() as labs:
-            note = labs / _FOLDER_NOTE
-            if not note.exists():
+        with all_labs_lock():
+            if not _FOLDER_NOTE.exists():
                 before = named.read_folder()
                 if before.exists and before.mounted:
                     return
-                _write_note(note, json.dumps({"exists": before.exists, "mounted": before.mounted}))
+                _write_note(_FOLDER_NOTE, json.dumps({"exists": before.exists, "mounted": before.mounted}))
             named.make_folder()
 
     def alive(self, account: Account) -> bool:
@@ -127,13 +126,14 @@ class HostGround:
 
 def unmake_names() -> None:
     """Put the folder of names back as it was before the first lab, once nobody's name is in it.  Under the lock."""
-    note = labs_folder() / _FOLDER_NOTE
+    if os.geteuid() != 0:
+        return
     try:
-        before = json.loads(note.read_text())
+        before = json.loads(_FOLDER_NOTE.read_text())
     except FileNotFoundError:
         return
     if named.unmake_folder(named.FolderState(exists=before["exists"], mounted=before["mounted"])):
-        note.unlink()
+        _FOLDER_NOTE.unlink(missing_ok=True)
 
 
 def _write_note(note: Path, text: str) -> None:
