@@ -32,9 +32,9 @@ FLAG_FAILED = 2
 FLAG_IDLE = 4
 """The flow has not begun."""
 
-QUEUE = struct.Struct("<qIIQQQIIQ")
+QUEUE = struct.Struct("<qIIQQQIIQQ")
 """at_ns, interface index, drops (since the start), sent bytes, sent packets, interface rx bytes, queued packets,
-queued bytes, offered packets (sent + dropped + queued)."""
+queued bytes, offered packets (sent + dropped + queued), packets marked (ECN) instead of dropped."""
 
 PROBES_FILE = "probes.bin"
 TCP_FILE = "tcp.bin"

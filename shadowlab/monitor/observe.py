@@ -103,7 +103,7 @@ class Observer:
             one = by_node[node].get(name)
             if one is None:
                 self.missing_interfaces += 1
-                held += pack(at_ns, index, 0, 0, 0, 0, 0, 0, 0)
+                held += pack(at_ns, index, 0, 0, 0, 0, 0, 0, 0, 0)
                 continue
             held += pack(
                 at_ns,
@@ -115,4 +115,5 @@ class Observer:
                 one.queue_packets,
                 one.queue_bytes,
                 one.queue_sent_packets + one.queue_drops + one.queue_packets,
+                one.queue_marks,
             )

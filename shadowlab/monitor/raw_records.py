@@ -29,6 +29,7 @@ QUEUE_TYPE = np.dtype(
         ("queued_packets", "<u4"),
         ("queued_bytes", "<u4"),
         ("offered_packets", "<u8"),
+        ("marks", "<u8"),
     ]
 )
 

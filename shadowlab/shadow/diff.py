@@ -70,6 +70,8 @@ def _made_anew(live: Shape, wanted: Shape) -> Iterator[Change]:
 def _difference(have: CreateLink, want: CreateLink) -> str:
     if (have.node_a, have.node_b) != (want.node_a, want.node_b):
         return f"its ends are {want.node_a} and {want.node_b} on the map"
+    if have.offload != want.offload:
+        return f"segmentation offload {'on' if want.offload else 'off'}"
     return f"MTU {want.mtu}" if have.mtu != want.mtu else "its addresses or names differ"
 
 

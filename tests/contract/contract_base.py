@@ -73,14 +73,24 @@ def refused(*words: str) -> Iterator[None]:
         raise AssertionError(f"was not refused ({', '.join(words)})")
 
 
-def make_pair(segment: Segment, a: str = "a", b: str = "b", number: int = 0) -> None:
+def make_pair(
+    segment: Segment, a: str = "a", b: str = "b", number: int = 0, *, mtu: int = 1500, offload: bool = False
+) -> None:
     """Two namespaces joined by a link that is up: ``a/ab`` 10.0.n.0 and ``b/ba`` 10.0.n.1."""
     for node in (a, b):
         if node not in segment.namespaces():
             segment.create_namespace(node)
     mac_a, mac_b = f"02:00:00:00:{number:02x}:0a", f"02:00:00:00:{number:02x}:0b"
     segment.create_veth(
-        node_a=a, name_a=a + b, mac_a=mac_a, node_b=b, name_b=b + a, mac_b=mac_b, mtu=1500, alias=f"{a}-{b}"
+        node_a=a,
+        name_a=a + b,
+        mac_a=mac_a,
+        node_b=b,
+        name_b=b + a,
+        mac_b=mac_b,
+        mtu=mtu,
+        alias=f"{a}-{b}",
+        offload=offload,
     )
     for node, name, own, peer, mac in ((a, a + b, 0, 1, mac_b), (b, b + a, 1, 0, mac_a)):
         segment.add_address(node, name, f"10.0.{number}.{own}", 31)
@@ -89,10 +99,10 @@ def make_pair(segment: Segment, a: str = "a", b: str = "b", number: int = 0) -> 
     segment.wait_for_links([(a, a + b), (b, b + a)])
 
 
-def make_line(segment: Segment) -> None:
+def make_line(segment: Segment, *, mtu: int = 1500, offload: bool = False) -> None:
     """``a`` - ``r`` - ``b`` with routes between the ends' own addresses, 192.0.2.1 and 192.0.2.2."""
-    make_pair(segment, "a", "r", 1)
-    make_pair(segment, "r", "b", 2)
+    make_pair(segment, "a", "r", 1, mtu=mtu, offload=offload)
+    make_pair(segment, "r", "b", 2, mtu=mtu, offload=offload)
     segment.set_sysctl("r", "net/ipv4/ip_forward", "1")
     for node, address in (("a", "192.0.2.1"), ("b", "192.0.2.2"), ("r", "192.0.2.3")):
         segment.add_address(node, "lo", address, 32)

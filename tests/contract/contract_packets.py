@@ -130,9 +130,8 @@ def the_source_of_a_connection_is_the_nodes_own_address(segment: Segment) -> Non
         assert client.getsockname()[0] == "192.0.2.1"
 
 
-@linux
-def packets_are_never_larger_than_the_mtu(segment: Segment) -> None:
-    make_line(segment)
+def _packets_of_a_transfer(segment: Segment, size: int) -> int:
+    """How many packets the router sends for so many bytes of TCP."""
     with (
         segment.open_socket("b", socket.AF_INET, socket.SOCK_STREAM) as listener,
         segment.open_socket("a", socket.AF_INET, socket.SOCK_STREAM) as client,
@@ -144,13 +143,38 @@ def packets_are_never_larger_than_the_mtu(segment: Segment) -> None:
         server, _ = listener.accept()
         with server:
             server.settimeout(3)
-            client.sendall(b"x" * 100_000)
+            client.sendall(b"x" * size)
             taken = 0
-            while taken < 100_000:
-                taken += len(server.recv(100_000))
+            while taken < size:
+                taken += len(server.recv(size))
+    return segment.counters("r")["rb"].tx_packets
 
-    counters = segment.counters("r")["rb"]
-    assert counters.tx_packets >= 100_000 // 1448, counters
+
+@linux
+def packets_are_never_larger_than_the_mtu(segment: Segment) -> None:
+    make_line(segment)
+
+    packets = _packets_of_a_transfer(segment, 100_000)
+
+    assert packets >= 100_000 // 1448, packets
+
+
+@linux
+def a_larger_mtu_carries_larger_packets(segment: Segment) -> None:
+    make_line(segment, mtu=9000)
+
+    packets = _packets_of_a_transfer(segment, 100_000)
+
+    assert 100_000 // 8948 <= packets < 100_000 // 1448 // 2, packets
+
+
+@linux
+def an_offload_that_was_asked_for_lets_super_packets_pass(segment: Segment) -> None:
+    make_line(segment, offload=True)
+
+    packets = _packets_of_a_transfer(segment, 100_000)
+
+    assert packets < 100_000 // 1448 // 2, packets
 
 
 @linux

@@ -59,7 +59,9 @@ def sample(at_s: float, index: int, tcp_info: bytes = b"", *, flags: int = 0, at
 
 
 def queue(at_s: float, index: int, *, drops: int = 0, sent: int = 0, held: int = 0) -> bytes:
-    return QUEUE.pack(int(at_s * SECOND), index, drops, sent * 1_000, sent, 0, held, held * 1_000, sent + drops + held)
+    return QUEUE.pack(
+        int(at_s * SECOND), index, drops, sent * 1_000, sent, 0, held, held * 1_000, sent + drops + held, 0
+    )
 
 
 def recorded(
