@@ -36,8 +36,8 @@ EVIDENCE_STEPS_NS = tuple(seconds * NS_PER_S for seconds in (5, 10, 20, 40, 80, 
 """After a detection evidence is weighed at these delays, until a link explains it."""
 
 
-SURE = 0.9
-"""Evidence suffices when its explanation is at least so probable; until then more is waited for."""
+SURE = 0.99
+"""Evidence suffices when its explanation is at least so probable twice in a row; until then more is waited for."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,6 +121,7 @@ def judge(measured: Measured, prepared: Prepared, detectors: Sequence[str]) -> J
         return Judgement(anomalies=(), domain=None, localised_ns=prepared.scenario.duration_ns)
     end_ns = prepared.scenario.duration_ns
     best: Judgement | None = None
+    before: tuple[str, ...] = ()
     for moment in sorted({min(one.detected_ns + step, end_ns) for one in anomalies for step in EVIDENCE_STEPS_NS}):
         known = [one for one in anomalies if moment - EVIDENCE_STEPS_NS[-1] <= one.detected_ns <= moment]
         onset = min(one.onset_ns for one in known)
@@ -135,7 +136,9 @@ def judge(measured: Measured, prepared: Prepared, detectors: Sequence[str]) -> J
             continue
         if best is None or best.domain is None or domain.confidence > best.domain.confidence:
             best = Judgement(anomalies=anomalies, domain=domain, localised_ns=moment)
-        if domain.confidence >= SURE:
+        sure = domain.confidence >= SURE
+        confirmed, before = sure and domain.links == before, domain.links if sure else ()
+        if confirmed:
             whole = gather(measured, prepared, {one.path for one in anomalies}, (from_ns, to_ns), (onset, end_ns))
             later = [one for one in anomalies if one.onset_ns >= onset]
             refined = fault_domain(later, whole, prepared.network, prepared.flows)
