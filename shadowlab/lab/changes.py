@@ -6,6 +6,7 @@ Never: an effect.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shadowlab.errors import Fault, InputError
@@ -59,13 +60,25 @@ def resolve_events(
     state = State(since_ns=0, network=network, routes=routes)
     states, changes = [state], []
     for event in scenario.events:
-        state, more = _resolve(event, state, fabric, rate_factor)
+        before = state
+        down = _going_down(scenario.events, after=event, within_ns=CONVERGENCE_NS)
+        state, more = _resolve(event, before, fabric, rate_factor, down)
+        # An event that comes while routing still converges belongs to the state after that.
+        state = replace(state, since_ns=max(state.since_ns, before.since_ns))
         states.append(state)
         changes.extend(more)
     return Timeline(changes=tuple(sorted(changes, key=lambda change: change.at_ns)), states=tuple(states))
 
 
-def _resolve(event: Event, state: State, fabric: Fabric, rate_factor: float) -> tuple[State, list[TimedChange]]:
+def _going_down(events: Sequence[Event], *, after: Event, within_ns: int) -> frozenset[str]:
+    """The links that fail before routing has converged after an event: it leads nobody over those."""
+    first, last = after.at_ns, after.at_ns + within_ns
+    return frozenset(one.link for one in events if one.kind == "fail" and first <= one.at_ns <= last)
+
+
+def _resolve(
+    event: Event, state: State, fabric: Fabric, rate_factor: float, going_down: frozenset[str]
+) -> tuple[State, list[TimedChange]]:
     network = state.network
     if event.kind == "demand":
         op = ScaleDemand(flows=event.flows, factor=event.factor)
@@ -82,7 +95,7 @@ def _resolve(event: Event, state: State, fabric: Fabric, rate_factor: float) -> 
         return after, [_change(event, tuple(ops), describe_event(event))]
     up = event.kind == "restore"
     failed = state.failed - {event.link} if up else state.failed | {event.link}
-    routes = shortest_routes(network, fabric, avoid=failed, partial=True)
+    routes = shortest_routes(network, fabric, avoid=failed | going_down, partial=True)
     switch = _change(event, link_state_ops(fabric, link, up=up), describe_event(event))
     since_ns = event.at_ns + CONVERGENCE_NS
     converge = TimedChange(at_ns=since_ns, reason="routing converges", ops=route_ops(state.routes, routes))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shadowlab.model.level import LevelOutcome
+from shadowlab.model.result import Scaling
 from shadowlab.model.units import format_duration, format_fraction
 from shadowlab.model.verdict import CureOutcome, FaultDomain
 
@@ -49,6 +50,7 @@ def conclusions(
     localised_ns: int,
     after: Sequence[LevelOutcome],
     cures: Sequence[CureOutcome],
+    scaling: Scaling,
 ) -> tuple[str, ...]:
     """One sentence each."""
     found = [_what(after)]
@@ -59,6 +61,8 @@ def conclusions(
             f"{clock(localised_ns)}."
         )
         found += _cure(cures)
+    if scaling.factor != 1:
+        found.append(f"Scaled down: {scaling.reason}.")
     return tuple(found)
 
 
@@ -68,16 +72,14 @@ def _count(things: Sequence[str], name: str) -> str:
 
 def _what(after: Sequence[LevelOutcome]) -> str:
     broken = [one for one in after if not one.holds]
+    if not after:
+        return "What happens: no service level is set."
     if not broken:
-        return (
-            f"What happens: all {len(after)} service levels hold."
-            if after
-            else "What happens: no service level is set."
-        )
+        return f"What happens: every service level holds ({len(after)} of {len(after)})."
     names = sorted({one.level for one in broken})
     paths = len({one.path for one in broken})
     return (
-        f"What happens: {len(broken)} of {len(after)} service levels are broken ({', '.join(names)}), "
+        f"What happens: service levels broken: {len(broken)} of {len(after)} ({', '.join(names)}), "
         f"on {paths} of {len({one.path for one in after})} paths."
     )
 
@@ -102,11 +104,13 @@ def _cure(cures: Sequence[CureOutcome]) -> list[str]:
         return []
     best = best_cure(cures)
     nothing = next(one for one in cures if one.kind == "nothing")
+    notes = [f"Not counted: {one.cure} – {one.note}." for one in cures if one.note]
     if best is None:
-        return ["What to do: nothing that was rehearsed is better than doing nothing."]
+        return ["What to do: nothing that was rehearsed is better than doing nothing.", *notes]
     harm = f"; levels that held and break by it: {best.harm}" if best.harm else ""
     return [
         f"What to do: {best.cure} – {best.summary}.",
         f"What it gains: {format_fraction(best.broken_share)} of the judged windows stay broken instead of "
         f"{format_fraction(nothing.broken_share)}, {best.recovered * 100:.0f} % recovered{harm}.",
+        *notes,
     ]

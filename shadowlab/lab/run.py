@@ -247,6 +247,7 @@ class _Run:
                 localised_ns=judgement.localised_ns,
                 after=after,
                 cures=cures,
+                scaling=prepared.scaling,
             ),
             # A void run proves nothing, so nothing it shows can hold.
             holds=origin.valid and all(expectations.values() if expectations else (one.holds for one in after)),

@@ -21,8 +21,8 @@ from shadowlab.topology.positioned import Positioned, in_file_order, load_positi
 from shadowlab.topology.wording import subject
 
 MAX_DURATION_NS = 24 * 3600 * NS_PER_S
-LEAST_BASELINE_NS = 10 * NS_PER_S
-"""Indicators are derived once a second, and a baseline of fewer than ten samples is not judged."""
+LEAST_SAMPLES = 10
+"""A baseline of fewer samples is not judged; there is one a second, or as many as are probed and sampled."""
 LEAST_WALL_BUDGET_NS = 2 * NS_PER_S
 """Booting and building alone take one."""
 
@@ -136,11 +136,18 @@ class _Resolver:
                 )
         if not 0 <= raw.baseline.from_ < raw.baseline.to <= raw.duration:
             self._fault(("baseline",), "must satisfy 0 <= from < to <= duration")
-        elif raw.baseline.to - raw.baseline.from_ < LEAST_BASELINE_NS:
-            self._fault(
-                ("baseline",),
-                f"must last at least {format_duration(LEAST_BASELINE_NS)}: normal is learned from one sample a second",
-            )
+        else:
+            length = raw.baseline.to - raw.baseline.from_
+            if length < LEAST_SAMPLES * NS_PER_S:
+                wanted = format_duration(LEAST_SAMPLES * NS_PER_S)
+                self._fault(("baseline",), f"must last at least {wanted}: normal is learned from one sample a second")
+            for name, every in (("probe_every", raw.probe_every), ("sample_every", raw.sample_every)):
+                if every > NS_PER_S and every * LEAST_SAMPLES > length:
+                    self._fault(
+                        (name,),
+                        f"the baseline of {format_duration(length)} would hold fewer than {LEAST_SAMPLES} samples; "
+                        f"at most {format_duration(max(NS_PER_S, length / LEAST_SAMPLES))} would do",
+                    )
         if raw.wall_budget < LEAST_WALL_BUDGET_NS:
             self._fault(
                 ("wall_budget",),
@@ -232,6 +239,8 @@ class _Resolver:
             kind: Any = kinds[0]
             if one.at >= raw.duration or one.at < 0:
                 self._fault((*where, "at"), f"lies outside the run of {format_duration(raw.duration)}")
+            elif raw.baseline.from_ < one.at < raw.baseline.to:
+                self._fault((*where, "at"), "lies within the baseline, where normal is learned")
             self._impairment(where, kind, one)
             if kind != "degrade" and one.towards is not None:
                 self._fault((*where, "towards"), f"goes with degrade, not with {kind}")

@@ -115,10 +115,29 @@ def test_a_map_that_is_wrong_is_refused_with_the_place(tmp_path: Path, old: str,
             id="too long",
         ),
         pytest.param(
-            "to: 19 s",
-            "to: 9 s",
+            "to: 24 s",
+            "to: 14 s",
             "incident.yaml:9:11: baseline: must last at least 10 s: normal is learned from one sample a second",
             id="short baseline",
+        ),
+        pytest.param(
+            "probe_every: 100 ms",
+            "probe_every: 2 s",
+            "incident.yaml:8:14: probe_every: the baseline of 19 s would hold fewer than 10 samples; "
+            "at most 1.9 s would do",
+            id="few samples in the baseline",
+        ),
+        pytest.param(
+            "at: 25 s",
+            "at: 20 s",
+            "incident.yaml:13:10: events[1].at: lies within the baseline, where normal is learned",
+            id="event in the baseline",
+        ),
+        pytest.param(
+            "at: 25 s",
+            "at: 40 s",
+            "incident.yaml:13:10: events[1].at: lies outside the run of 40 s",
+            id="event after the end",
         ),
         pytest.param(
             "name: triangle-incident",

@@ -141,11 +141,11 @@ def test_a_calm_network_ends_in_0_and_says_so(tmp_path: Path) -> None:
         tmp_path,
         # Long enough for what is normal here: every 20 s the probes meet the packets of the paced flows for a while.
         ("incident.yaml", "duration: 40 s", "duration: 100 s"),
-        ("incident.yaml", "to: 19 s", "to: 60 s"),
+        ("incident.yaml", "to: 24 s", "to: 60 s"),
         ("incident.yaml", "expect: {fault: north-south, best: reroute}\n", ""),
         (
             "incident.yaml",
-            "events:\n  - {at: 20 s, degrade: north-south, loss: 10 %, reason: a connector is dirty}\n",
+            "events:\n  - {at: 25 s, degrade: north-south, loss: 10 %, reason: a connector is dirty}\n",
             "",
         ),
     )
