@@ -71,9 +71,10 @@ class Prepared:
         ``courses`` holds the cure as it is to be applied at the fault's localisation, and again on top of each later
         event (by the main run's time): a cure stays in force while the incident goes on.
         """
-        shift = max(0, self.event_ns - REHEARSAL_LEAD_NS)
-        course = [replace(change, at_ns=change.at_ns - shift) for change in self.timeline.changes]
         moments = [localised_ns + REACTION_NS, *(at_ns for at_ns, _ in courses[1:])]
+        # A fault that was seen before any event is there all the same: it is cured in the calm before them.
+        shift = max(0, min(self.event_ns, moments[0]) - REHEARSAL_LEAD_NS)
+        course = [replace(change, at_ns=change.at_ns - shift) for change in self.timeline.changes]
         settled = max([moments[0] - shift, *(change.at_ns for change in course)]) + SETTLE_NS
         stage = Stage(cure_ns=moments[0] - shift, settled_ns=settled, end_ns=settled + JUDGED_NS)
         course += [

@@ -35,7 +35,7 @@ class _Raw(BaseModel):
 
 
 class RawLevel(_Raw):
-    name: str
+    name: str = Field(min_length=1)
     kpi: str
     limit: float
     paths: list[str] = []
@@ -61,7 +61,7 @@ class RawEvent(_Raw):
 
 
 class RawScript(_Raw):
-    name: str
+    name: str = Field(min_length=1)
     file: str
     timeout: Duration = 10 * NS_PER_S
 
