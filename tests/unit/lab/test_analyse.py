@@ -1,0 +1,182 @@
+"""From indicators to a fault domain, on tables whose truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lab_example import S, prepared
+
+from shadowlab.detect.zscore import PROBES_SENT
+from shadowlab.errors import ShadowFailedError
+from shadowlab.lab.analyse import Measured, cut_directions, gather, judge, measure
+from shadowlab.lab.prepare import Prepared
+from shadowlab.model.kpi import SeriesTable
+from shadowlab.model.network import Direction
+from shadowlab.model.verdict import PathEvidence
+from shadowlab.monitor.indicators import PathCounts
+from shadowlab.topology.routing import path_directions
+
+PATHS = ("api→db", "web→api", "web→db")
+WEB_DB = 2
+SECONDS = 40
+EVENT = 25
+"""From this second on a test's trouble is there; the baseline is 5 s to 24 s."""
+PROBES = 10
+SEGMENTS = 40
+
+
+def measured(
+    ready: Prepared,
+    *,
+    lost: dict[str, int] | None = None,
+    again: dict[str, int] | None = None,
+    slower_ms: dict[str, float] | None = None,
+    hops: tuple[tuple[int, str, tuple[Direction, ...]], ...] | None = None,
+) -> Measured:
+    """A run in which each second after the event so many probes get lost, segments are sent again, and the round trip
+    takes longer."""
+    times = np.arange(1, SECONDS + 1, dtype=np.int64) * S
+    late = (times > EVENT * S)[:, None]
+    shape = (SECONDS, len(PATHS))
+
+    def after(of_path: dict[str, int] | dict[str, float] | None) -> np.ndarray:
+        return late * np.array([(of_path or {}).get(path, 0) for path in PATHS])
+
+    counts = PathCounts(
+        times_ns=times,
+        paths=PATHS,
+        probes_sent=np.full(shape, PROBES),
+        probes_lost=after(lost),
+        segments_sent=np.full(shape, SEGMENTS),
+        segments_retransmitted=after(again),
+    )
+    noise = np.random.default_rng(1).normal(0, 0.02, shape)
+    table = SeriesTable(
+        times_ns=times,
+        subjects=PATHS,
+        values={
+            "latency_ms": 12 + noise + after(slower_ms),
+            "loss": counts.probes_lost / PROBES,
+            "retransmission_share": counts.segments_retransmitted / SEGMENTS,
+            PROBES_SENT: np.full(shape, float(PROBES)),
+        },
+    )
+    return Measured(
+        paths=table,
+        links=replace(table, subjects=(), values={}),
+        counts=counts,
+        traces=(),
+        hops=hops if hops is not None else shortest(ready),
+    )
+
+
+def shortest(ready: Prepared) -> tuple[tuple[int, str, tuple[Direction, ...]], ...]:
+    return tuple(
+        (0, f"{source}→{target}", path_directions(ready.network, source, target))
+        for path in ready.paths
+        for source, target in ((path.source, path.target), (path.target, path.source))
+    )
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> Prepared:
+    """The small scenario without its event: the judging rooms must not need it."""
+    return prepared(
+        tmp_path, ("events:\n  - {at: 25 s, degrade: north-south, loss: 10 %, reason: a connector is dirty}\n", "")
+    )
+
+
+def evidence_of(ready: Prepared, run: Measured, path: str, window_s: tuple[int, int]) -> list[PathEvidence]:
+    window = (window_s[0] * S, window_s[1] * S)
+    return [one for one in gather(run, ready, {path}, (5 * S, 24 * S), window) if one.path == path]
+
+
+def test_a_calm_run_has_no_fault(ready: Prepared) -> None:
+    found = judge(measured(ready), ready, ["zscore"])
+
+    assert (found.anomalies, found.domain, found.localised_ns) == ((), None, SECONDS * S)
+
+
+def test_loss_on_one_path_is_placed_on_the_link_that_only_it_crosses(ready: Prepared) -> None:
+    run = measured(ready, lost={"web→db": 3}, again={"web→db": 6})
+
+    found = judge(run, ready, ["zscore"])
+
+    assert found.domain is not None
+    assert (found.domain.links, found.domain.kind) == (("north-south",), "loss")
+    assert found.domain.affected_paths == ("web→db",)
+    assert found.domain.affected_flows == ("web→db:5001",)
+    assert {one.path for one in found.anomalies} == {"web→db"}
+    assert (EVENT - 1) * S <= found.domain.onset_ns <= (EVENT + 2) * S
+    assert found.domain.onset_ns < min(one.detected_ns for one in found.anomalies) < found.localised_ns
+
+
+def test_delay_on_two_paths_is_placed_on_the_link_they_share(ready: Prepared) -> None:
+    found = judge(measured(ready, slower_ms={"web→db": 6.0, "web→api": 6.0}), ready, ["zscore"])
+
+    assert found.domain is not None
+    assert (found.domain.links, found.domain.kind) == (("web-north",), "delay")
+    assert found.domain.affected_paths == ("web→api", "web→db")
+
+
+def test_what_gets_better_is_no_fault(ready: Prepared) -> None:
+    found = judge(measured(ready, slower_ms={"web→db": -6.0, "web→api": -3.0}), ready, ["zscore"])
+
+    assert (found.anomalies, found.domain) == ((), None)
+
+
+def test_a_path_speaks_with_two_voices(ready: Prepared) -> None:
+    run = measured(ready, lost={"web→db": 3}, again={"web→db": 6}, slower_ms={"web→db": 2.0})
+
+    data, probes = evidence_of(ready, run, "web→db", (EVENT, EVENT + 10))
+
+    there = path_directions(ready.network, "web", "db")
+    assert (data.directions, data.sent, data.lost) == (there, 10 * SEGMENTS, 60)
+    assert np.isnan(data.excess_delay_ns)
+    assert probes.directions == there + path_directions(ready.network, "db", "web")
+    assert (probes.sent, probes.lost, probes.affected) == (10 * PROBES, 30, True)
+    assert probes.excess_delay_ns == pytest.approx(2_000_000, abs=50_000)
+    assert 10_000 <= probes.delay_noise_ns < 50_000
+
+
+def test_more_retransmissions_than_segments_count_as_all_of_them(ready: Prepared) -> None:
+    run = measured(ready, again={"web→db": 5 * SEGMENTS})
+
+    data, _ = evidence_of(ready, run, "web→db", (EVENT, EVENT + 10))
+
+    assert data.lost == data.sent == 10 * SEGMENTS
+
+
+def test_a_path_that_changed_its_way_speaks_for_the_new_way_from_then_on(ready: Prepared) -> None:
+    around = path_directions(ready.network, "web", "db", avoid=frozenset({"north-south"}))
+    run = measured(
+        ready,
+        lost={"web→db": 3},
+        slower_ms={"web→db": 5.0},
+        hops=(*shortest(ready), ((EVENT + 4) * S, "web→db", around)),
+    )
+
+    data, probes = evidence_of(ready, run, "web→db", (EVENT, EVENT + 10))
+
+    assert data.directions == around
+    assert (probes.sent, probes.lost) == (6 * PROBES, 18)
+    assert np.isnan(probes.excess_delay_ns)  # a longer way is not a slower link
+
+
+def test_routes_that_end_early_show_what_was_cut(ready: Prepared) -> None:
+    whole = path_directions(ready.network, "web", "db")
+    run = measured(ready, hops=(*shortest(ready), (EVENT * S, "web→db", whole[:1])))
+
+    assert cut_directions(run, 24 * S, 30 * S) == (Direction(link="north-south", source="north", target="south"),)
+    assert cut_directions(run, 26 * S, 30 * S) == ()
+
+
+def test_a_run_that_recorded_no_routes_failed(ready: Prepared, tmp_path: Path) -> None:
+    for name in ("probes.bin", "tcp.bin", "queues.bin"):
+        (tmp_path / name).write_bytes(b"")
+
+    with pytest.raises(ShadowFailedError, match=r"the routes of the run cannot be read from .*trace\.jsonl"):
+        measure(tmp_path, ready, SECONDS * S)
