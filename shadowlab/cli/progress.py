@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
@@ -19,27 +20,35 @@ from shadowlab.lab.progress import Progress, Silent
 class _Terminal:
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
+        self._shown: list[TaskID] = []
+        self._works: dict[str, TaskID] = {}
         self._stage = ""
         self._since = time.monotonic()
 
     def stage(self, name: str) -> None:
         self.close()
         self._stage, self._since = name, time.monotonic()
-        self._tasks["stage"] = self._bars.add_task(name, total=None)
+        self._show(escape(name), total=None)
 
     def work(self, name: str, fraction: float) -> None:
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(f"  {name}", total=1.0)
-        self._bars.update(self._tasks[name], completed=fraction)
+        if name not in self._works:
+            self._works[name] = self._show(f"  {escape(name)}", total=1.0)
+        self._bars.update(self._works[name], completed=fraction)
 
     def close(self) -> None:
-        for task in self._tasks.values():
+        for task in self._shown:
             self._bars.remove_task(task)
-        self._tasks.clear()
+        self._shown.clear()
+        self._works.clear()
         if self._stage:
-            self._bars.console.print(f"[green]✓[/] {self._stage} [dim]{time.monotonic() - self._since:.1f} s[/]")
+            seconds = time.monotonic() - self._since
+            self._bars.console.print(f"[green]✓[/] {escape(self._stage)} [dim]{seconds:.1f} s[/]")
             self._stage = ""
+
+    def _show(self, words: str, *, total: float | None) -> TaskID:
+        task = self._bars.add_task(words, total=total)
+        self._shown.append(task)
+        return task
 
 
 @contextmanager
