@@ -79,11 +79,12 @@ def choose_place(kernel: KernelChoice, clock: ClockChoice) -> Place:
 
 
 def _host() -> Place:
-    capability = probe_host()
-    if capability.missing:
+    missing = probe_host().missing
+    if missing:
+        cures = "; ".join(dict.fromkeys(piece.cure for piece in missing))
         raise CannotRunError(
-            "the host kernel cannot carry a shadow: "
-            + "; ".join(f"{piece.name}: {piece.cure}" for piece in capability.missing)
+            f"the host kernel cannot carry a shadow, it lacks: {', '.join(piece.name for piece in missing)}\n"
+            f"what mends that: {cures}\nwhat does without: --kernel embedded"
         )
     return Place(kind="host", clock="real", kernel=None)
 

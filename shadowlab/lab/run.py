@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,9 +74,23 @@ def run_scenario(
     interrupt.something_to_lose()
     place = choose_place(kernel, clock)
     check(interrupt)
-    with RunFolder(out or Path("runs") / f"{prepared.scenario.name}-{prepared.seed}") as folder:
+    path = out or Path("runs") / f"{prepared.scenario.name}-{prepared.seed}"
+    with _parents_only_for_success(path), RunFolder(path) as folder:
         parts = _Run(prepared=prepared, place=place, folder=folder, progress=progress, interrupt=interrupt)
         return parts.run(write_report)
+
+
+@contextmanager
+def _parents_only_for_success(path: Path) -> Iterator[None]:
+    """What leads to a run folder that was not made is not left lying about either."""
+    missing = [parent for parent in path.parents if not parent.exists()]
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # somebody else put something there
+            for parent in missing:
+                parent.rmdir()
+        raise
 
 
 class _Run:

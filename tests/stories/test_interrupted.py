@@ -79,6 +79,17 @@ def test_one_signal_ends_a_run_with_one_line(tmp_path: Path, number: signal.Sign
     assert_nothing_left(tmp_path, shared)
 
 
+def test_the_folders_that_lead_to_a_run_folder_go_with_it(tmp_path: Path) -> None:
+    small_scenario(tmp_path)
+    process = start("run", "incident.yaml", folder=tmp_path)
+    until((tmp_path / "runs" / "triangle-incident-1" / "raw").exists, process)
+
+    process.send_signal(signal.SIGINT)
+
+    assert ended(process).triple == INTERRUPTED
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["before.ss", "incident.yaml", "map.yaml", "tmp"]
+
+
 @pytest.mark.parametrize("moment", [driving, rehearsing])
 def test_more_signals_do_not_disturb_the_cleaning_up(tmp_path: Path, moment: Moment) -> None:
     shared = shared_memory()

@@ -155,3 +155,24 @@ def test_a_calm_network_ends_in_0_and_says_so(tmp_path: Path) -> None:
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout.startswith("All paths keep to their baseline.\n")
     assert not (tmp_path / "out" / "rehearsals").exists()
+
+
+def test_without_an_embedded_kernel_a_run_ends_in_3_and_says_what_to_do(tmp_path: Path) -> None:
+    small_scenario(tmp_path)
+
+    done = run(
+        "run",
+        "incident.yaml",
+        "--kernel",
+        "embedded",
+        folder=tmp_path,
+        environment={"SHADOWLAB_CACHE": str(tmp_path / "empty")},
+    )
+
+    assert done.triple == (
+        3,
+        "",
+        f"shadowlab: no embedded kernel for the virtual clock in {tmp_path}/empty/kernels: "
+        "run 'shadowlab kernel build' (3 to 5 minutes)\n",
+    )
+    assert not (tmp_path / "runs").exists()

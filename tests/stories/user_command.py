@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,11 @@ class Ended:
 
 
 def start(
-    *words: str, folder: Path, memory_bytes: int | None = None, under: Sequence[str] = ()
+    *words: str,
+    folder: Path,
+    memory_bytes: int | None = None,
+    under: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """``shadowlab WORDS`` in ``folder``.  Its temporary files go to ``folder/tmp``, where a test can look for them.
 
@@ -53,7 +57,7 @@ def start(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"TMPDIR": str(scratch)},
+        env=os.environ | {"TMPDIR": str(scratch), **(environment or {})},
         preexec_fn=before,
     )
 
@@ -68,9 +72,11 @@ def ended(process: subprocess.Popen[str]) -> Ended:
     return Ended(code=process.returncode, stdout=stdout, stderr=stderr)
 
 
-def run(*words: str, folder: Path, memory_bytes: int | None = None) -> Ended:
+def run(
+    *words: str, folder: Path, memory_bytes: int | None = None, environment: Mapping[str, str] | None = None
+) -> Ended:
     """Start it and wait for it."""
-    return ended(start(*words, folder=folder, memory_bytes=memory_bytes))
+    return ended(start(*words, folder=folder, memory_bytes=memory_bytes, environment=environment))
 
 
 def run_measured(*words: str, folder: Path) -> tuple[Ended, int]:
