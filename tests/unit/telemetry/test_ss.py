@@ -283,9 +283,11 @@ _WORDS = st.sampled_from(_TEXT.split())
 
 @given(st.lists(_WORDS, max_size=20))
 def test_damaged_lines_raise_nothing_but_a_value_error(words: list[str]) -> None:
+    line = " ".join(["ESTAB", "0", "0", "10.0.0.1:1", "10.0.0.2:2", *words])
+
     try:
-        parse_socket(
-            " ".join(["ESTAB", "0", "0", "10.0.0.1:1", "10.0.0.2:2", *words]), instance="a", at_ns=0, source=""
-        )
-    except ValueError:
-        return
+        record = parse_socket(line, instance="a", at_ns=0, source="")
+    except ValueError as error:
+        assert str(error)  # it says why
+    else:
+        assert record.connection == ("10.0.0.1", 1, "10.0.0.2", 2)
