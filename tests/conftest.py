@@ -1,0 +1,15 @@
+"""The order of the files: those that take long come first, so that no worker is left with one at the end."""
+
+from __future__ import annotations
+
+import pytest
+
+LONGEST_FIRST = ("stories/test_lab.py", "stories/test_interrupted.py", "vm", "stories", "guest", "golden", "contract")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        parts = (number for number, part in enumerate(LONGEST_FIRST) if f"/tests/{part}" in str(item.path))
+        return next(parts, len(LONGEST_FIRST))
+
+    items.sort(key=place)
