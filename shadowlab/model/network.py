@@ -65,6 +65,8 @@ class Link:
     metric: int = 1
     offload: bool = False
     """Whether packets of up to 64 kB may cross it as one, as network cards let them: faster, and coarser."""
+    up: bool = True
+    """Whether it is meant to carry packets.  A map's links are; one that was taken down keeps all the rest."""
 
     def __post_init__(self) -> None:
         if self.a == self.b:
@@ -145,6 +147,11 @@ class Network:
     def links_by_id(self) -> Mapping[str, Link]:
         """Links by their id."""
         return {link.id: link for link in self.links}
+
+    @property
+    def down(self) -> frozenset[str]:
+        """The links that are not up."""
+        return frozenset(link.id for link in self.links if not link.up)
 
     @property
     def hosts(self) -> tuple[Node, ...]:

@@ -57,7 +57,7 @@ def build_plan(network: Network, fabric: Fabric, routes: Sequence[Route]) -> tup
             if _leaves_router(network, direction) or _impairs(network.impairment(direction))
             for op in impair_ops(fabric, network, direction, network.impairment(direction))
         ),
-        *(op for link in network.links for op in link_state_ops(fabric, link, up=True)),
+        *(op for link in network.links if link.up for op in link_state_ops(fabric, link, up=True)),
         *map(_set_route, routes),
     )
 

@@ -45,6 +45,8 @@ def shortest_routes(
                 raise ValueError(graph.no_path(node.id, host.id))
         if node.kind == "host" and len(interfaces) == 1:
             only = interfaces[0]
+            if only.link in avoid:
+                continue
             routes.append(
                 Route(node=node.id, destination="0.0.0.0", prefix=0, via=only.peer_address, interface=only.name)
             )

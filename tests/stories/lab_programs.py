@@ -18,8 +18,10 @@ def rtt(name: str, times: str = "5") -> None:
             began = time.monotonic()
             opened.sendto(head, (target, 0))
             try:
-                opened.recv(2048)
+                answer = opened.recv(2048)
             except TimeoutError:
+                continue
+            if answer[20]:  # type 0 is the echo's reply; an unreachable is none
                 continue
             found.append((time.monotonic() - began) * 1e3)
     print(f"{min(found):.3f}" if found else "lost")

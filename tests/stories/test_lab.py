@@ -171,7 +171,23 @@ def test_06_a_link_is_changed_in_place_and_zero_means_zero(run: Run) -> None:
     lost = run("exec", "web-1", "--", PYTHON, PROGRAMS, "rtt", "db-1", "2").stdout
     run("set", "core", "delay=0ms", "loss=0")
     without = float(run("exec", "web-1", "--", PYTHON, PROGRAMS, "rtt", "db-1").stdout)
+    dry = run("set", "core", "rate=10Mbit", "queue.kind=codel", "queue.target=7ms", "--dry-run").stdout
+    shaped = run("set", "core", "rate=10Mbit", "queue.kind=codel", "queue.target=7ms").stdout
+    bursts = run("set", "core", "loss.model=gilbert-elliott", "loss.p=1%", "loss.r=25%", "--towards", "r2").stdout
+    run("set", "core", "loss=0", "queue.kind=pfifo", "rate=unlimited")
+    run("set", "core", "state=down")
+    told = json.loads(run("status", "--json").stdout)["links"]["core"]
+    cut = run("exec", "web-1", "--", PYTHON, PROGRAMS, "rtt", "db-1", "1").stdout
+    run("set", "core", "state=up")
+    again = float(run("exec", "web-1", "--", PYTHON, PROGRAMS, "rtt", "db-1").stdout)
 
+    assert dry == shaped + "lab office: 4 changes would be made\n"
+    assert "CoDel 7 ms" in shaped
+    assert bursts.splitlines()[0].startswith("impair core:r1>r2 at r2/to-r1 (arrival): ")
+    assert "Gilbert-Elliott" in bursts
+    assert not told["carries"]
+    assert cut == "lost\n"
+    assert again < 10
     assert [line.split(":")[0] for line in slow.splitlines()] == ["impair core", "impair core"]
     assert "it is delay 40 ms" in one_way
     assert 50 <= with_delay < 70

@@ -28,7 +28,7 @@ def command(map_path: Path, lab: str | None, dry_run: bool) -> None:
     network = load_map(map_path)
     chosen = LiveLab(only_name(lab or (network.name if network.name in lab_names() else None)))
     if dry_run:
-        changes = chosen.plan_change(network)
+        changes = chosen.plan_change(lambda _now: network)
     else:
         changes = chosen.change(lambda _now: network, reason=f"apply {map_path}")
     for change in changes:

@@ -36,6 +36,13 @@ complete_node = _complete("node")
 complete_link = _complete("link")
 
 
+def complete_setting(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Keys that ``set`` takes, for the shell."""
+    from shadowlab.lab.live.settings import KEYS
+
+    return [f"{key}=" for key in KEYS if key.startswith(incomplete)]
+
+
 def lab_option(command: _F) -> _F:
     """``--lab NAME``; without it the only lab there is."""
     return click.option(

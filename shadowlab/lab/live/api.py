@@ -15,6 +15,7 @@ Never: a lab left behind by ``with Lab.open(...)``: it is taken down however the
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,16 @@ from shadowlab.lab.live.ground import Outcome, Program
 from shadowlab.lab.live.lab import LiveLab
 from shadowlab.lab.live.settings import changed_link
 from shadowlab.lab.live.status import status
+from shadowlab.model.network import Network
 from shadowlab.shadow.diff import Change
 from shadowlab.topology.formats import load_map
+
+Setting = str | int | float | bool | Mapping[str, object]
+"""A value as a map has it: a text with its unit, a number, or a mapping."""
+
+
+def _written(value: Setting) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,21 +146,37 @@ class Lab:
     def __iter__(self) -> Iterator[str]:
         return iter(self._lab.account().shape.nodes)
 
-    def set(self, link: str, *, towards: str | None = None, **settings: str | int) -> tuple[Change, ...]:
-        """Change a link in place: ``delay="3 ms"``, ``jitter``, ``loss="0.1 %"``, ``rate``, ``queue=50``, ``metric``.
+    def set(
+        self, link: str, *, towards: str | None = None, dry_run: bool = False, **settings: Setting
+    ) -> tuple[Change, ...]:
+        """Change a link in place: ``delay="3 ms"``, ``loss="0.1 %"``, ``queue=50``, ``metric=7``, ``state="down"``.
 
-        What is not named stays.  ``towards`` a node: only the direction that leads there.  What was done, and why.
+        Every key of a link on a map can be set.  A mapping states its key whole, as on a map
+        (``queue={"kind": "codel", "target": "5 ms"}``); one member alone has its name after a dot
+        (``**{"queue.target": "5 ms"}``).  What is not named stays.  ``towards`` a node: only the direction that leads
+        there.  What was done (with ``dry_run``: what would be), and why.
         """
         if not settings:
             raise InputError("nothing to set")
-        words = [f"{key}={value}" for key, value in settings.items()]
-        return self._lab.change(
-            lambda network: network.with_links(changed_link(network, link, words, towards=towards)),
-            reason=f"set {link} {' '.join(words)}",
-        )
+        words = [f"{key}={_written(value)}" for key, value in settings.items()]
+
+        def make(network: Network) -> Network:
+            return network.with_links(changed_link(network, link, words, towards=towards))
+
+        if dry_run:
+            return self._lab.plan_change(make)
+        return self._lab.change(make, reason=f"set {link} {' '.join(words)}")
+
+    def fail(self, link: str) -> tuple[Change, ...]:
+        """Take a link down.  What it is set to stays; routes lead around it where there is a way."""
+        return self.set(link, state="down")
+
+    def restore(self, link: str) -> tuple[Change, ...]:
+        """Bring a link back."""
+        return self.set(link, state="up")
 
     def apply(self, map_path: str | Path) -> tuple[Change, ...]:
-        """Make the lab what a map says, touching only what differs."""
+        """Make the lab what a map says, touching only what differs.  A link that was taken down comes back."""
         network = load_map(Path(map_path))
         return self._lab.change(lambda _now: network, reason=f"apply {map_path}")
 

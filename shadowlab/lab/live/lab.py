@@ -145,11 +145,15 @@ class LiveLab:
 
     # --- change ------------------------------------------------------------------------------------------------
 
-    def plan_change(self, network: Network) -> tuple[Change, ...]:
+    def plan_change(self, make: Callable[[Network], Network]) -> tuple[Change, ...]:
         """What :meth:`change` would do."""
         known = self.account()
+        network = known.network if known.open is None else known.open.network
+        if network is None:
+            self.whole()  # says what it is instead
+        assert network is not None
         shape = known.shape if known.open is None else shape_of(known.open.ops, known.shape)
-        return diff(shape, wanted_shape(network, shape))
+        return diff(shape, wanted_shape(make(network), shape))
 
     def change(
         self, make: Callable[[Network], Network], *, reason: str, on_op: OnStep | None = None
@@ -259,6 +263,7 @@ def wanted_shape(network: Network, live: Shape) -> Shape:
     """What a network amounts to, with the addresses of what lives already.  Raises InputError if it cannot be."""
     try:
         fabric = address(network, keep=live.fabric)
-        return shape_of(build_plan(network, fabric, shortest_routes(network, fabric, partial=True)))
+        routes = shortest_routes(network, fabric, avoid=network.down, partial=True)
+        return shape_of(build_plan(network, fabric, routes))
     except ValueError as error:
         raise InputError(str(error)) from error
