@@ -1,188 +1,129 @@
-"""Build and tear down networks, ours beside ``ip -batch``, pyroute2 and Mininet, in the same run on this machine.
+"""Build, change and tear down networks: ours beside a floor, ``ip -batch``, pyroute2 and Mininet, in the same run.
 
-Every peer makes the same objects in a private network namespace: namespaces, veth pairs, addresses, links up, routes.
-Every peer makes the same objects in a private network namespace: namespaces, veth pairs, addresses, links, routes.
-Debian's package is installed; it makes its own addresses and no routes, so its ratio flatters it.
+In: ``--peers`` also lets pyroute2 and Mininet make the large networks (some minutes); ``--only NAME`` one network whose
+name begins so.  Out: one JSON line per network.  Every measurement is a process of its own in fresh namespaces of ours,
+on this machine's kernel, as root; all its descendants end with it.
+
+``build``: everything up.  ``change``: the rate of one direction.  ``more``: one link more, up.  ``down``: until the
+caller is done; ``gone``: until the kernel has removed the last interface.  ``floor``: our own messages, sent from C.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.networks import fat_tree, random_map, ring
-from shadowlab.kernel.linux import LinuxSegment
+from benchmarks.fabric.floor import compile_floor, time_floor
+from benchmarks.fabric.ours import record, time_ours
+from benchmarks.fabric.peers import MININET, time_ip_batch, time_mininet, time_pyroute2
+from benchmarks.fabric.workload import Workload, discipline, networks, workload
 from shadowlab.kernel.netns import enter_private_segment
 from shadowlab.model.network import Network
-from shadowlab.shadow.apply import apply
-from shadowlab.shadow.ops import CreateLink, CreateNode, ImpairEgress, ImpairIngress, Op, SetLinkState, SetRoute
-from shadowlab.shadow.plan import build_plan
-from shadowlab.topology.addressing import address
-from shadowlab.topology.routing import shortest_routes
 
-SMALL = (fat_tree(4), fat_tree(8))
-LARGE = (ring(1000, 10), random_map(1000, 2000, 10, seed=1))
 REPEATS = 5
-
-
-def plan(network: Network) -> tuple[Op, ...]:
-    """The operations, impairments left out."""
-    fabric = address(network)
-    ops = build_plan(network, fabric, shortest_routes(network, fabric))
-    return tuple(op for op in ops if not isinstance(op, ImpairEgress | ImpairIngress))
-
-
-def ours(ops: Sequence[Op]) -> tuple[float, float]:
-    """Seconds to build and to tear down."""
-    segment = LinuxSegment()
-    begin = time.monotonic()
-    with segment:
-        apply(ops, segment)
-        built = time.monotonic()
-    return built - begin, time.monotonic() - built
-
-
-def ip_batch(ops: Sequence[Op]) -> tuple[float, float]:
-    """The same objects through iproute2's batch mode, one process per namespace after the links."""
-    os.makedirs("/run/netns", exist_ok=True)
-    nodes = [op.node for op in ops if isinstance(op, CreateNode)]
-    first = [f"netns add {node}" for node in nodes]
-    inside: dict[str, list[str]] = {node: ["link set lo up"] for node in nodes}
-    for op in ops:
-        if isinstance(op, CreateNode):
-            inside[op.node].append(f"addr add {op.address}/32 dev lo")
-        elif isinstance(op, CreateLink):
-            first.append(f"link add {op.name_a} netns {op.node_a} type veth peer name {op.name_b} netns {op.node_b}")
-            inside[op.node_a].append(f"addr add {op.address_a}/{op.prefix} dev {op.name_a}")
-            inside[op.node_b].append(f"addr add {op.address_b}/{op.prefix} dev {op.name_b}")
-        elif isinstance(op, SetLinkState):
-            inside[op.node_a].append(f"link set {op.name_a} up")
-            inside[op.node_b].append(f"link set {op.name_b} up")
-        elif isinstance(op, SetRoute):
-            inside[op.node].append(f"route replace {op.destination}/{op.prefix} via {op.via} dev {op.interface}")
-    begin = time.monotonic()
-    _ip(first)
-    for node, lines in inside.items():
-        _ip(lines, node)
-    built = time.monotonic()
-    _ip([f"netns del {node}" for node in nodes])
-    return built - begin, time.monotonic() - built
-
-
-def _ip(lines: list[str], node: str = "") -> None:
-    where = ["-n", node] if node else []
-    subprocess.run(["ip", *where, "-batch", "-"], input="\n".join(lines), text=True, check=True, stderr=subprocess.PIPE)
-
-
-def pyroute2(ops: Sequence[Op]) -> tuple[float, float]:
-    """The same objects through pyroute2, a socket per namespace."""
-    from pyroute2 import IPRoute
-    from pyroute2 import netns as names
-
-    begin = time.monotonic()
-    sockets = {}
-    for op in ops:
-        if isinstance(op, CreateNode):
-            names.create(op.node)
-            sockets[op.node] = IPRoute(netns=op.node, flags=0)
-            sockets[op.node].link("set", index=1, state="up")
-            sockets[op.node].addr("add", index=1, address=op.address, prefixlen=32)
-        elif isinstance(op, CreateLink):
-            peer = {"ifname": op.name_b, "net_ns_fd": op.node_b}
-            sockets[op.node_a].link("add", ifname=op.name_a, kind="veth", peer=peer)
-            for node, name, own in ((op.node_a, op.name_a, op.address_a), (op.node_b, op.name_b, op.address_b)):
-                index = sockets[node].link_lookup(ifname=name)[0]
-                sockets[node].addr("add", index=index, address=own, prefixlen=op.prefix)
-        elif isinstance(op, SetLinkState):
-            for node, name in ((op.node_a, op.name_a), (op.node_b, op.name_b)):
-                sockets[node].link("set", index=sockets[node].link_lookup(ifname=name)[0], state="up")
-        elif isinstance(op, SetRoute):
-            index = sockets[op.node].link_lookup(ifname=op.interface)[0]
-            sockets[op.node].route("replace", dst=f"{op.destination}/{op.prefix}", gateway=op.via, oif=index)
-    built = time.monotonic()
-    for node, one in sockets.items():
-        one.close()
-        names.remove(node)
-    return built - begin, time.monotonic() - built
-
-
-MININET = """
-import sys, time
-from mininet.net import Mininet
-from mininet.node import Node
-class Router(Node): pass
-links = [line.split() for line in sys.stdin]
-begin = time.monotonic()
-net = Mininet(controller=None, build=False, autoSetMacs=False, waitConnected=False)
-nodes = {}
-for a, b in links:
-    for one in (a, b):
-        if one not in nodes: nodes[one] = net.addHost(one, cls=Router, ip=None)
-for a, b in links: net.addLink(nodes[a], nodes[b])
-net.build()
-built = time.monotonic()
-net.stop()
-print(built - begin, time.monotonic() - built)
-"""
-
-
-def mininet(ops: Sequence[Op]) -> tuple[float, float]:
-    """Nodes and links by Mininet; names shortened, since it puts them into interface names."""
-    short = {op.node: f"n{index}" for index, op in enumerate(one for one in ops if isinstance(one, CreateNode))}
-    lines = [f"{short[op.node_a]} {short[op.node_b]}" for op in ops if isinstance(op, CreateLink)]
-    done = subprocess.run(["/usr/bin/python3", "-c", MININET], input="\n".join(lines), text=True, check=True,
-                          capture_output=True)  # fmt: skip
-    build, down = done.stdout.split()
-    return float(build), float(down)
-
-
-PEERS: dict[str, Callable[[Sequence[Op]], tuple[float, float]]] = {
-    "ours": ours, "ip -batch": ip_batch, "pyroute2": pyroute2, "mininet": mininet,
+PEER_REPEATS = 3
+LARGE_NODES = 500
+STEPS = ("build", "change", "more", "gone")
+PEERS: dict[str, Callable[[Workload], dict[str, float]]] = {
+    "ours": time_ours, "ip -batch": time_ip_batch, "pyroute2": time_pyroute2, "mininet": time_mininet,
 }  # fmt: skip
-
-
-def _measure(peer: str, network: int, large: bool) -> tuple[float, float]:
-    """One measurement in a process and a private segment of its own."""
-    done = subprocess.run([sys.executable, "-m", __spec__.name, peer, str(network), str(int(large))], text=True,
-                          check=True, capture_output=True, cwd=Path(__file__).parents[1])  # fmt: skip
-    build, down = done.stdout.split()[-2:]
-    return float(build), float(down)
-
-
-def _child(peer: str, network: int, large: bool) -> None:
-    enter_private_segment()
-    with tempfile.TemporaryDirectory():
-        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
-        print(*PEERS[peer](plan((LARGE if large else SMALL)[network])))
+TARGETS = {"floor": 1.25, "ip -batch": 8, "mininet": 40}
 
 
 def main() -> None:
-    """One line per network and peer; ratios against ours."""
-    if len(sys.argv) == 4:
-        _child(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "1")
+    """One line per network."""
+    parser = ArgumentParser(prog="scripts/bench build")
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--one", nargs=3, metavar=("WHO", "NUMBER", "FOLDER"), help="a measurement, in its own process")
+    words = parser.parse_args()
+    if words.one:
+        _measure_here(words.one[0], int(words.one[1]), Path(words.one[2]))
         return
-    present = [peer for peer in PEERS if peer != "mininet" or Path("/usr/lib/python3/dist-packages/mininet").is_dir()]
-    for large, networks in ((False, SMALL), (True, LARGE)):
-        for number, network in enumerate(networks):
-            mine = 0.0
-            for peer in present:
-                if large and peer in ("mininet", "pyroute2"):
-                    continue  # a minute and more, for a ratio that the smaller networks give as well
-                repeats = 1 if large and peer != "ours" else REPEATS if peer == "ours" else 2
-                runs = [_measure(peer, number, large) for _ in range(repeats)]
-                builds = sorted(build for build, _ in runs)
-                median = builds[len(builds) // 2]
-                mine = mine or median
-                report(benchmark=f"build {network.name}", unit="s", values=builds, by=peer,
-                       nodes=len(network.nodes), links=len(network.links),
-                       teardown_s=round(sorted(down for _, down in runs)[len(runs) // 2], 4),
-                       times_ours=round(median / mine, 1))  # fmt: skip
+    if os.geteuid() != 0:
+        sys.exit("build: needs root, for the floor's and the peers' sake")
+    with tempfile.TemporaryDirectory(prefix="shadowlab-bench-") as folder:
+        for number, network in enumerate(networks()):
+            if network.name.startswith(words.only):
+                _contest(number, network, words, Path(folder))
+
+
+def _contest(number: int, network: Network, words: Namespace, folder: Path) -> None:
+    large = len(network.nodes) > LARGE_NODES
+    runs: dict[str, list[dict[str, float]]] = {"ours": [], "floor": []}
+    facts = _measure("record", number, folder)
+    for who in ("ip -batch", "pyroute2", "mininet"):
+        missing = who == "mininet" and not MININET.is_dir()
+        if missing:
+            print("build: no Mininet here: scripts/bench --peers installs it", file=sys.stderr)
+        elif not large or who == "ip -batch" or words.peers:
+            runs[who] = []
+    for turn in range(REPEATS):  # turn by turn, so that a busy minute meets all alike
+        for who, seconds in runs.items():
+            if who in ("ours", "floor") or turn < (1 if large else PEER_REPEATS):
+                seconds.append(_measure(who, number, folder))
+    medians = {who: {step: statistics.median(run[step] for run in all_of) for step in STEPS}
+               for who, all_of in runs.items()}  # fmt: skip
+    mine = medians["ours"]
+    ratios = {
+        f"{step} ours/floor" if who == "floor" else f"{step} {who}/ours": round(
+            mine[step] / one[step] if who == "floor" else one[step] / mine[step], 2
+        )
+        for who, one in medians.items()
+        if who != "ours"
+        for step in STEPS
+    }
+    report(
+        benchmark=f"build {network.name}",
+        unit="s",
+        values=[run["build"] for run in runs["ours"]],
+        targets=TARGETS,
+        nodes=len(network.nodes),
+        links=len(network.links),
+        **facts,
+        plan_and_build_s=round(facts["plan_s"] + mine["build"], 4),
+        ratios=ratios,
+        medians_s={who: {step: round(value, 6) for step, value in one.items()} for who, one in medians.items()},
+        peer_runs={who: len(one) for who, one in runs.items()},
+        load_average=round(os.getloadavg()[0], 1),
+    )
+
+
+def _measure(who: str, number: int, folder: Path) -> dict[str, float]:
+    """In a process of its own, and a process namespace: whatever it started ends with it."""
+    words = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-m", __spec__.name]
+    done = subprocess.run([*words, "--one", who, str(number), str(folder)], check=True, stdout=subprocess.PIPE,
+                          text=True, cwd=Path(__file__).parents[1])  # fmt: skip
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _measure_here(who: str, number: int, folder: Path) -> None:
+    enter_private_segment()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
+    work = workload(networks()[number])
+    recording = folder / "recording"
+    if who == "record":
+        record(work, recording)
+        if not (folder / "floor").exists():
+            compile_floor(folder)
+        facts = {"with": discipline(), "plan_s": round(work.plan_s, 4), "operations": work.counts}
+        print(json.dumps(facts))
+    elif who == "floor":
+        print(json.dumps(time_floor(folder / "floor", recording)))
+    else:
+        if who == "mininet" and shutil.which("ethtool") is None:
+            print("build: no ethtool here: Mininet leaves that work out", file=sys.stderr)
+        print(json.dumps(PEERS[who](work)))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,17 @@
 """Networks of stated sizes to build and drive: fat-trees, rings, random maps.
 
-In: a size, a seed.  Out: networks without impairments but for a rate, so that every kernel can carry them.
+In: a size, a seed.  Out: networks whose routers send at 100 Mbit/s with a delay of 1 ms; hosts send unimpaired.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
+from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Link, Network, Node
+
+WIRE = Impairment(delay_ns=1_000_000, rate_bps=100_000_000)
 
 
 def fat_tree(k: int) -> Network:
@@ -21,19 +25,19 @@ def fat_tree(k: int) -> Network:
         down = [f"e{pod}-{index}" for index in range(half)]
         nodes += [Node(id=name, kind="router") for name in (*up, *down)]
         for index, switch in enumerate(up):
-            links += [_link(switch, edge) for edge in down]
-            links += [_link(switch, core) for core in cores[index * half : (index + 1) * half]]
+            links += [joined(switch, edge) for edge in down]
+            links += [joined(switch, core) for core in cores[index * half : (index + 1) * half]]
         for edge in down:
             hosts = [f"h{edge[1:]}-{index}" for index in range(half)]
             nodes += [Node(id=host, kind="host") for host in hosts]
-            links += [_link(host, edge) for host in hosts]
+            links += [joined(host, edge) for host in hosts]
     return Network(name=f"fat-tree k={k}", nodes=tuple(nodes), links=tuple(links))
 
 
 def ring(count: int, hosts: int) -> Network:
     """A ring of ``count`` routers with ``hosts`` hosts spread over it."""
     nodes = [Node(id=f"r{index}", kind="router") for index in range(count)]
-    links = [_link(f"r{index}", f"r{(index + 1) % count}") for index in range(count)]
+    links = [joined(f"r{index}", f"r{(index + 1) % count}") for index in range(count)]
     return _with_hosts(f"ring of {count}", nodes, links, hosts)
 
 
@@ -45,16 +49,18 @@ def random_map(count: int, links: int, hosts: int, seed: int) -> Network:
     while len(pairs) < links:
         a, b = sorted(rng.sample(range(count), 2))
         pairs.add((a, b))
-    return _with_hosts(f"random map of {count}", nodes, [_link(f"r{a}", f"r{b}") for a, b in sorted(pairs)], hosts)
+    return _with_hosts(f"random map of {count}", nodes, [joined(f"r{a}", f"r{b}") for a, b in sorted(pairs)], hosts)
 
 
 def _with_hosts(name: str, nodes: list[Node], links: list[Link], hosts: int) -> Network:
     step = len(nodes) // hosts
     for index in range(hosts):
         nodes.append(Node(id=f"h{index}", kind="host"))
-        links.append(_link(f"h{index}", f"r{index * step}"))
+        links.append(joined(f"h{index}", f"r{index * step}"))
     return Network(name=f"{name}, {hosts} hosts", nodes=tuple(nodes), links=tuple(links))
 
 
-def _link(a: str, b: str) -> Link:
-    return Link(id=f"{a}={b}", a=a, b=b)
+def joined(a: str, b: str) -> Link:
+    """A link from ``a``, which may be a host, to the router ``b``."""
+    link = Link(id=f"{a}={b}", a=a, b=b, forward=WIRE, backward=WIRE)
+    return dataclasses.replace(link, forward=Impairment()) if a.startswith("h") else link

@@ -50,10 +50,13 @@ _NO_ROUTE = {"ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"}
 class LinuxSegment:
     """Implements :class:`~shadowlab.kernel.ports.Segment`.  For one thread."""
 
+    socket_kind: type[NetlinkSocket] = NetlinkSocket
+    """A benchmark puts one here that records what is sent."""
+
     def __init__(self, name: str = "shadowlab") -> None:
         self._alias = name
         self._home_fd = -1
-        self._veths = NetlinkSocket("the segment")
+        self._veths = self.socket_kind("the segment")
         self._namespaces: dict[str, NamespaceRecord] = {}
         self._ifindices = itertools.count(FIRST_IFINDEX)
         self._unquiet: tuple[tuple[str, str], ...] | None = None
@@ -141,7 +144,7 @@ class LinuxSegment:
         if node in self._namespaces:
             raise KernelRefusedError(tried=tried, errno_name="EEXIST", why="there is one already")
         with netns.fresh_namespace(self._home_fd, node) as fd:
-            namespace = NamespaceRecord(node=node, fd=fd, netlink=NetlinkSocket(node).open())
+            namespace = NamespaceRecord(node=node, fd=fd, netlink=self.socket_kind(node).open())
             self._namespaces[node] = namespace
             if self._unquiet is None:
                 self._unquiet = netns.unquiet_sysctls(node)
