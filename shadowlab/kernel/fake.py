@@ -14,23 +14,35 @@ from dataclasses import dataclass, field
 
 from shadowlab.errors import KernelRefusedError, ShadowFailedError
 from shadowlab.kernel.links import LOOPBACK
-from shadowlab.kernel.ports import InterfaceCounters, NextHop, ScriptOutcome
+from shadowlab.kernel.ports import MAIN_TABLE, Flow, Hop, InterfaceCounters, NextHop, Route, Rule, ScriptOutcome
 from shadowlab.kernel.qdisc import NO_STATS, join_counters
+from shadowlab.kernel.routing.memory import Attached, Tables, covers
+from shadowlab.kernel.routing.tables import HASH_FLOWS, describe_route, describe_rule, in_table
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.jitter import JitterShape
 from shadowlab.model.queue import Shaper
+from shadowlab.wire.addresses import AF_INET6, canonical, family_of
 from shadowlab.wire.disciplines import as_held, disciplines_of, shaper_of
 from shadowlab.wire.if_link import pack_interface_name, pack_mac
 from shadowlab.wire.netem import Netem, impairment_of, netem_of
-from shadowlab.wire.rtnetlink import pack_ipv4
+from shadowlab.wire.routes import new_rule
 
-FORWARDING = "net/ipv4/ip_forward"
+FORWARDING, FORWARDING_IPV6 = "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"
+_DISABLE_IPV6 = "net/ipv6/conf/all/disable_ipv6"
 _SYSCTLS = {
     FORWARDING: "0",
     "net/ipv4/conf/all/rp_filter": "0",
     "net/ipv4/conf/all/send_redirects": "0",
     "net/ipv4/tcp_no_metrics_save": "1",
     "net/ipv4/tcp_congestion_control": "cubic",
+    "net/ipv4/fib_multipath_hash_policy": "0",
+    "net/ipv4/fib_multipath_hash_fields": "7",
+    "net/ipv4/fib_multipath_hash_seed": "0",
+    "net/ipv6/fib_multipath_hash_policy": "0",
+    "net/ipv6/fib_multipath_hash_fields": "7",
+    FORWARDING_IPV6: "0",
+    "net/ipv6/conf/all/keep_addr_on_down": "0",
+    _DISABLE_IPV6: "1",
 }
 _ZERO = join_counters(NO_STATS, None)
 
@@ -42,6 +54,8 @@ class _Interface:
     peer: tuple[str, str] | None = None
     up: bool = False
     ifb: str | None = None
+    is_bridge: bool = False
+    bridge: str | None = None
     netem: Netem | None = None
     shape: JitterShape | None = None
     shaper: Shaper | None = None
@@ -53,7 +67,10 @@ class _Interface:
 class _Node:
     interfaces: dict[str, _Interface]
     sysctls: dict[str, str]
-    routes: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
+    tables: Tables = field(default_factory=Tables)
+
+    def attached(self) -> dict[str, Attached]:
+        return {name: Attached(one.up, one.addresses) for name, one in self.interfaces.items()}
 
 
 class FakeSegment:
@@ -83,10 +100,11 @@ class FakeSegment:
 
     # --- namespaces --------------------------------------------------------------------------------------------
 
-    def create_namespace(self, node: str) -> None:
+    def create_namespace(self, node: str, *, ipv6: bool = False) -> None:
         if node in self._nodes:
             raise _refusal(f"make a network namespace for {node}", "EEXIST", "there is one already")
-        self._nodes[node] = _Node(interfaces={LOOPBACK: _Interface(up=True)}, sysctls=dict(_SYSCTLS))
+        sysctls = _SYSCTLS | ({_DISABLE_IPV6: "0", "net/ipv6/conf/all/keep_addr_on_down": "1"} if ipv6 else {})
+        self._nodes[node] = _Node(interfaces={LOOPBACK: _Interface(up=True)}, sysctls=sysctls)
 
     def delete_namespace(self, node: str) -> None:
         tried = f"delete the network namespace of {node}"
@@ -137,6 +155,26 @@ class FakeSegment:
         a.interfaces[name_a] = _Interface(peer=(node_b, name_b))
         b.interfaces[name_b] = _Interface(peer=(node_a, name_a))
 
+    def create_bridge(self, node: str, name: str, *, mac: str, mtu: int, alias: str = "") -> None:
+        tried = f"make the bridge {node}/{name}"
+        interfaces = self._node(node, tried).interfaces
+        with _valid(tried):
+            pack_interface_name(name)
+            pack_mac(mac)
+        if name in interfaces:
+            raise _refusal(tried, "EEXIST", f"{node} has a {name} already")
+        interfaces[name] = _Interface(up=True, is_bridge=True)
+
+    def set_bridge_port(self, node: str, name: str, bridge: str | None) -> None:
+        tried = f"make {node}/{name} a port of {bridge}" if bridge else f"take {node}/{name} out of its bridge"
+        if bridge is not None and not self._interface(node, bridge, tried).is_bridge:
+            raise _refusal(tried, "EOPNOTSUPP", f"{bridge} is no bridge")
+        self._interface(node, name, tried).bridge = bridge
+
+    def bridge_ports(self, node: str) -> tuple[tuple[str, str], ...]:
+        interfaces = self._node(node, f"read the bridge ports of {node}").interfaces
+        return tuple(sorted((one.bridge, name) for name, one in interfaces.items() if one.bridge is not None))
+
     def delete_link(self, node: str, name: str) -> None:
         one = self._interface(node, name, f"delete {node}/{name}")
         self._remove(node, name)
@@ -144,24 +182,24 @@ class FakeSegment:
             self._remove(*one.peer)
 
     def _remove(self, node: str, name: str) -> None:
-        self._forget_routes(node, name)
-        gone = self._nodes[node].interfaces.pop(name)
-        if gone.ifb is not None and gone.ifb in self._nodes[node].interfaces:
+        state = self._nodes[node]
+        state.tables.forget_interface(name)
+        gone = state.interfaces.pop(name)
+        for one in state.interfaces.values():
+            one.bridge = None if one.bridge == name else one.bridge
+        if gone.ifb is not None and gone.ifb in state.interfaces:
             self._remove(node, gone.ifb)
-
-    def _forget_routes(self, node: str, name: str) -> None:
-        routes = self._nodes[node].routes
-        for key in [key for key, (_, interface) in routes.items() if interface == name]:
-            del routes[key]
 
     def set_link_up(self, node: str, name: str, *, up: bool) -> None:
         self._interface(node, name, f"set {node}/{name} {'up' if up else 'down'}").up = up
-        if not up:
-            self._forget_routes(node, name)
+        self._nodes[node].tables.forget_dead(self._nodes[node].attached())
 
     def links(self, node: str) -> Mapping[str, bool]:
         found = self._node(node, f"read the links of {node}").interfaces
-        return {name: self._carries(one) for name, one in found.items() if name != LOOPBACK}
+        carrying = {name: self._carries(one) for name, one in found.items() if name != LOOPBACK}
+        for name in [name for name, one in found.items() if one.is_bridge]:
+            carrying[name] &= any(one.bridge == name and carrying[port] for port, one in found.items())
+        return carrying
 
     def _carries(self, one: _Interface) -> bool:
         peer_up = one.peer is None or self._nodes[one.peer[0]].interfaces[one.peer[1]].up
@@ -180,7 +218,9 @@ class FakeSegment:
         tried = f"add {address}/{prefix} to {node}/{name}"
         one = self._interface(node, name, tried)
         with _valid(tried):
-            pack_ipv4(address)
+            address = canonical(address)
+        if family_of(address) == AF_INET6 and self._nodes[node].sysctls[_DISABLE_IPV6] == "1" and name != LOOPBACK:
+            raise _refusal(tried, "EACCES", "IPv6 is disabled on this device")
         if address in one.addresses:
             raise _refusal(tried, "EEXIST", "address already assigned")
         one.addresses[address] = prefix
@@ -195,7 +235,7 @@ class FakeSegment:
         tried = f"tell {node}/{name} that {address} is at {mac}"
         one = self._interface(node, name, tried)
         with _valid(tried):
-            pack_ipv4(address)
+            address = canonical(address)
             pack_mac(mac)
         one.neighbours[address] = mac
 
@@ -205,32 +245,80 @@ class FakeSegment:
             (name, address, mac) for name, one in found.items() if one.up for address, mac in one.neighbours.items()
         )
 
-    def replace_route(self, node: str, destination: str, prefix: int, via: str, name: str) -> None:
-        tried = f"route {destination}/{prefix} via {via} dev {name} in {node}"
-        one = self._interface(node, name, tried)
+    def replace_route(
+        self, node: str, destination: str, prefix: int, hops: Sequence[Hop], *, table: int = MAIN_TABLE
+    ) -> None:
+        tried = describe_route(node, destination, prefix, hops, table)
+        for hop in hops:
+            self._interface(node, hop.interface, tried)
+        if not hops:
+            raise _refusal(tried, "EINVAL", f"a route to {destination}/{prefix} needs a way")
         with _valid(tried):
-            pack_ipv4(destination)
-            gateway = _number(via)
-        on_link = any(_covers(address, length, gateway) for address, length in one.addresses.items())
-        if not one.up or not on_link or via in one.addresses:
-            raise _refusal(tried, "ENETUNREACH", "nexthop has invalid gateway")
-        self._nodes[node].routes[destination, prefix] = (via, name)
+            destination = canonical(destination)
+            hops = tuple(Hop(name, via and canonical(via)) for name, via in hops)
+        state = self._node(node, tried)
+        for hop in hops:
+            self._check_hop(state.interfaces[hop.interface], hop, family_of(destination), tried)
+        if len(hops) > 1:
+            state.sysctls.update(HASH_FLOWS[family_of(destination)])
+        state.tables.replace(Route(destination, prefix, hops, "unicast", table))
 
-    def delete_route(self, node: str, destination: str, prefix: int) -> None:
-        tried = f"delete the route {destination}/{prefix} in {node}"
-        routes = self._node(node, tried).routes
-        if (destination, prefix) not in routes:
+    @staticmethod
+    def _check_hop(one: _Interface, hop: Hop, family: int, tried: str) -> None:
+        if hop.via is None:
+            if not one.up:
+                raise _refusal(tried, "ENETDOWN", "nexthop device is not up")
+        elif (
+            not one.up
+            or hop.via in one.addresses
+            or not any(covers(address, length, hop.via) for address, length in one.addresses.items())
+        ):
+            raise _refusal(
+                tried, "EHOSTUNREACH" if family == AF_INET6 else "ENETUNREACH", "nexthop has invalid gateway"
+            )
+
+    def replace_by_black_hole(self, node: str, destination: str, prefix: int, *, table: int = MAIN_TABLE) -> None:
+        tried = f"let {node} drop what goes to {destination}/{prefix}{in_table(table)}"
+        state = self._node(node, tried)
+        with _valid(tried):
+            destination = canonical(destination)
+        state.tables.replace(Route(destination, prefix, (), "blackhole", table))
+
+    def delete_route(self, node: str, destination: str, prefix: int, *, table: int = MAIN_TABLE) -> None:
+        tried = f"delete the route {destination}/{prefix}{in_table(table)} in {node}"
+        tables = self._node(node, tried).tables
+        with _valid(tried):
+            destination = canonical(destination)
+        if not tables.delete(destination, prefix, table):
             raise _refusal(tried, "ESRCH", "no such process")
-        del routes[destination, prefix]
 
-    def routes(self, node: str) -> tuple[tuple[str, int, str, str], ...]:
-        found = self._node(node, f"read the routes of {node}").routes
-        return tuple((destination, prefix, via, name) for (destination, prefix), (via, name) in sorted(found.items()))
+    def routes(self, node: str) -> tuple[Route, ...]:
+        state = self._node(node, f"read the routes of {node}")
+        return state.tables.routes(state.attached())
 
-    def next_hop(self, node: str, destination: str, source: str, arrived_by: str | None = None) -> NextHop | None:
+    def add_rule(self, node: str, rule: Rule) -> None:
+        tried = f"add to {node} the rule {describe_rule(rule)}"
+        state = self._node(node, tried)
+        with _valid(tried):
+            new_rule(*rule)
+        if not state.tables.add_rule(rule):
+            raise _refusal(tried, "EEXIST", "file exists")
+
+    def delete_rule(self, node: str, rule: Rule) -> None:
+        tried = f"delete from {node} the rule {describe_rule(rule)}"
+        if not self._node(node, tried).tables.delete_rule(rule):
+            raise _refusal(tried, "ENOENT", "no such file or directory")
+
+    def rules(self, node: str) -> tuple[Rule, ...]:
+        return self._node(node, f"read the rules of {node}").tables.rules()
+
+    def next_hop(
+        self, node: str, destination: str, source: str, arrived_by: str | None = None, flow: Flow | None = None
+    ) -> NextHop | None:
         tried = f"ask {node} for its route to {destination}"
         state = self._node(node, tried)
-        wanted = _number(destination)
+        with _valid(tried):
+            destination, source = canonical(destination), source and canonical(source)
         own = {address for one in state.interfaces.values() for address in one.addresses}
         if arrived_by is not None:
             self._interface(node, arrived_by, tried)
@@ -238,21 +326,10 @@ class FakeSegment:
             return None
         if destination in own:
             return NextHop(interface=LOOPBACK, via=None, local=True)
-        if arrived_by is not None and state.sysctls[FORWARDING] == "0":
+        forwarding = FORWARDING_IPV6 if family_of(destination) == AF_INET6 else FORWARDING
+        if arrived_by is not None and state.sysctls[forwarding] == "0":
             return None
-        ways = [
-            (length, NextHop(interface=name, via=None, local=False))
-            for name, one in state.interfaces.items()
-            if one.up and name != LOOPBACK
-            for address, length in one.addresses.items()
-            if _covers(address, length, wanted)
-        ]
-        ways += [
-            (length, NextHop(interface=name, via=via, local=False))
-            for (address, length), (via, name) in state.routes.items()
-            if _covers(address, length, wanted)
-        ]
-        return max(ways, key=lambda way: way[0])[1] if ways else None
+        return state.tables.next_hop(state.attached(), destination, source, flow)
 
     # --- impairments and counters ------------------------------------------------------------------------------
 
@@ -335,11 +412,3 @@ def _valid(tried: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise _refusal(tried, "EINVAL", str(error)) from error
-
-
-def _number(address: str) -> int:
-    return int.from_bytes(pack_ipv4(address), "big")
-
-
-def _covers(address: str, prefix: int, other: int) -> bool:
-    return (_number(address) ^ other) >> (32 - prefix) == 0

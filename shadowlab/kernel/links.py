@@ -17,7 +17,7 @@ from shadowlab.model.impairment import Impairment
 from shadowlab.wire import if_link, rtnetlink
 
 LOOPBACK = "lo"
-_LOCALHOST = "127.0.0.1"
+_LOCALHOST = ("127.0.0.1", "::1")
 _LINKS_UP_NS = 5_000_000_000
 _LINKS_UP_PAUSE_S = 0.01
 _LOOPBACK_INDEX = 1
@@ -57,6 +57,8 @@ class NamespaceRecord:
     fd: int
     netlink: NetlinkSocket
     interfaces: dict[str, InterfaceRecord] = field(default_factory=dict)
+    hashes_flows: set[int] = field(default_factory=set)
+    """The address families whose equal-cost routes were told to hash over addresses, protocol and ports."""
 
     def __post_init__(self) -> None:
         self.interfaces[LOOPBACK] = InterfaceRecord(name=LOOPBACK, ifindex=_LOOPBACK_INDEX)
@@ -96,7 +98,7 @@ def read_addresses(namespace: NamespaceRecord) -> tuple[tuple[str, str, int], ..
     bodies = namespace.netlink.dump(rtnetlink.get_addresses(), f"read the addresses of {namespace.node}")
     states = map(rtnetlink.parse_address, bodies)
     return tuple(
-        (namespace.name_of(one.ifindex), one.address, one.prefix) for one in states if one.address != _LOCALHOST
+        (namespace.name_of(one.ifindex), one.address, one.prefix) for one in states if one.address not in _LOCALHOST
     )
 
 
@@ -107,15 +109,11 @@ def read_neighbours(namespace: NamespaceRecord) -> tuple[tuple[str, str, str], .
     return tuple((namespace.name_of(one.ifindex), one.address, one.mac) for one in states if one.permanent)
 
 
-def read_routes(namespace: NamespaceRecord) -> tuple[tuple[str, int, str, str], ...]:
-    """(destination, prefix, via, interface) of the main table's routes with a gateway."""
-    bodies = namespace.netlink.dump(rtnetlink.get_routes(), f"read the routes of {namespace.node}")
-    states = map(rtnetlink.parse_route, bodies)
-    return tuple(
-        (one.destination, one.prefix, one.via, namespace.name_of(one.ifindex))
-        for one in states
-        if one.table == rtnetlink.RT_TABLE_MAIN and one.via is not None
-    )
+def read_bridge_ports(namespace: NamespaceRecord) -> tuple[tuple[str, str], ...]:
+    """(bridge, interface) of every port."""
+    bodies = namespace.netlink.dump(if_link.get_links(), f"read the bridge ports of {namespace.node}")
+    states = map(if_link.parse_link, bodies)
+    return tuple(sorted((namespace.name_of(one.master), one.name) for one in states if one.master))
 
 
 def wait_for_links(interfaces: Sequence[tuple[NamespaceRecord, str]]) -> None:

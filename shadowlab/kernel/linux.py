@@ -27,24 +27,24 @@ from shadowlab.kernel.links import (
     InterfaceRecord,
     NamespaceRecord,
     read_addresses,
+    read_bridge_ports,
     read_links,
     read_neighbours,
-    read_routes,
     wait_for_links,
 )
 from shadowlab.kernel.netlink import NetlinkSocket
-from shadowlab.kernel.ports import InterfaceCounters, NextHop, ScriptOutcome
+from shadowlab.kernel.ports import MAIN_TABLE, Flow, Hop, InterfaceCounters, NextHop, Route, Rule, ScriptOutcome
 from shadowlab.kernel.qdisc import Wanted
+from shadowlab.kernel.routing import tables
 from shadowlab.kernel.syscalls import refusal
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.queue import Shaper
-from shadowlab.wire import if_link, pkt_sched, rtnetlink
+from shadowlab.wire import if_link, pkt_sched, routes, rtnetlink
+from shadowlab.wire.addresses import family_of
 from shadowlab.wire.if_link import VethEnd
 from shadowlab.wire.netlink import Request
 
 _Made = TypeVar("_Made")
-_NO_ROUTE = {"ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"}
-"""What a lookup answers for: no route; forwarding off; a prohibiting route; a blackhole."""
 
 
 class LinuxSegment:
@@ -59,7 +59,7 @@ class LinuxSegment:
         self._veths = self.socket_kind("the segment")
         self._namespaces: dict[str, NamespaceRecord] = {}
         self._ifindices = itertools.count(FIRST_IFINDEX)
-        self._unquiet: tuple[tuple[str, str], ...] | None = None
+        self._unquiet: dict[bool, tuple[tuple[str, str], ...]] = {}
         self._batching = False
         self._unchecked: dict[str, dict[str, Wanted]] = {}
 
@@ -139,16 +139,16 @@ class LinuxSegment:
 
     # --- namespaces --------------------------------------------------------------------------------------------
 
-    def create_namespace(self, node: str) -> None:
+    def create_namespace(self, node: str, *, ipv6: bool = False) -> None:
         tried = f"make a network namespace for {node}"
         if node in self._namespaces:
             raise KernelRefusedError(tried=tried, errno_name="EEXIST", why="there is one already")
         with netns.fresh_namespace(self._home_fd, node) as fd:
             namespace = NamespaceRecord(node=node, fd=fd, netlink=self.socket_kind(node).open())
             self._namespaces[node] = namespace
-            if self._unquiet is None:
-                self._unquiet = netns.unquiet_sysctls(node)
-            for key, value in self._unquiet:
+            if ipv6 not in self._unquiet:
+                self._unquiet[ipv6] = netns.unquiet_sysctls(node, ipv6=ipv6)
+            for key, value in self._unquiet[ipv6]:
                 netns.write_sysctl(node, key, value)
         self._change(node, LOOPBACK, f"{node}: loopback up", lambda ifindex: if_link.set_link_up(ifindex, up=True))
 
@@ -203,6 +203,23 @@ class LinuxSegment:
         a.add(name_a, end_a.ifindex, (node_b, name_b))
         b.add(name_b, end_b.ifindex, (node_a, name_a))
 
+    def create_bridge(self, node: str, name: str, *, mac: str, mtu: int, alias: str = "") -> None:
+        tried = f"make the bridge {node}/{name}"
+        namespace = self._namespace(node, tried)
+        if name in namespace.interfaces:
+            raise KernelRefusedError(tried=tried, errno_name="EEXIST", why=f"{node} has a {name} already")
+        ifindex = next(self._ifindices)
+        self._set(namespace, self._valid(tried, lambda: if_link.new_bridge(name, ifindex, mac, mtu)), tried)
+        namespace.add(name, ifindex)
+
+    def set_bridge_port(self, node: str, name: str, bridge: str | None) -> None:
+        tried = f"make {node}/{name} a port of {bridge}" if bridge else f"take {node}/{name} out of its bridge"
+        master = self._namespace(node, tried).interface(bridge, tried).ifindex if bridge else 0
+        self._change(node, name, tried, lambda ifindex: if_link.set_master(ifindex, master))
+
+    def bridge_ports(self, node: str) -> tuple[tuple[str, str], ...]:
+        return read_bridge_ports(self._read(node, f"read the bridge ports of {node}"))
+
     def delete_link(self, node: str, name: str) -> None:
         tried = f"delete {node}/{name}"
         namespace = self._read(node, tried)
@@ -254,35 +271,58 @@ class LinuxSegment:
     def neighbours(self, node: str) -> tuple[tuple[str, str, str], ...]:
         return read_neighbours(self._read(node, f"read the neighbours of {node}"))
 
-    def replace_route(self, node: str, destination: str, prefix: int, via: str, name: str) -> None:
-        tried = f"route {destination}/{prefix} via {via} dev {name} in {node}"
-        self._change(node, name, tried, lambda ifindex: rtnetlink.replace_route(destination, prefix, via, ifindex))
+    def replace_route(
+        self, node: str, destination: str, prefix: int, hops: Sequence[Hop], *, table: int = MAIN_TABLE
+    ) -> None:
+        tried = tables.describe_route(node, destination, prefix, hops, table)
+        namespace = self._namespace(node, tried)
+        ways = [(namespace.interface(name, tried).ifindex, via) for name, via in hops]
+        request = self._valid(tried, lambda: routes.replace_route(destination, prefix, ways, table))
+        if len(ways) > 1:
+            self._hash_flows(namespace, family_of(destination))
+        self._set(namespace, request, tried)
 
-    def delete_route(self, node: str, destination: str, prefix: int) -> None:
-        tried = f"delete the route {destination}/{prefix} in {node}"
-        self._set(
-            self._namespace(node, tried), self._valid(tried, lambda: rtnetlink.delete_route(destination, prefix)), tried
-        )
+    def _hash_flows(self, namespace: NamespaceRecord, family: int) -> None:
+        if family not in namespace.hashes_flows:
+            with netns.visit(namespace.fd, self._home_fd, namespace.node):
+                for key, value in tables.HASH_FLOWS[family]:
+                    netns.write_sysctl(namespace.node, key, value)
+            namespace.hashes_flows.add(family)
 
-    def routes(self, node: str) -> tuple[tuple[str, int, str, str], ...]:
-        return read_routes(self._read(node, f"read the routes of {node}"))
+    def replace_by_black_hole(self, node: str, destination: str, prefix: int, *, table: int = MAIN_TABLE) -> None:
+        tried = f"let {node} drop what goes to {destination}/{prefix}{tables.in_table(table)}"
+        namespace = self._namespace(node, tried)
+        request = self._valid(tried, lambda: routes.replace_by_black_hole(destination, prefix, table))
+        self._set(namespace, request, tried)
 
-    def next_hop(self, node: str, destination: str, source: str, arrived_by: str | None = None) -> NextHop | None:
+    def delete_route(self, node: str, destination: str, prefix: int, *, table: int = MAIN_TABLE) -> None:
+        tried = f"delete the route {destination}/{prefix}{tables.in_table(table)} in {node}"
+        namespace = self._namespace(node, tried)
+        self._set(namespace, self._valid(tried, lambda: routes.delete_route(destination, prefix, table)), tried)
+
+    def routes(self, node: str) -> tuple[Route, ...]:
+        return tables.read_routes(self._read(node, f"read the routes of {node}"))
+
+    def add_rule(self, node: str, rule: Rule) -> None:
+        tried = f"add to {node} the rule {tables.describe_rule(rule)}"
+        self._set(self._namespace(node, tried), self._valid(tried, lambda: routes.new_rule(*rule)), tried)
+
+    def delete_rule(self, node: str, rule: Rule) -> None:
+        tried = f"delete from {node} the rule {tables.describe_rule(rule)}"
+        self._set(self._namespace(node, tried), self._valid(tried, lambda: routes.delete_rule(*rule)), tried)
+
+    def rules(self, node: str) -> tuple[Rule, ...]:
+        return tables.read_rules(self._read(node, f"read the rules of {node}"))
+
+    def next_hop(
+        self, node: str, destination: str, source: str, arrived_by: str | None = None, flow: Flow | None = None
+    ) -> NextHop | None:
         tried = f"ask {node} for its route to {destination}"
         namespace = self._read(node, tried)
         index = namespace.interface(arrived_by, tried).ifindex if arrived_by is not None else 0
-        try:
-            answer = namespace.netlink.ask(rtnetlink.get_route(destination, source, index), tried)
-        except KernelRefusedError as error:
-            if error.errno_name in _NO_ROUTE:
-                return None
-            raise
-        route = rtnetlink.parse_route(answer.body)
-        if route.kind not in (rtnetlink.RTN_UNICAST, rtnetlink.RTN_LOCAL):
-            return None
-        return NextHop(
-            interface=namespace.name_of(route.ifindex), via=route.via, local=route.kind == rtnetlink.RTN_LOCAL
-        )
+        asked = None if flow is None else (tables.PROTOCOLS[flow.protocol], flow.source_port, flow.destination_port)
+        question = self._valid(tried, lambda: routes.get_route(destination, source, index, asked))
+        return tables.ask_next_hop(namespace, question, tried)
 
     # --- impairments and counters ------------------------------------------------------------------------------
 

@@ -257,8 +257,8 @@ class NamedSegment(LinuxSegment):
         super().__enter__()
         return self
 
-    def create_namespace(self, node: str) -> None:
-        super().create_namespace(node)
+    def create_namespace(self, node: str, *, ipv6: bool = False) -> None:
+        super().create_namespace(node, ipv6=ipv6)
         _publish(self._lab, node, self._namespaces[node])
 
     def delete_namespace(self, node: str) -> None:
@@ -301,6 +301,10 @@ class NamedSegment(LinuxSegment):
         )
         for node, name in ((node_a, name_a), (node_b, name_b)):
             self._mark(node, name, alias)
+
+    def create_bridge(self, node: str, name: str, *, mac: str, mtu: int, alias: str = "") -> None:
+        super().create_bridge(node, name, mac=mac, mtu=mtu, alias=alias)
+        self._mark(node, name, alias or name)
 
     def create_ifb(self, node: str, name: str) -> int:
         index = super().create_ifb(node, name)

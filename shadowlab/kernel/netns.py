@@ -26,8 +26,16 @@ _QUIET_SYSCTLS = (
     ("net/ipv4/tcp_no_metrics_save", "1"),  # else ssthresh leaks from one run's connections into the next one's
 )
 _IPV6_FOLDER = "/proc/sys/net/ipv6"
-_NO_IPV6 = ("net/ipv6/conf/all/disable_ipv6", "1")
-"""Duplicate address detection costs a second per link, to no use here.  Sets the default for new interfaces as well."""
+_NO_IPV6 = (("net/ipv6/conf/all/disable_ipv6", "1"),)
+"""Sets the default for new interfaces as well."""
+_QUIET_IPV6 = (
+    ("net/ipv6/conf/all/disable_ipv6", "0"),
+    ("net/ipv6/conf/default/accept_dad", "0"),  # duplicate address detection costs a second per link, to no use here
+    ("net/ipv6/conf/default/accept_ra", "0"),  # without it no router is solicited and nothing configures itself
+    ("net/ipv6/conf/default/accept_redirects", "0"),  # a redirect would lead around the map
+    ("net/ipv6/conf/default/addr_gen_mode", "1"),  # no link-local addresses, so no interface speaks for itself
+    ("net/ipv6/conf/all/keep_addr_on_down", "1"),  # as IPv4 does
+)
 
 
 def open_own_namespace() -> int:
@@ -105,13 +113,16 @@ def write_sysctl(node: str, key: str, value: str) -> None:
         raise KernelRefusedError(tried=tried, errno_name="read back", why=f"the kernel holds {held}")
 
 
-def unquiet_sysctls(node: str) -> tuple[tuple[str, str], ...]:
+def unquiet_sysctls(node: str, *, ipv6: bool) -> tuple[tuple[str, str], ...]:
     """What is to be changed in a fresh namespace, the calling thread's, so that nothing interferes with the map.
 
     All namespaces of one kernel are born alike (IPv4's settings are copied from the initial one), and a write costs as
     much as making a link: so this is found out once, and only what differs is written into each.
     """
-    wanted = (*_QUIET_SYSCTLS, *((_NO_IPV6,) if os.path.isdir(_IPV6_FOLDER) else ()))
+    if ipv6:
+        wanted = (*_QUIET_SYSCTLS, *_QUIET_IPV6)
+    else:
+        wanted = (*_QUIET_SYSCTLS, *(_NO_IPV6 if os.path.isdir(_IPV6_FOLDER) else ()))
     return tuple((key, value) for key, value in wanted if read_sysctl(node, key) != value)
 
 

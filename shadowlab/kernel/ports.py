@@ -11,10 +11,53 @@ import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.queue import Shaper
+
+MAIN_TABLE = 254
+"""The routing table that is asked when no rule leads to another one."""
+ANYWHERE = ""
+"""In a rule: whatever the address."""
+
+
+class Hop(NamedTuple):
+    """One way onwards: out of an interface, to a gateway, or (None) straight to whoever has the address."""
+
+    interface: str
+    via: str | None = None
+
+
+class Route(NamedTuple):
+    """One route of a table.  ``hops``: equal-cost ways, of which each flow takes one; none in a black hole."""
+
+    destination: str
+    prefix: int
+    hops: tuple[Hop, ...]
+    kind: Literal["unicast", "blackhole"] = "unicast"
+    table: int = MAIN_TABLE
+
+
+class Rule(NamedTuple):
+    """Which table serves packets from and to certain addresses: how an exception to shortest paths is made.
+
+    ``source`` and ``destination`` are prefixes (``192.0.2.1/32``, ``2001:db8::/64``) or :data:`ANYWHERE`, not both.
+    Of the rules that fit, the one with the least ``priority`` is asked first; main's has 32766.  A table without a
+    route for the packet leaves it to the next rule."""
+
+    source: str
+    destination: str
+    table: int
+    priority: int
+
+
+class Flow(NamedTuple):
+    """What tells flows between the same two addresses apart."""
+
+    protocol: Literal["tcp", "udp"]
+    source_port: int
+    destination_port: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +105,10 @@ class Segment(Protocol):
         """Changes inside may be collected and sent together: a refusal may come later, at the latest at the end, but
         names its object all the same.  Reading inside is allowed and sees all changes before it.  Not nested."""
 
-    def create_namespace(self, node: str) -> None:
-        """Loopback up, forwarding off, no redirects sent, no reverse-path filter, no TCP metrics kept, no IPv6."""
+    def create_namespace(self, node: str, *, ipv6: bool = False) -> None:
+        """Loopback up, forwarding off, no redirects sent, no reverse-path filter, no TCP metrics kept, and no IPv6
+        unless it is asked for: then without duplicate address detection, autoconfiguration, router solicitations and
+        link-local addresses, so that an address serves at once and nobody says what the map does not have."""
 
     def delete_namespace(self, node: str) -> None:
         """Its links must be gone (EBUSY); what else it holds goes with it."""
@@ -92,7 +137,19 @@ class Segment(Protocol):
         Unless ``offload`` is asked for, ``gso_max_segs`` is 1: what the socket layer would send as one packet of 64 kB
         counts as one to loss, reordering and limits."""
 
-    def delete_link(self, node: str, name: str) -> None: ...
+    def create_bridge(self, node: str, name: str, *, mac: str, mtu: int, alias: str = "") -> None:
+        """A LAN segment's switch, up: no spanning tree, no forwarding delay, no multicast snooping.  It carries as soon
+        as one of its ports does."""
+
+    def set_bridge_port(self, node: str, name: str, bridge: str | None) -> None:
+        """Make an interface a port of a bridge in the same node; None: of none."""
+
+    def bridge_ports(self, node: str) -> tuple[tuple[str, str], ...]:
+        """(bridge, interface) of every port, sorted."""
+
+    def delete_link(self, node: str, name: str) -> None:
+        """An interface, and the other end of a veth with it.  A bridge leaves its ports behind."""
+
     def set_link_up(self, node: str, name: str, *, up: bool) -> None: ...
     def links(self, node: str) -> Mapping[str, bool]:
         """Interface names (loopback left out) and whether each carries packets: up, and a veth's other end too."""
@@ -102,11 +159,12 @@ class Segment(Protocol):
         a SYN sent in that moment may be lost, which costs a second.  Refused with ETIMEDOUT after five seconds."""
 
     def add_address(self, node: str, name: str, address: str, prefix: int) -> None:
-        """An address on ``lo`` is the node's own: the source of whatever the node sends beyond a link.  The address of
-        any other interface has link scope and is only for its neighbour."""
+        """An address, of IPv4 or IPv6 as its text tells.  On ``lo`` it is the node's own: the source of whatever the
+        node sends beyond a link.  That of any other interface serves its neighbours: IPv4's has link scope, IPv6's is
+        deprecated, which lets it be the source only where the node has no other.  It stays when the link goes down."""
 
     def addresses(self, node: str) -> tuple[tuple[str, str, int], ...]:
-        """(interface, address, prefix), loopback's 127.0.0.1 left out."""
+        """(interface, address, prefix), loopback's 127.0.0.1 and ::1 left out."""
 
     def add_neighbour(self, node: str, name: str, address: str, mac: str) -> None:
         """Permanent, so that no packet waits for ARP; comes back by itself when the interface goes down and up."""
@@ -114,20 +172,43 @@ class Segment(Protocol):
     def neighbours(self, node: str) -> tuple[tuple[str, str, str], ...]:
         """(interface, address, MAC) of the permanent ones."""
 
-    def replace_route(self, node: str, destination: str, prefix: int, via: str, name: str) -> None:
-        """Install a route or put it in the place of the one that is there.  Goes away when its interface goes down."""
+    def replace_route(
+        self, node: str, destination: str, prefix: int, hops: Sequence[Hop], *, table: int = MAIN_TABLE
+    ) -> None:
+        """Install a route or put it in the place of the one that is there.
 
-    def delete_route(self, node: str, destination: str, prefix: int) -> None:
-        """Remove a route (ESRCH: there is none).  A route also goes away when its interface goes down."""
+        Of several hops each flow keeps to one, by a hash over addresses, protocol and ports (policy 3 over these five:
+        policy 1 would trust the hash that the sender's socket gave the packet, alike in all routers and unknown to
+        :meth:`next_hop`).  A hop whose interface is down is not used, a route whose interfaces are all down is gone;
+        when an interface is deleted, IPv4 loses every route that had a hop there, IPv6 the hop."""
 
-    def routes(self, node: str) -> tuple[tuple[str, int, str, str], ...]:
-        """(destination, prefix, via, interface) of every route with a gateway."""
+    def replace_by_black_hole(self, node: str, destination: str, prefix: int, *, table: int = MAIN_TABLE) -> None:
+        """As :meth:`replace_route`, but what matches is dropped without a word."""
 
-    def next_hop(self, node: str, destination: str, source: str, arrived_by: str | None = None) -> NextHop | None:
-        """The kernel's own answer (RTM_GETROUTE); None when it has no route.
+    def delete_route(self, node: str, destination: str, prefix: int, *, table: int = MAIN_TABLE) -> None:
+        """Remove a route with all its hops, or a black hole (ESRCH: there is none)."""
+
+    def routes(self, node: str) -> tuple[Route, ...]:
+        """Every route but the kernel's own, sorted: of all tables, without the hops whose interface is down."""
+
+    def add_rule(self, node: str, rule: Rule) -> None:
+        """Serve what the rule matches from its table (EEXIST: there is such a rule)."""
+
+    def delete_rule(self, node: str, rule: Rule) -> None:
+        """ENOENT: there is no such rule."""
+
+    def rules(self, node: str) -> tuple[Rule, ...]:
+        """The rules added here, sorted; not the kernel's own."""
+
+    def next_hop(
+        self, node: str, destination: str, source: str, arrived_by: str | None = None, flow: Flow | None = None
+    ) -> NextHop | None:
+        """The kernel's own answer (RTM_GETROUTE); None when it has no route, or a black hole.
 
         For a packet of the node's own ``source`` is one of its addresses; for one that is passing through,
         ``arrived_by`` is the interface it came in by (the kernel refuses to send with a foreign source).
+        Of equal-cost hops it is the one that the packets of ``flow`` take; without a flow, that of packets without
+        ports (ICMP has none, but its protocol counts too, so this is nobody's in particular).
         """
 
     def set_netem(self, node: str, name: str, impairment: Impairment) -> None:

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from shadowlab.errors import ShadowFailedError
-from shadowlab.kernel.ports import ScriptOutcome, Segment
+from shadowlab.kernel.ports import Hop, ScriptOutcome, Segment
 from shadowlab.model.impairment import Impairment
 from shadowlab.shadow.ops import (
     CreateLink,
@@ -91,7 +91,7 @@ def _execute(op: Op, segment: Segment, on_script: OnScript, on_demand: OnDemand)
             segment.redirect_ingress(op.node, op.interface, op.device)
             _impair(segment, op.node, op.device, op.impairment)
         case SetRoute():
-            segment.replace_route(op.node, op.destination, op.prefix, op.via, op.interface)
+            segment.replace_route(op.node, op.destination, op.prefix, (Hop(op.interface, op.via),))
         case SetLinkState():
             segment.set_link_up(op.node_a, op.name_a, up=op.up)
             segment.set_link_up(op.node_b, op.name_b, up=op.up)

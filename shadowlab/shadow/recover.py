@@ -136,7 +136,7 @@ def carry_on(segment: NamedSegment, intent: Intent) -> None:
         for node, name in impaired & interfaces
         if segment.read_netem(node, name) is not None or segment.read_shaper(node, name) is not None
     }
-    routes = frozenset((node, to, prefix) for node in nodes for to, prefix, _, _ in segment.routes(node))
+    routes = frozenset((node, one.destination, one.prefix) for node in nodes for one in segment.routes(node))
     ops = finish(intent, nodes=frozenset(nodes), interfaces=interfaces, routes=routes, queued=frozenset(queued))
     apply(ops, segment)
 

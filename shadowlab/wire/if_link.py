@@ -1,4 +1,4 @@
-"""Links and their counters, as ``linux/if_link.h`` has them: veth pairs, IFBs, carriers.
+"""Links and their counters, as ``linux/if_link.h`` has them: veth pairs, bridges, IFBs, carriers.
 
 In: names, numbers, Ethernet addresses.  Out: requests for the kernel, and its answers as named tuples.
 Never: a socket.
@@ -33,9 +33,10 @@ IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 IF_OPER_UNKNOWN, IF_OPER_UP = 0, 6
 IFNAME_BYTES = 15
 """An interface name has at most 15 bytes."""
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_IFALIAS = 1, 3, 4, 16, 18, 20
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_IFALIAS = 1, 3, 4, 10, 16, 18, 20
 IFLA_STATS64, IFLA_NET_NS_FD, IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES, IFLA_GSO_MAX_SEGS = 23, 28, 31, 32, 40
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
+IFLA_BR_FORWARD_DELAY, IFLA_BR_STP_STATE, IFLA_BR_MCAST_SNOOPING = 1, 5, 23
 IFLA_STATS_LINK_64 = 1
 GSO_MOST_SEGMENTS = 65_535
 """The kernel's default: super-packets as large as they come."""
@@ -67,6 +68,8 @@ class LinkState(NamedTuple):
     kind: str
     tx_queues: int
     gso_max_segs: int
+    master: int = 0
+    """The index of the bridge that it is a port of."""
 
 
 class LinkStats(NamedTuple):
@@ -141,6 +144,31 @@ def new_ifb(name: str, index: int, alias: str) -> Request:
     return Request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body)
 
 
+def new_bridge(name: str, index: int, mac: str, mtu: int) -> Request:
+    """A bridge that forwards from the first moment: no spanning tree, no delay; up at once."""
+    settings = pack_nested(
+        IFLA_INFO_DATA,
+        pack_u32(IFLA_BR_STP_STATE, 0),
+        pack_u32(IFLA_BR_FORWARD_DELAY, 0),
+        pack_attribute(IFLA_BR_MCAST_SNOOPING, b"\0"),
+    )
+    body = b"".join(
+        (
+            _LINK.pack(0, 0, index, IFF_UP, IFF_UP),
+            pack_interface_name(name),
+            pack_attribute(IFLA_ADDRESS, pack_mac(mac)),
+            pack_u32(IFLA_MTU, mtu),
+            pack_nested(IFLA_LINKINFO, pack_text(IFLA_INFO_KIND, "bridge"), settings),
+        )
+    )
+    return Request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body)
+
+
+def set_master(index: int, bridge: int) -> Request:
+    """Make an interface a port of a bridge; 0: of none."""
+    return Request(RTM_NEWLINK, 0, _LINK.pack(0, 0, index, 0, 0) + pack_u32(IFLA_MASTER, bridge))
+
+
 def set_link_up(index: int, *, up: bool) -> Request:
     return Request(RTM_NEWLINK, 0, _LINK.pack(0, 0, index, IFF_UP if up else 0, IFF_UP))
 
@@ -179,6 +207,7 @@ def parse_link(body: bytes) -> LinkState:
         kind=kind,
         tx_queues=read_u32(found.get(IFLA_NUM_TX_QUEUES)),
         gso_max_segs=read_u32(found.get(IFLA_GSO_MAX_SEGS)),
+        master=read_u32(found.get(IFLA_MASTER)),
     )
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 
 from shadowlab.errors import KernelRefusedError
-from shadowlab.kernel.ports import Segment
+from shadowlab.kernel.ports import Hop, Segment
 from shadowlab.model.impairment import Framing, Impairment, Slot
 from shadowlab.model.jitter import JitterShape
 from shadowlab.model.loss import Chance, Reorder
@@ -109,7 +109,7 @@ def make_line(segment: Segment, *, mtu: int = 1500, offload: bool = False) -> No
     segment.set_sysctl("r", "net/ipv4/ip_forward", "1")
     for node, address in (("a", "192.0.2.1"), ("b", "192.0.2.2"), ("r", "192.0.2.3")):
         segment.add_address(node, "lo", address, 32)
-    segment.replace_route("a", "192.0.2.2", 32, "10.0.1.1", "ar")
-    segment.replace_route("r", "192.0.2.2", 32, "10.0.2.1", "rb")
-    segment.replace_route("b", "192.0.2.1", 32, "10.0.2.0", "br")
-    segment.replace_route("r", "192.0.2.1", 32, "10.0.1.0", "ra")
+    segment.replace_route("a", "192.0.2.2", 32, [Hop("ar", "10.0.1.1")])
+    segment.replace_route("r", "192.0.2.2", 32, [Hop("rb", "10.0.2.1")])
+    segment.replace_route("b", "192.0.2.1", 32, [Hop("br", "10.0.2.0")])
+    segment.replace_route("r", "192.0.2.1", 32, [Hop("ra", "10.0.1.0")])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from contract_base import EVERYTHING, FULL, MAC_A, MAC_B, assert_near, both, make_pair, refused
 
-from shadowlab.kernel.ports import Segment
+from shadowlab.kernel.ports import Hop, Route, Segment
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.jitter import JitterShape, standard_table
 from shadowlab.model.loss import FourState, GilbertElliott
@@ -216,11 +216,11 @@ def a_batch_is_done_at_its_end(segment: Segment) -> None:
         segment.set_netem("a", "x", FULL)
         segment.set_link_up("a", "x", up=True)
         segment.set_link_up("b", "y", up=True)
-        segment.replace_route("a", "192.0.2.9", 32, "10.0.0.1", "x")
+        segment.replace_route("a", "192.0.2.9", 32, [Hop("x", "10.0.0.1")])
     segment.wait_for_links([("a", "x"), ("b", "y")])
 
     assert dict(segment.links("a")) == {"x": True}
-    assert segment.routes("a") == (("192.0.2.9", 32, "10.0.0.1", "x"),)
+    assert segment.routes("a") == (Route("192.0.2.9", 32, (Hop("x", "10.0.0.1"),)),)
     assert segment.read_netem("a", "x") is not None
 
 
@@ -242,6 +242,6 @@ def a_refusal_in_a_batch_names_its_object(segment: Segment) -> None:
     make_pair(segment)
 
     with refused("192.0.2.7/32", "10.9.9.9", "ENETUNREACH"), segment.batch():
-        segment.replace_route("a", "192.0.2.6", 32, "10.0.0.1", "ab")
-        segment.replace_route("a", "192.0.2.7", 32, "10.9.9.9", "ab")
-        segment.replace_route("a", "192.0.2.8", 32, "10.0.0.1", "ab")
+        segment.replace_route("a", "192.0.2.6", 32, [Hop("ab", "10.0.0.1")])
+        segment.replace_route("a", "192.0.2.7", 32, [Hop("ab", "10.9.9.9")])
+        segment.replace_route("a", "192.0.2.8", 32, [Hop("ab", "10.0.0.1")])

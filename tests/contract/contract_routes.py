@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contract_base import both, make_line, make_pair, refused
 
-from shadowlab.kernel.ports import NextHop, Segment
+from shadowlab.kernel.ports import Hop, NextHop, Route, Segment
 
 
 @both
@@ -45,7 +45,7 @@ def neighbours_are_read_back_and_replaced(segment: Segment) -> None:
 def neighbours_come_back_with_their_link_and_routes_do_not(segment: Segment) -> None:
     make_line(segment)
     neighbours, routes = segment.neighbours("a"), segment.routes("a")
-    assert routes == (("192.0.2.2", 32, "10.0.1.1", "ar"),)
+    assert routes == (Route("192.0.2.2", 32, (Hop("ar", "10.0.1.1"),)),)
 
     segment.set_link_up("a", "ar", up=False)
     assert segment.neighbours("a") == ()
@@ -59,11 +59,11 @@ def neighbours_come_back_with_their_link_and_routes_do_not(segment: Segment) -> 
 def a_route_is_replaced(segment: Segment) -> None:
     make_pair(segment, "a", "b", 0)
     make_pair(segment, "a", "c", 1)
-    segment.replace_route("a", "192.0.2.9", 32, "10.0.0.1", "ab")
+    segment.replace_route("a", "192.0.2.9", 32, [Hop("ab", "10.0.0.1")])
 
-    segment.replace_route("a", "192.0.2.9", 32, "10.0.1.1", "ac")
+    segment.replace_route("a", "192.0.2.9", 32, [Hop("ac", "10.0.1.1")])
 
-    assert segment.routes("a") == (("192.0.2.9", 32, "10.0.1.1", "ac"),)
+    assert segment.routes("a") == (Route("192.0.2.9", 32, (Hop("ac", "10.0.1.1"),)),)
 
 
 @both
@@ -71,7 +71,7 @@ def a_route_by_a_gateway_off_the_link_is_refused(segment: Segment) -> None:
     make_pair(segment)
 
     with refused("192.0.2.9/32", "10.9.9.9", "ENETUNREACH"):
-        segment.replace_route("a", "192.0.2.9", 32, "10.9.9.9", "ab")
+        segment.replace_route("a", "192.0.2.9", 32, [Hop("ab", "10.9.9.9")])
 
 
 @both
@@ -80,7 +80,7 @@ def a_route_by_an_interface_that_is_down_is_refused(segment: Segment) -> None:
     segment.set_link_up("a", "ab", up=False)
 
     with refused("192.0.2.9/32", "ENETUNREACH"):
-        segment.replace_route("a", "192.0.2.9", 32, "10.0.0.1", "ab")
+        segment.replace_route("a", "192.0.2.9", 32, [Hop("ab", "10.0.0.1")])
 
 
 @both
@@ -96,8 +96,8 @@ def the_next_hop_is_the_kernels(segment: Segment) -> None:
 def the_longest_prefix_wins(segment: Segment) -> None:
     make_pair(segment, "a", "b", 0)
     make_pair(segment, "a", "c", 1)
-    segment.replace_route("a", "192.0.2.0", 24, "10.0.0.1", "ab")
-    segment.replace_route("a", "192.0.2.9", 32, "10.0.1.1", "ac")
+    segment.replace_route("a", "192.0.2.0", 24, [Hop("ab", "10.0.0.1")])
+    segment.replace_route("a", "192.0.2.9", 32, [Hop("ac", "10.0.1.1")])
 
     near = segment.next_hop("a", "192.0.2.9", "")
     far = segment.next_hop("a", "192.0.2.8", "")
@@ -136,6 +136,6 @@ def a_deleted_route_is_gone_and_the_others_stay(segment: Segment) -> None:
 
     segment.delete_route("r", "192.0.2.2", 32)
 
-    assert segment.routes("r") == (("192.0.2.1", 32, "10.0.1.0", "ra"),)
+    assert segment.routes("r") == (Route("192.0.2.1", 32, (Hop("ra", "10.0.1.0"),)),)
     with refused("192.0.2.2/32", "r", "ESRCH"):
         segment.delete_route("r", "192.0.2.2", 32)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.loop import Loop
 from shadowlab.kernel.netns import enter_private_segment
+from shadowlab.kernel.ports import Hop
 from shadowlab.model.fabric import Fabric, Route
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.network import Network
@@ -73,7 +74,7 @@ def build(segment: LinuxSegment, scene: Scene) -> None:
     for one in fabric.interfaces:
         segment.add_neighbour(one.node, one.name, one.peer_address, one.peer_mac)
     for route in scene.routes:
-        segment.replace_route(route.node, route.destination, route.prefix, route.via, route.interface)
+        segment.replace_route(route.node, route.destination, route.prefix, (Hop(route.interface, route.via),))
 
 
 def run(job_path: str, folder: str) -> int:
