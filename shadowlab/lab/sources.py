@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from shadowlab.errors import Fault, InputError
 from shadowlab.model.network import Network
 from shadowlab.model.result import TelemetryUse
+from shadowlab.model.telemetry import TcpRecord
 from shadowlab.telemetry.attach import Attachment, attach
-from shadowlab.telemetry.ss import bounded_lines, read_ss
+from shadowlab.telemetry.reading import open_telemetry
 from shadowlab.topology.compose import decode_text
 from shadowlab.topology.formats import read_input
 
@@ -21,21 +21,26 @@ MOST_RECORDS = 200_000
 
 
 def attach_file(path: Path, network: Network) -> tuple[Attachment, TelemetryUse]:
-    """Read ``ss`` dumps, as a stream of at most :data:`MOST_RECORDS`, and attach their records to the map."""
-    try:
-        with path.open("rb") as lines:
-            reading = read_ss(bounded_lines(lines), name=str(path), limit=MOST_RECORDS)
-    except OSError as error:
-        raise InputError(Fault(place=str(path), message=f"cannot be read: {error.strerror}")) from error
-    attachment = attach(reading.records, network)
+    """Read telemetry of any format, as a stream of at most :data:`MOST_RECORDS`, and attach its records to the map."""
+    kept: list[TcpRecord] = []
+    beyond = 0
+    with open_telemetry(path) as reading:
+        for record in reading.records:
+            if len(kept) < MOST_RECORDS:
+                kept.append(record)
+            else:
+                beyond += 1
+        reading.check()
+    attachment = attach(kept, network)
     left_out: Counter[str] = Counter()
     for one in attachment.left_out:
         left_out[one.reason] += one.count
-    if reading.beyond_limit:
-        left_out[f"beyond the first {MOST_RECORDS} records of the file"] = reading.beyond_limit
+    left_out.update(reading.tally.passed_over)
+    if beyond:
+        left_out[f"beyond the first {MOST_RECORDS} records of the file"] = beyond
     return attachment, TelemetryUse(
-        records=len(reading.records) + reading.beyond_limit,
-        unreadable=reading.unreadable,
+        records=reading.tally.records,
+        unreadable=reading.tally.unreadable,
         connections=len(attachment.connections),
         left_out=dict(sorted(left_out.items())),
     )
