@@ -84,6 +84,12 @@ class NamespaceRecord:
         return f"#{index}"
 
 
+def read_link_states(namespace: NamespaceRecord) -> Mapping[str, if_link.LinkState]:
+    """Every interface of the namespace by name, as the kernel tells it; loopback is left out."""
+    bodies = namespace.netlink.dump(if_link.get_links(), f"read the links of {namespace.node}")
+    return {state.name: state for state in map(if_link.parse_link, bodies) if state.name != LOOPBACK}
+
+
 def read_links(namespace: NamespaceRecord) -> Mapping[str, bool]:
     """Whether each interface carries packets; loopback and what we did not make are left out."""
     bodies = namespace.netlink.dump(if_link.get_links(), f"read the links of {namespace.node}")

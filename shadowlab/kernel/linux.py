@@ -28,6 +28,7 @@ from shadowlab.kernel.links import (
     NamespaceRecord,
     read_addresses,
     read_bridge_ports,
+    read_link_states,
     read_links,
     read_neighbours,
     wait_for_links,
@@ -247,6 +248,10 @@ class LinuxSegment:
     def links(self, node: str) -> Mapping[str, bool]:
         return read_links(self._read(node, f"read the links of {node}"))
 
+    def link_states(self, node: str) -> Mapping[str, if_link.LinkState]:
+        """Every interface by name with its MTU, address and offload; also those that somebody else made."""
+        return read_link_states(self._read(node, f"read the links of {node}"))
+
     def wait_for_links(self, interfaces: Sequence[tuple[str, str]]) -> None:
         self._flush()
         wait_for_links([(self._namespace(node, f"wait for {node}/{name}"), name) for node, name in interfaces])
@@ -349,6 +354,13 @@ class LinuxSegment:
         tried = f"read the shaper of {node}/{name}"
         namespace = self._read(node, tried)
         return qdisc.read_shaper(namespace, namespace.interface(name, tried))
+
+    def queue_differences(
+        self, node: str, wanted: Mapping[str, Impairment | Shaper | None]
+    ) -> tuple[tuple[str, str, object, object], ...]:
+        """(interface, attribute, wished, held) wherever the kernel holds another queueing discipline than ``wanted``;
+        None: one that impairs nothing."""
+        return tuple(qdisc.queue_differences(self._read(node, f"read the queues of {node}"), wanted))
 
     def _set_root(self, namespace: NamespaceRecord, name: str, requests: Sequence[Request], wanted: Wanted) -> None:
         self._unchecked.setdefault(namespace.node, {})[name] = wanted

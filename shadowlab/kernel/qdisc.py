@@ -6,7 +6,7 @@ Never: a difference passed over.  What shapers need is imported when one is set:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from shadowlab.errors import KernelRefusedError
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 NO_STATS = LinkStats(0, 0, 0, 0, 0, 0, 0, 0)
 _TIMER_TICK_US = 10_000
 """The coarsest timer tick of any kernel (HZ=100): PIE's updates are rounded up to one."""
+
+
+_PLAIN_ROOTS = frozenset({"noqueue", "pfifo_fast", "fq_codel", "pfifo", "mq"})
+"""What an interface has that nobody gave one: it delays and limits nothing on an interface without a rate."""
 
 
 class Wanted(NamedTuple):
@@ -128,28 +132,71 @@ def check_wanted(namespace: NamespaceRecord, wanted: Mapping[str, Wanted]) -> No
 
 
 def check_netem(tried: str, wanted: Netem, held: Netem | None) -> None:
-    """Raise for the first attribute that the kernel did not take as it was sent.  It does not tell its jitter table."""
+    """Raise for the first attribute that the kernel did not take as it was sent."""
     if held is None:
         raise KernelRefusedError(tried=tried, errno_name="read back", why="there is no netem on the interface")
+    for name, sent, read in netem_differences(wanted, held):
+        raise _not_taken(tried, name, sent, read)
+
+
+def netem_differences(wanted: Netem, held: Netem) -> Iterator[tuple[str, object, object]]:
+    """Attribute, as it was sent, as it is held.  The kernel does not tell a jitter table, and invents a seed."""
     for name, sent, read in zip(Netem._fields, wanted, held, strict=True):
         if sent != read and name != "table" and not (name == "seed" and sent is None):
-            raise _not_taken(tried, name, sent, read)
+            yield name, sent, read
 
 
 def check_tree(tried: str, wanted: Sequence[Discipline], held: Mapping[str, Mapping[str, int]]) -> None:
     """Raise for the first attribute of a shaper's tree that the kernel did not take."""
+    for name, sent, read in tree_differences(wanted, held):
+        if read is None:
+            raise KernelRefusedError(tried=tried, errno_name="read back", why=f"there is no {sent} on the interface")
+        raise _not_taken(tried, name, sent, read)
+
+
+def tree_differences(
+    wanted: Sequence[Discipline], held: Mapping[str, Mapping[str, int]]
+) -> Iterator[tuple[str, object, object]]:
+    """Attribute, as it was sent, as it is held; a discipline that is not there is held as None."""
     from shadowlab.wire import disciplines
 
     for place, discipline in enumerate(wanted):
         read = held.get("buffer" if place == 2 else discipline.kind)
         if read is None:
-            why = f"there is no {discipline.kind} on the interface"
-            raise KernelRefusedError(tried=tried, errno_name="read back", why=why)
+            yield "discipline", discipline.kind, None
+            continue
         for name, sent in disciplines.as_held(discipline).items():
             if name == "update_us" and sent <= read.get(name, 0) < sent + _TIMER_TICK_US:
                 continue
             if read.get(name) != sent:
-                raise _not_taken(tried, f"{discipline.kind} {name}", sent, read.get(name))
+                yield f"{discipline.kind} {name}", sent, read.get(name, "nothing")
+
+
+def queue_differences(
+    namespace: NamespaceRecord, wanted: Mapping[str, Impairment | Shaper | None]
+) -> Iterator[tuple[str, str, object, object]]:
+    """Interface, attribute, as it should be, as it is; an interface wanted as None is to impair nothing."""
+    states = read_disciplines(namespace)
+    roots = _roots(states)
+    for name, want in wanted.items():
+        record = namespace.interfaces.get(name)
+        if record is None:
+            continue
+        root = roots.get(record.ifindex)
+        held = root.netem if root is not None else None
+        if isinstance(want, Shaper):
+            from shadowlab.wire import disciplines
+
+            tree = _read_tree(namespace, record, states)
+            for attribute, sent, read in tree_differences(disciplines.disciplines_of(want), tree):
+                yield name, attribute, sent, read
+        elif held is not None:
+            # Without a rate nothing waits: one limit is as good as another.
+            asked = netem_of(Impairment())._replace(limit=held.limit) if want is None else netem_of(want)
+            for attribute, sent, read in netem_differences(asked, held):
+                yield name, attribute, sent, read
+        elif want is not None or (root is not None and root.kind not in _PLAIN_ROOTS):
+            yield name, "discipline", "none" if want is None else "netem", root.kind if root is not None else "none"
 
 
 def _not_taken(tried: str, name: str, sent: object, read: object) -> KernelRefusedError:

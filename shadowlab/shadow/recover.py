@@ -7,6 +7,7 @@ Never: a decision by name alone; never an object of another lab.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,8 +68,8 @@ def standing_nodes(shape: Shape, more: tuple[Op, ...] = ()) -> dict[str, Standin
     """What a segment must know to take up each node of a shape, and those that ``more`` may have made."""
     links = [*shape.links.values(), *(op for op in more if isinstance(op, CreateLink))]
     nodes = dict.fromkeys([*shape.nodes, *(op.node for op in more if isinstance(op, CreateNode))])
-    peers: dict[str, dict[str, tuple[str, str]]] = {node: {} for node in nodes}
-    neighbours: dict[str, dict[str, dict[str, str]]] = {node: {} for node in nodes}
+    peers: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)  # also of nodes that are no part of this shape
+    neighbours: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
     for link in links:
         a, b = (link.node_a, link.name_a), (link.node_b, link.name_b)
         peers[a[0]][a[1]], peers[b[0]][b[1]] = b, a

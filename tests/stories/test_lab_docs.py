@@ -24,7 +24,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.guest
-@pytest.mark.parametrize("page", ["lab-mode", "hot-change", "clean-up", "isolation"])
+@pytest.mark.parametrize("page", ["lab-mode", "hot-change", "clean-up", "isolation", "verify"])
 def test_the_commands_shown_work(page: str, tmp_path: Path, environment: dict[str, str]) -> None:
     text = (PAGES / f"{page}.md").read_text()
     script = "set -ex\n" + "".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))

@@ -15,7 +15,7 @@ COMMANDS = {
     "status": ("shadowlab.cli.live.status", "Show a lab: nodes, links, what they carry."),
     "list": ("shadowlab.cli.live.list", "List the labs."),
     "capture": ("shadowlab.cli.live.capture", "Capture a link's packets into a pcapng file."),
-    "verify": ("shadowlab.cli.live.verify", "Prove that a lab keeps apart from the host."),
+    "verify": ("shadowlab.cli.live.verify", "Try whether links do what the map says, or that nothing leads out."),
     "gc": ("shadowlab.cli.live.gc", "Clear away what labs that ended badly left behind."),
 }
 """Name to module and help line.  The command is the module's attribute ``command``."""

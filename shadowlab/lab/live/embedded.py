@@ -91,6 +91,26 @@ class EmbeddedGround:
             )
         return Outcome(exit_code=code, stdout=bytes(gathered["out"]), stderr=bytes(gathered["err"]))
 
+    def run_lines(
+        self, program: Program, stdin: bytes, *, timeout_s: float | None, on_line: Callable[[bytes], None]
+    ) -> Outcome:
+        """Run a program that tells line by line what it does: ``on_line`` takes each line of its standard output."""
+        rest, errors = bytearray(), bytearray()
+
+        def take(stream: str, chunk: bytes) -> None:
+            if stream == "err":
+                errors.extend(chunk)
+                return
+            rest.extend(chunk)
+            *lines, last = bytes(rest).split(b"\n") if b"\n" in chunk else [bytes(rest)]
+            rest[:] = last
+            for line in lines:
+                on_line(line)
+
+        with asked(self._path, self._request(program, None)) as line:
+            code = _Streams(line, feed=stdin, take=take).pass_on(timeout_s)
+        return Outcome(exit_code=code, stdout=bytes(rest), stderr=bytes(errors))
+
     def attach(self, account: Account, program: Program) -> int:
         on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
         targets = {"out": 1, "err": 2}

@@ -1,0 +1,155 @@
+"""Is a living lab what its map says?  Every object read back, every link measured.
+
+In: a lab, links, time.  Out: differences and graded findings.  Never: a change of the lab; while it is looked at,
+nobody else changes it either.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from shadowlab.errors import InputError, ShadowFailedError
+from shadowlab.guest.boot import import_path
+from shadowlab.lab.live import selftest_inside
+from shadowlab.lab.live.embedded import EmbeddedGround
+from shadowlab.lab.live.ground import Program
+from shadowlab.lab.live.lab import LiveLab
+from shadowlab.lab.live.selftest_inside import Examination, Examined
+from shadowlab.model.impairment import Impairment
+from shadowlab.model.network import Network
+from shadowlab.model.plain import from_plain, to_plain
+from shadowlab.monitor.linktest.grade import Finding, grade
+from shadowlab.monitor.linktest.record import Precision
+from shadowlab.monitor.linktest.trial import End, Trial, plan_trial
+from shadowlab.shadow.ledger import Account
+from shadowlab.shadow.readback import Difference, ops_of, part_of
+from shadowlab.shadow.shape import Shape
+from shadowlab.topology.wording import did_you_mean
+
+DEFAULT_TIME_S = 60.0
+"""All directions together; fewer directions take less: see :data:`_LONGEST_S`."""
+_LONGEST_S = 3.0
+"""Of one direction, unless the time is stated."""
+_PATIENCE_S = 60.0
+"""Beyond its time a self-test has so long before it is given up: machines are slow."""
+
+OnShare = Callable[[float], None]
+"""Called with the share of directions done, 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTest:
+    """What a self-test found.  ``down``: links that are down, as they should be, and were not measured."""
+
+    lab: str
+    kernel: str
+    directions: int
+    down: tuple[str, ...]
+    precision: Precision | None
+    differences: tuple[Difference, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found that differs."""
+        return not self.differences and not any(one.grade == "off" for one in self.findings)
+
+
+def verify_links(
+    lab: LiveLab, links: Sequence[str] = (), *, send: bool = True, time_s: float | None = None, on_share: OnShare
+) -> SelfTest:
+    """Read back, and (with ``send``) measure, the links named; without names all.
+
+    Raises InputError for a link that is not there, ShadowFailedError if the self-test itself died.
+    """
+    with lab.in_use() as known:
+        assert known.network is not None
+        strange = [name for name in links if name not in known.shape.links]
+        if strange:
+            raise InputError(
+                f"{strange[0]} is not a link of lab {lab.name}{did_you_mean(strange[0], known.shape.links)}"
+            )
+        chosen = tuple(dict.fromkeys(links)) or tuple(known.shape.links)
+        shape = part_of(known.shape, chosen) if links else known.shape
+        trials, wishes = plan_trials(known.shape, known.network, chosen, time_s) if send else ((), {})
+        job = Examination(lab=known.begun.lab, ops=ops_of(shape), trials=trials)
+        seen = _examine(lab, known, job, on_share)
+    return SelfTest(
+        lab=lab.name,
+        kernel=known.begun.kernel,
+        directions=len(trials),
+        down=tuple(name for name in chosen if name not in known.shape.up),
+        precision=seen.precision,
+        differences=seen.differences,
+        findings=tuple(judge(seen, trials, wishes)),
+    )
+
+
+def plan_trials(
+    shape: Shape, network: Network, links: Sequence[str], time_s: float | None = None
+) -> tuple[tuple[Trial, ...], Mapping[str, Impairment]]:
+    """The trials of both directions of every link that is up, and their wishes by direction."""
+    up = [name for name in links if name in shape.up]
+    share_s = (DEFAULT_TIME_S if time_s is None else time_s) / max(1, 2 * len(up))
+    budget_ns = round(1e9 * (share_s if time_s is not None else min(share_s, _LONGEST_S)))
+    ends = shape.fabric.by_direction
+    trials, wishes = [], {}
+    for name in up:
+        for direction in network.links_by_id[name].directions:
+            end, wish = ends[direction], network.impairment(direction)
+            trials.append(
+                plan_trial(
+                    direction=str(direction),
+                    sender=End(node=end.node, address=end.address),
+                    receiver=End(node=end.peer, address=end.peer_address),
+                    wish=wish,
+                    leaves_router=network.nodes_by_id[end.node].kind == "router",
+                    budget_ns=budget_ns,
+                )
+            )
+            wishes[str(direction)] = wish
+    return tuple(trials), wishes
+
+
+def judge(seen: Examined, trials: Sequence[Trial], wishes: Mapping[str, Impairment]) -> Iterator[Finding]:
+    """Grade what was measured."""
+    if seen.precision is None:
+        return
+    for trial, measured in zip(trials, seen.measured, strict=True):
+        yield from grade(wish=wishes[trial.direction], trial=trial, measured=measured, precision=seen.precision)
+
+
+def _examine(lab: LiveLab, known: Account, job: Examination, on_share: OnShare) -> Examined:
+    directions = max(1, len(job.trials))
+    ground = lab.ground(known)
+    if not isinstance(ground, EmbeddedGround):
+        return selftest_inside.adopt_and_examine(job, lambda done: on_share(done / directions))
+    program = Program(node=next(iter(known.shape.nodes)), argv=_argv(), environment=dict(os.environ))
+    last: list[dict[str, object]] = []
+
+    def on_line(line: bytes) -> None:
+        message = json.loads(line)
+        last[:] = [message]
+        if "done" in message:
+            on_share(message["done"] / directions)
+
+    budget_s = sum(trial.part_ns for trial in job.trials) * 4e-9
+    outcome = ground.run_lines(
+        program, json.dumps(to_plain(job)).encode(), timeout_s=2 * budget_s + _PATIENCE_S, on_line=on_line
+    )
+    if outcome.exit_code or not last or "seen" not in last[0]:
+        words = outcome.stderr.decode(errors="replace").strip().splitlines()
+        why = words[-1] if words else f"exit code {outcome.exit_code}"
+        raise ShadowFailedError(f"lab {lab.name}: the self-test did not end well in the guest: {why}")
+    seen: Examined = from_plain(Examined, last[0]["seen"])
+    return seen
+
+
+def _argv() -> tuple[str, ...]:
+    module = selftest_inside.__name__
+    code = f"import sys; sys.path[:] = {import_path()!r}; from {module} import main; main()"
+    return (sys.executable, "-B", "-c", code)
