@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from shadowlab.kernel.ports import Segment
+from shadowlab.kernel.ports import MAIN_TABLE, Segment
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.queue import Shaper
 from shadowlab.shadow.apply import FORWARDING, LOOPBACK
@@ -109,13 +109,27 @@ def _of_node(shape: Shape, segment: ReadDoor, node: str) -> Iterator[Difference]
     held = {f"{peer} at {mac} by {name}" for name, peer, mac in segment.neighbours(node)}
     yield from _sets(node, "neighbour", neighbours, held)
     routes = {
-        f"{one.destination}/{one.prefix} via {one.via} by {one.interface}"
+        _route_words(one.destination, one.prefix, ((one.interface, one.via),))
         for one in shape.routes.values()
         if one.node == node
     }
-    installed = {f"{to}/{prefix} via {via} by {name}" for to, prefix, via, name in segment.routes(node)}
+    installed = {
+        _route_words(one.destination, one.prefix, one.hops, one.kind, one.table) for one in segment.routes(node)
+    }
     yield from _sets(node, "route", routes, installed)
     yield from _queues(shape, segment, node)
+
+
+def _route_words(
+    destination: str,
+    prefix: int,
+    hops: Iterable[tuple[str, str | None]],
+    kind: str = "unicast",
+    table: int = MAIN_TABLE,
+) -> str:
+    ways = sorted(f"{f'via {via} ' if via else ''}by {name}" for name, via in hops)
+    where = "" if table == MAIN_TABLE else f" in table {table}"
+    return f"{destination}/{prefix} {', '.join(ways) or kind}{where}"
 
 
 _End = tuple[str, int, str, str, CreateLink]

@@ -15,6 +15,7 @@ Four parts, one after the other, each on a link that is idle but for other peopl
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from shadowlab.model.impairment import Impairment
@@ -238,7 +239,7 @@ def _plan_burst(wish: Impairment, transit_ns: int, time_ns: int, reasons: dict[s
 def _overfilling(wish: Impairment, room: int) -> int:
     """So many that the buffer overflows though some are lost on the way into it, and in bursts."""
     kept = max(1 - wish.mean_loss, 0.01)
-    scatter = 4 * (burstiness(wish) * room * wish.mean_loss / kept) ** 0.5
+    scatter = 4 * math.sqrt(burstiness(wish) * room * wish.mean_loss / kept)
     return round((room + max(10, room // 10) + scatter) / kept)
 
 
