@@ -1,7 +1,7 @@
 """Build, change and tear down networks: ours beside a floor, ``ip -batch``, pyroute2 and Mininet, in the same run.
 
-In: ``--peers`` also lets pyroute2 and Mininet make the large networks (some minutes); ``--only NAME`` one network whose
-name begins so.  Out: one JSON line per network.  Every measurement is a process of its own in fresh namespaces of ours,
+In: ``--peers`` also lets pyroute2 and Mininet make the large networks (some minutes); ``--alone`` only ours and the
+floor; ``--only NAME`` one network whose name begins so.  Out: one JSON line per network.  Every measurement is a process of its own in fresh namespaces of ours,
 on this machine's kernel, as root; all its descendants end with it.
 
 ``build``: everything up.  ``change``: the rate of one direction.  ``more``: one link more, up.  ``down``: until the
@@ -43,6 +43,7 @@ def main() -> None:
     """One line per network."""
     parser = ArgumentParser(prog="scripts/bench build")
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--alone", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--one", nargs=3, metavar=("WHO", "NUMBER", "FOLDER"), help="a measurement, in its own process")
     words = parser.parse_args()
@@ -61,7 +62,7 @@ def _contest(number: int, network: Network, words: Namespace, folder: Path) -> N
     large = len(network.nodes) > LARGE_NODES
     runs: dict[str, list[dict[str, float]]] = {"ours": [], "floor": []}
     facts = _measure("record", number, folder)
-    for who in ("ip -batch", "pyroute2", "mininet"):
+    for who in () if words.alone else ("ip -batch", "pyroute2", "mininet"):
         missing = who == "mininet" and not MININET.is_dir()
         if missing:
             print("build: no Mininet here: scripts/bench --peers installs it", file=sys.stderr)
