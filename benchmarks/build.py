@@ -1,8 +1,8 @@
 """Build, change and tear down networks: ours beside a floor, ``ip -batch``, pyroute2 and Mininet, in the same run.
 
 In: ``--peers`` also lets pyroute2 and Mininet make the large networks (some minutes); ``--alone`` only ours and the
-floor; ``--only NAME`` one network whose name begins so.  Out: one JSON line per network.  Every measurement is a process of its own in fresh namespaces of ours,
-on this machine's kernel, as root; all its descendants end with it.
+floor; ``--only NAME`` one network whose name begins so.  Out: one JSON line per network.  Every measurement is a
+process of its own in fresh namespaces of ours, on this machine's kernel, as root; all its descendants end with it.
 
 ``build``: everything up.  ``change``: the rate of one direction.  ``more``: one link more, up.  ``down``: until the
 caller is done; ``gone``: until the kernel has removed the last interface.  ``floor``: our own messages, sent from C.

@@ -20,7 +20,7 @@ from shadowlab.kernel.netlink import NetlinkSocket
 from shadowlab.model.impairment import Impairment
 from shadowlab.shadow.apply import apply
 from shadowlab.wire import pkt_sched
-from shadowlab.wire.netem import Netem, pack_netem, parse_netem
+from shadowlab.wire.netem import Netem, parse_netem
 from shadowlab.wire.netlink import (
     NLM_F_CREATE,
     NLM_F_REPLACE,
@@ -55,21 +55,21 @@ def _set_tbf(index: int, rate_bps: int) -> Request:
 class TbfSegment(LinuxSegment):
     """Where the kernel has no netem: a token bucket in its place, asked for, read back and compared.
 
-    What netem costs Python is paid all the same: its options are packed, parsed again and compared.
+    What netem costs Python is paid all the same: its options are packed, then parsed again and compared.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._buckets: dict[str, dict[str, tuple[str, Netem, int]]] = {}
+        self._buckets: dict[str, dict[str, tuple[str, Netem, bytes, int]]] = {}
 
     def set_netem(self, node: str, name: str, impairment: Impairment) -> None:
         tried = f"set tbf on {node}/{name} ({impairment.describe()})"
         namespace = self._namespace(node, tried)
         record = namespace.interface(name, tried)
-        netem, _ = self._valid(tried, lambda: qdisc.netem_requests(record, impairment))
+        netem, (request,) = self._valid(tried, lambda: qdisc.netem_requests(record, impairment))
         rate_bps = impairment.rate_bps or 0
-        namespace.netlink.queue(_set_tbf(record.ifindex, rate_bps), tried)
-        self._buckets.setdefault(node, {})[name] = (tried, netem, rate_bps // 8)
+        self._queue(namespace, _set_tbf(record.ifindex, rate_bps), tried)
+        self._buckets.setdefault(node, {})[name] = (tried, netem, request.body, rate_bps // 8)
         if not self._batching or namespace.netlink.full:
             self._flush()
 
@@ -79,12 +79,13 @@ class TbfSegment(LinuxSegment):
         for node, wanted in buckets.items():
             namespace = self._namespaces[node]
             roots = {state.ifindex: state for state in qdisc.read_disciplines(namespace) if state.kind == "tbf"}
-            for name, (tried, netem, rate) in wanted.items():
+            for name, (tried, netem, packed, rate) in wanted.items():
                 options = roots[namespace.interface(name, tried).ifindex].options
                 held = _TBF.unpack_from(attributes(options)[_TCA_TBF_PARMS])[5]
                 if held != rate:
                     raise KernelRefusedError(tried=tried, errno_name="read back", why=f"it holds {held} bytes/s")
-                qdisc.check_netem(tried, netem, parse_netem(pack_netem(netem)))
+                told = attributes(packed, pkt_sched.TCMSG.size)[pkt_sched.TCA_OPTIONS]
+                qdisc.check_netem(tried, netem, parse_netem(told))
 
 
 class RecordingSocket(NetlinkSocket):
@@ -104,15 +105,15 @@ class _Recording(LinuxSegment):
 
     socket_kind = RecordingSocket
 
-    def create_namespace(self, node: str) -> None:
-        super().create_namespace(node)
+    def create_namespace(self, node: str, *, ipv6: bool = False) -> None:
+        super().create_namespace(node, ipv6=ipv6)
         RecordingSocket.records.append((NEW, node, b""))
-        for key, value in self._unquiet or ():
-            RecordingSocket.records.append((SYSCTL, node, f"/proc/sys/{key}\0{value}\0".encode()))
+        for key, value in self._unquiet[ipv6]:
+            RecordingSocket.records.append((SYSCTL, node, f"sys/{key}\0{value}\0".encode()))
 
     def set_sysctl(self, node: str, key: str, value: str) -> None:
         super().set_sysctl(node, key, value)
-        RecordingSocket.records.append((SYSCTL, node, f"/proc/sys/{key}\0{value}\0".encode()))
+        RecordingSocket.records.append((SYSCTL, node, f"sys/{key}\0{value}\0".encode()))
 
     def descriptor(self, node: str) -> int:
         return self._namespaces[node].fd if node in self._namespaces else 0

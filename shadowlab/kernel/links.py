@@ -129,18 +129,27 @@ def wait_for_links(interfaces: Sequence[tuple[NamespaceRecord, str]]) -> None:
     for a hundred interfaces a second (``__linkwatch_run_queue``).
     """
     tried = f"wait for {len(interfaces)} interfaces to carry packets"
-    missing = [(namespace, namespace.interface(name, tried)) for namespace, name in interfaces]
+    missing: dict[str, tuple[NamespaceRecord, list[InterfaceRecord]]] = {}
+    for namespace, name in interfaces:
+        missing.setdefault(namespace.node, (namespace, []))[1].append(namespace.interface(name, tried))
     give_up_ns = clock.now_ns() + _LINKS_UP_NS
     while True:
-        missing = [(namespace, one) for namespace, one in missing if not _carries(namespace, one, tried)]
+        missing = {
+            node: (namespace, still)
+            for node, (namespace, ones) in missing.items()
+            if (still := _without_carrier(namespace, ones, tried))
+        }
         if not missing:
             return
         if clock.now_ns() > give_up_ns:
-            still = ", ".join(f"{namespace.node}/{one.name}" for namespace, one in missing)
-            why = f"still without carrier after {_LINKS_UP_NS // 10**9} s: {still}"
+            names = ", ".join(f"{node}/{one.name}" for node, (_, ones) in missing.items() for one in ones)
+            why = f"still without carrier after {_LINKS_UP_NS // 10**9} s: {names}"
             raise KernelRefusedError(tried=tried, errno_name="ETIMEDOUT", why=why)
         time.sleep(_LINKS_UP_PAUSE_S)
 
 
-def _carries(namespace: NamespaceRecord, one: InterfaceRecord, tried: str) -> bool:
-    return if_link.parse_link(namespace.netlink.ask(if_link.get_link(one.ifindex), tried).body).carries
+def _without_carrier(
+    namespace: NamespaceRecord, interfaces: Sequence[InterfaceRecord], tried: str
+) -> list[InterfaceRecord]:
+    answers = namespace.netlink.ask_each([if_link.get_link(one.ifindex) for one in interfaces], tried)
+    return [one for one, answer in zip(interfaces, answers, strict=True) if not if_link.carries(answer.body)]

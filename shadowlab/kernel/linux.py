@@ -60,8 +60,10 @@ class LinuxSegment:
         self._veths = self.socket_kind("the segment")
         self._namespaces: dict[str, NamespaceRecord] = {}
         self._ifindices = itertools.count(FIRST_IFINDEX)
+        self._sysctls = netns.Sysctls()
         self._unquiet: dict[bool, tuple[tuple[str, str], ...]] = {}
         self._batching = False
+        self._changed: dict[str, NamespaceRecord] = {}
         self._unchecked: dict[str, dict[str, Wanted]] = {}
 
     def __enter__(self) -> LinuxSegment:
@@ -76,6 +78,7 @@ class LinuxSegment:
             os.close(namespace.fd)
         self._namespaces.clear()
         self._veths.close()
+        self._sysctls.close()
         os.close(self._home_fd)
 
     # --- batches -----------------------------------------------------------------------------------------------
@@ -94,20 +97,26 @@ class LinuxSegment:
     def _flush(self) -> None:
         self._veths.flush()
         unchecked, self._unchecked = self._unchecked, {}
-        for namespace in self._namespaces.values():
+        for node in tuple(self._changed):  # what is left after a refusal goes with the next flush
+            namespace = self._changed.pop(node)
             try:
                 namespace.netlink.flush()
             except KernelRefusedError:
-                if namespace.node in unchecked:
+                if node in unchecked:
                     qdisc.learn_roots(namespace)  # of what was asked for together, some was done and some was not
                 raise
-        for namespace in self._namespaces.values():
-            qdisc.check_wanted(namespace, unchecked.get(namespace.node, {}))
+        for node, wanted in unchecked.items():
+            qdisc.check_wanted(self._namespaces[node], wanted)
+
+    def _queue(self, namespace: NamespaceRecord, request: Request, tried: str) -> None:
+        self._changed[namespace.node] = namespace
+        namespace.netlink.queue(request, tried)
 
     def _set(self, namespace: NamespaceRecord, request: Request, tried: str) -> None:
-        namespace.netlink.queue(request, tried)
+        self._queue(namespace, request, tried)
         if not self._batching or namespace.netlink.full:
             self._veths.flush()
+            del self._changed[namespace.node]
             namespace.netlink.flush()
 
     def _change(self, node: str, name: str, tried: str, make: Callable[[int], Request]) -> InterfaceRecord:
@@ -147,10 +156,11 @@ class LinuxSegment:
         with netns.fresh_namespace(self._home_fd, node) as fd:
             namespace = NamespaceRecord(node=node, fd=fd, netlink=self.socket_kind(node).open())
             self._namespaces[node] = namespace
+            self._sysctls.visit()
             if ipv6 not in self._unquiet:
-                self._unquiet[ipv6] = netns.unquiet_sysctls(node, ipv6=ipv6)
+                self._unquiet[ipv6] = self._sysctls.unquiet(node, ipv6=ipv6)
             for key, value in self._unquiet[ipv6]:
-                netns.write_sysctl(node, key, value)
+                self._sysctls.write(node, key, value)
         self._change(node, LOOPBACK, f"{node}: loopback up", lambda ifindex: if_link.set_link_up(ifindex, up=True))
 
     def delete_namespace(self, node: str) -> None:
@@ -159,6 +169,7 @@ class LinuxSegment:
         if any(one.peer is not None for one in namespace.interfaces.values()):
             raise KernelRefusedError(tried=tried, errno_name="EBUSY", why="it still has links")
         del self._namespaces[node]
+        self._changed.pop(node, None)
         namespace.netlink.close()
         os.close(namespace.fd)
 
@@ -168,12 +179,14 @@ class LinuxSegment:
     def set_sysctl(self, node: str, key: str, value: str) -> None:
         namespace = self._namespace(node, f"set {key} in {node}")
         with netns.visit(namespace.fd, self._home_fd, node):
-            netns.write_sysctl(node, key, value)
+            self._sysctls.visit()
+            self._sysctls.write(node, key, value)
 
     def read_sysctl(self, node: str, key: str) -> str:
         namespace = self._namespace(node, f"read {key} in {node}")
         with netns.visit(namespace.fd, self._home_fd, node):
-            return netns.read_sysctl(node, key)
+            self._sysctls.visit()
+            return self._sysctls.read(node, key)
 
     # --- links -------------------------------------------------------------------------------------------------
 
@@ -290,8 +303,9 @@ class LinuxSegment:
     def _hash_flows(self, namespace: NamespaceRecord, family: int) -> None:
         if family not in namespace.hashes_flows:
             with netns.visit(namespace.fd, self._home_fd, namespace.node):
+                self._sysctls.visit()
                 for key, value in tables.HASH_FLOWS[family]:
-                    netns.write_sysctl(namespace.node, key, value)
+                    self._sysctls.write(namespace.node, key, value)
             namespace.hashes_flows.add(family)
 
     def replace_by_black_hole(self, node: str, destination: str, prefix: int, *, table: int = MAIN_TABLE) -> None:
@@ -365,7 +379,7 @@ class LinuxSegment:
     def _set_root(self, namespace: NamespaceRecord, name: str, requests: Sequence[Request], wanted: Wanted) -> None:
         self._unchecked.setdefault(namespace.node, {})[name] = wanted
         for request in requests:
-            namespace.netlink.queue(request, wanted.tried)
+            self._queue(namespace, request, wanted.tried)
         if not self._batching or namespace.netlink.full:
             self._flush()
 

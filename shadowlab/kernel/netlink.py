@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections import deque
+from collections.abc import Sequence
 
 from shadowlab.errors import KernelRefusedError, ShadowFailedError
 from shadowlab.kernel.syscalls import refusal
@@ -33,6 +34,8 @@ _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 _BUFFER_BYTES = 1 << 20
 _FLUSH_BYTES = 32 << 10
 """A send is cut here: even if every message of it failed, the refusals fit an unprivileged receive buffer."""
+_MOST_QUESTIONS = 32
+"""Sent at once: the answers, of up to four kilobytes each in the kernel's count, fit an unprivileged receive buffer."""
 _RECEIVE_BYTES = 256 << 10
 _DUMP_ATTEMPTS = 10
 
@@ -106,17 +109,37 @@ class NetlinkSocket:
 
     def ask(self, request: Request, tried: str) -> Message:
         """One question with one answer.  Raises what the kernel refused."""
+        return self.ask_each((request,), tried)[0]
+
+    def ask_each(self, requests: Sequence[Request], tried: str) -> list[Message]:
+        """Questions with one answer each, in their order.  Raises what the kernel refused."""
         self.flush()
-        self._sequence += 1
-        self._send(pack_message(request, self._sequence))
-        while True:
+        return [
+            answer
+            for start in range(0, len(requests), _MOST_QUESTIONS)
+            for answer in self._ask_together(requests[start : start + _MOST_QUESTIONS], tried)
+        ]
+
+    def _ask_together(self, requests: Sequence[Request], tried: str) -> list[Message]:
+        first = self._sequence + 1
+        self._sequence += len(requests)
+        self._send(b"".join(pack_message(request, first + place) for place, request in enumerate(requests)))
+        answers: list[Message] = []
+        refused: KernelRefusedError | None = None
+        left = len(requests)
+        while left:
             for message in self._receive():
-                if message.sequence != self._sequence:
+                if not first <= message.sequence <= self._sequence:
                     continue
-                if message.kind == NLMSG_ERROR:
+                left -= 1
+                if message.kind != NLMSG_ERROR:
+                    answers.append(message)
+                elif refused is None:
                     answer = parse_answer(message)
-                    raise refusal(tried, answer.error, answer.words)
-                return message
+                    refused = refusal(tried, answer.error, answer.words)
+        if refused is not None:
+            raise refused
+        return answers
 
     def dump(self, request: Request, tried: str) -> list[bytes]:
         """The bodies of a whole dump, taken again if the tables changed under it."""

@@ -17,6 +17,7 @@ from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel import syscalls
 
 _OWN_NAMESPACE = "/proc/thread-self/ns/net"
+_VISITS_A_MOUNT = 64
 _QUIET_SYSCTLS = (
     ("net/ipv4/ip_forward", "0"),  # routers alone forward
     ("net/ipv4/conf/all/rp_filter", "0"),  # of asymmetric routes, the strict filter would drop one direction
@@ -99,40 +100,78 @@ def _write_own(name: str, text: str) -> None:
         raise syscalls.refusal(f"write {text!r} to {path}", error.errno or 0) from error
 
 
-def write_sysctl(node: str, key: str, value: str) -> None:
-    """Set ``/proc/sys/<key>`` of the namespace the calling thread is in, and read it back."""
-    tried = f"set {key} to {value} in {node}"
-    try:
-        with open(f"/proc/sys/{key}", "r+b", buffering=0) as file:
-            file.write(value.encode())
-            file.seek(0)
-            held = _words(file.read(4096))
-    except OSError as error:
-        raise syscalls.refusal(tried, error.errno or 0) from error
-    if held != _words(value.encode()):
-        raise KernelRefusedError(tried=tried, errno_name="read back", why=f"the kernel holds {held}")
+class Sysctls:
+    """``/proc/sys`` as the calling thread's namespace has it.  To be closed.
 
-
-def unquiet_sysctls(node: str, *, ipv6: bool) -> tuple[tuple[str, str], ...]:
-    """What is to be changed in a fresh namespace, the calling thread's, so that nothing interferes with the map.
-
-    All namespaces of one kernel are born alike (IPv4's settings are copied from the initial one), and a write costs as
-    much as making a link: so this is found out once, and only what differs is written into each.
+    The kernel keeps the entries that one mount of procfs has of ``net/ipv4`` in all namespaces on one chain, and the
+    first look into a fresh namespace goes through all of it: with a thousand namespaces that takes longer than making
+    one.  So a mount of our own, attached nowhere, serves a few dozen visits and gives way to the next.  Where that is
+    not allowed (in a user namespace of ours) ``/proc`` itself serves, at the price named.
     """
-    if ipv6:
-        wanted = (*_QUIET_SYSCTLS, *_QUIET_IPV6)
-    else:
-        wanted = (*_QUIET_SYSCTLS, *(_NO_IPV6 if os.path.isdir(_IPV6_FOLDER) else ()))
-    return tuple((key, value) for key, value in wanted if read_sysctl(node, key) != value)
 
+    def __init__(self) -> None:
+        self._proc: int | None = None
+        self._left = 0
+        self._refused = False
 
-def read_sysctl(node: str, key: str) -> str:
-    """``/proc/sys/<key>`` of the namespace the calling thread is in; its words parted by single spaces."""
-    try:
-        with open(f"/proc/sys/{key}", "rb", buffering=0) as file:
-            return _words(file.read(4096))
-    except OSError as error:
-        raise syscalls.refusal(f"read {key} in {node}", error.errno or 0) from error
+    def close(self) -> None:
+        if self._proc is not None:
+            os.close(self._proc)
+            self._proc = None
+
+    def visit(self) -> None:
+        """To be called once in each namespace, before others are read or written."""
+        self._left -= 1
+        if self._left < 0 and not self._refused:
+            self._left = _VISITS_A_MOUNT
+            self.close()
+            try:
+                self._proc = syscalls.detached_mount("proc", "mount a procfs that is attached nowhere")
+            except KernelRefusedError:
+                self._refused = True
+
+    def _open(self, key: str, flags: int) -> int:
+        if self._proc is None:
+            return os.open(f"/proc/sys/{key}", flags | os.O_CLOEXEC)
+        return os.open(f"sys/{key}", flags | os.O_CLOEXEC, dir_fd=self._proc)
+
+    def write(self, node: str, key: str, value: str) -> None:
+        """Set ``key`` (with slashes, below ``/proc/sys``) and read it back."""
+        tried = f"set {key} to {value} in {node}"
+        try:
+            file = self._open(key, os.O_RDWR)
+            try:
+                os.write(file, value.encode())
+                held = _words(os.pread(file, 4096, 0))
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise syscalls.refusal(tried, error.errno or 0) from error
+        if held != " ".join(value.split()):
+            raise KernelRefusedError(tried=tried, errno_name="read back", why=f"the kernel holds {held}")
+
+    def read(self, node: str, key: str) -> str:
+        """The value of ``key``, its words parted by single spaces."""
+        try:
+            file = self._open(key, os.O_RDONLY)
+            try:
+                return _words(os.read(file, 4096))
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise syscalls.refusal(f"read {key} in {node}", error.errno or 0) from error
+
+    def unquiet(self, node: str, *, ipv6: bool) -> tuple[tuple[str, str], ...]:
+        """What is to be changed in a fresh namespace, the calling thread's, so that nothing interferes with the map.
+
+        All namespaces of one kernel are born alike (IPv4's settings are copied from the initial one), and a write costs
+        as much as making a link: so this is found out once, and only what differs is written into each.
+        """
+        if ipv6:
+            wanted = (*_QUIET_SYSCTLS, *_QUIET_IPV6)
+        else:
+            wanted = (*_QUIET_SYSCTLS, *(_NO_IPV6 if os.path.isdir(_IPV6_FOLDER) else ()))
+        return tuple((key, value) for key, value in wanted if self.read(node, key) != value)
 
 
 def _words(payload: bytes) -> str:

@@ -16,6 +16,8 @@ from shadowlab.errors import KernelRefusedError
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x1000, 0x4000, 0x40000, 0x80000, 0x100000
 MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
+_SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 430, 431, 432  # the same on every architecture
+_FSOPEN_CLOEXEC, _FSCONFIG_CMD_CREATE, _FSMOUNT_CLOEXEC = 1, 6, 1
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 # The handle of the running program is enough: libc is linked into it.  Nothing is looked up until a call is made.
@@ -69,6 +71,24 @@ def mount(source: str, target: str, kind: str, flags: int, tried: str) -> None:
     """mount(2) without options; ``kind`` may be empty for a bind or a change of propagation."""
     words = [os.fsencode(word) for word in (source, target, kind)]
     _check(_libc.mount(words[0], words[1], words[2] or None, ctypes.c_ulong(flags), None), tried)
+
+
+def detached_mount(kind: str, tried: str) -> int:
+    """A descriptor of a fresh file system's root, mounted nowhere; it is gone when that is closed."""
+    context = _call(tried, _SYS_FSOPEN, os.fsencode(kind), ctypes.c_uint(_FSOPEN_CLOEXEC))
+    try:
+        _call(tried, _SYS_FSCONFIG, ctypes.c_int(context), ctypes.c_uint(_FSCONFIG_CMD_CREATE), None, None, 0)
+        return _call(tried, _SYS_FSMOUNT, ctypes.c_int(context), ctypes.c_uint(_FSMOUNT_CLOEXEC), ctypes.c_uint(0))
+    finally:
+        os.close(context)
+
+
+def _call(tried: str, number: int, *arguments: object) -> int:
+    """A system call that libc has no name for."""
+    result: int = _libc.syscall(ctypes.c_long(number), *arguments)
+    if result < 0:
+        raise refusal(tried, ctypes.get_errno())
+    return result
 
 
 def unmount(target: str, tried: str, *, in_use: bool = True) -> None:

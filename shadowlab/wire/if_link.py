@@ -24,6 +24,7 @@ from shadowlab.wire.netlink import (
     pack_u32,
     read_u32,
     text,
+    walk_attributes,
 )
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
@@ -35,6 +36,7 @@ IFNAME_BYTES = 15
 """An interface name has at most 15 bytes."""
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_IFALIAS = 1, 3, 4, 10, 16, 18, 20
 IFLA_STATS64, IFLA_NET_NS_FD, IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES, IFLA_GSO_MAX_SEGS = 23, 28, 31, 32, 40
+IFLA_EXT_MASK = 29
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFLA_BR_FORWARD_DELAY, IFLA_BR_STP_STATE, IFLA_BR_MCAST_SNOOPING = 1, 5, 23
 IFLA_STATS_LINK_64 = 1
@@ -42,6 +44,7 @@ GSO_MOST_SEGMENTS = 65_535
 """The kernel's default: super-packets as large as they come."""
 
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, change
+_WITHOUT_STATS = pack_u32(IFLA_EXT_MASK, 8)  # RTEXT_FILTER_SKIP_STATS
 _STATS = struct.Struct("=BxxxII")  # if_stats_msg: family, index, filter mask
 _STATS64 = struct.Struct("=8Q")  # the head of rtnl_link_stats64
 
@@ -187,8 +190,9 @@ def get_links() -> Request:
 
 
 def get_link(ifindex: int) -> Request:
-    """One link.  Since Linux 6.7 asking makes the kernel catch up with the link's carrier first; a dump does not."""
-    return Request(RTM_GETLINK, 0, _LINK.pack(0, 0, ifindex, 0, 0))
+    """One link, without its counters.  Since Linux 6.7 asking makes the kernel catch up with the link's carrier first;
+    a dump does not."""
+    return Request(RTM_GETLINK, 0, _LINK.pack(0, 0, ifindex, 0, 0) + _WITHOUT_STATS)
 
 
 def parse_link(body: bytes) -> LinkState:
@@ -209,6 +213,17 @@ def parse_link(body: bytes) -> LinkState:
         gso_max_segs=read_u32(found.get(IFLA_GSO_MAX_SEGS)),
         master=read_u32(found.get(IFLA_MASTER)),
     )
+
+
+def carries(body: bytes) -> bool:
+    """Of :func:`parse_link` only whether a packet sent now would leave: asked of every interface of a network."""
+    _, _, _, flags, _ = _LINK.unpack_from(body)
+    for kind, payload in walk_attributes(body, _LINK.size):
+        if kind == IFLA_OPERSTATE:  # one of the first
+            if payload[0] == IF_OPER_UP:
+                return _carries(flags, IF_OPER_UP, "")
+            break
+    return parse_link(body).carries
 
 
 def _carries(flags: int, operstate: int, kind: str) -> bool:

@@ -54,6 +54,18 @@ def a_sysctl_holds_in_its_own_namespace_only(segment: Segment) -> None:
 
 
 @both
+def the_hundredth_namespace_is_as_quiet_as_the_first_and_can_forward_alone(segment: Segment) -> None:
+    for number in range(100):
+        segment.create_namespace(f"n{number}")
+
+    segment.set_sysctl("n3", "net/ipv4/ip_forward", "1")
+
+    for node, forwards in (("n0", "0"), ("n3", "1"), ("n63", "0"), ("n64", "0"), ("n99", "0")):
+        assert segment.read_sysctl(node, "net/ipv4/ip_forward") == forwards, node
+        assert segment.read_sysctl(node, "net/ipv4/conf/all/send_redirects") == "0", node
+
+
+@both
 def an_unknown_sysctl_is_refused_by_name(segment: Segment) -> None:
     segment.create_namespace("a")
 
