@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from shadowlab.errors import Fault, InputError
 from shadowlab.telemetry.source import Format
-from shadowlab.telemetry.sources import ss
+from shadowlab.telemetry.sources import jsonl, mlab, ndt7, parquet, sock_diag, ss
 
-FORMATS = (Format("ss", "`ss -tinOHm` text of iproute2", ss.recognise, ss.read, ss.EXPECTED),)
-"""Strict recognisers stand before lenient ones."""
+FORMATS = (  # strict recognisers stand before lenient ones
+    Format("parquet", "our own Parquet", parquet.recognise, parquet.read, parquet.EXPECTED),
+    Format("sock_diag", "recorded sock_diag messages", sock_diag.recognise, sock_diag.read, sock_diag.EXPECTED),
+    Format("jsonl", "our own JSON lines", jsonl.recognise, jsonl.read, jsonl.EXPECTED),
+    Format("mlab", "M-Lab's tcp-info archive, JSON lines", mlab.recognise, mlab.read, mlab.EXPECTED),
+    Format("ndt7", "ndt7 results and messages, JSON", ndt7.recognise, ndt7.read, ndt7.EXPECTED),
+    Format("ss", "`ss -tinOHm` text of iproute2", ss.recognise, ss.read, ss.EXPECTED),
+)
+"""Name, title, recogniser, reader, and what would be right for a file without one record."""
 BY_NAME = {one.name: one for one in FORMATS}
 
 

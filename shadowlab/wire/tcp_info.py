@@ -10,6 +10,7 @@ bit fields; they are listed as whole bytes (``wscales``, ``flags``) and taken ap
 from __future__ import annotations
 
 import struct
+from functools import cache
 from typing import NamedTuple
 
 _NAMES_U8 = ("state", "ca_state", "retransmits", "probes", "backoff", "options", "wscales", "flags")
@@ -52,6 +53,8 @@ TCP_INFO_FIELDS = _lay_out()
 
 A NumPy dtype of it: ``np.dtype({"names": names, "formats": ["u%d" % struct.calcsize(f) ...], "offsets": offsets})``.
 """
+
+_NAMES = tuple(name for name, _, _ in TCP_INFO_FIELDS)
 
 TCP_INFO_BYTES = TCP_INFO_FIELDS[-1][1] + struct.calcsize(TCP_INFO_FIELDS[-1][2])
 """The longest structure known here."""
@@ -138,13 +141,20 @@ class TcpInfo(NamedTuple):
     accurate_ecn: int | None = None
 
 
+@cache
+def _unpacker(length: int, order: str) -> struct.Struct:
+    whole = [form for _, offset, form in TCP_INFO_FIELDS if offset + struct.calcsize(form) <= length]
+    return struct.Struct(order + "".join(whole))
+
+
+def unpack_tcp_info(payload: bytes, order: str = "=") -> tuple[int, ...]:
+    """The fields as they are, in the order of :data:`TCP_INFO_FIELDS`, as many as are wholly within the bytes."""
+    return _unpacker(min(len(payload), TCP_INFO_BYTES), order).unpack_from(payload)
+
+
 def decode_tcp_info(payload: bytes) -> TcpInfo:
     """What the bytes say.  A field not wholly within them is None; bytes beyond the newest field are skipped."""
-    values: dict[str, int] = {}
-    for name, offset, form in TCP_INFO_FIELDS:
-        if offset + struct.calcsize(form) > len(payload):
-            break
-        (values[name],) = struct.unpack_from("=" + form, payload, offset)
+    values: dict[str, int] = dict(zip(_NAMES, unpack_tcp_info(payload), strict=False))
     wscales, flags = values.pop("wscales", None), values.pop("flags", None)
     # Bit fields start at the low end on the machines we run on (little endian).
     if wscales is not None:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
-from shadowlab.model.telemetry import TcpRecord
+from shadowlab.model.telemetry import TcpRecord, record_of
 from shadowlab.telemetry.addresses import parse_endpoint, parse_moment
 from shadowlab.telemetry.blocks import LONGEST_LINE_BYTES, split_lines
 from shadowlab.telemetry.source import Source
@@ -150,15 +151,7 @@ class _Reader:
         fields["at_ns"] = self._at_ns
         fields["instance"] = self._instance
         fields["source"] = self._name
-        # Filling a frozen dataclass of 70 fields through its constructor takes longer than all the rest; an absent
-        # field falls back to the class's default, which is None.  A test holds both ways equal.
-        record = _new(TcpRecord)
-        _set(record, "__dict__", fields)
-        return record
-
-
-_new = object.__new__
-_set = object.__setattr__
+        return record_of(fields)
 
 
 @lru_cache(maxsize=65_536)
@@ -166,7 +159,7 @@ def _endpoint(text: bytes) -> tuple[str, int]:
     return parse_endpoint(text.decode("latin-1"))
 
 
-def socket_fields(line: bytes, shapes: Shapes) -> dict[str, object]:
+def socket_fields(line: bytes, shapes: Shapes) -> dict[str, Any]:
     """The fields of one socket's text.  Raises ValueError with the reason, in words for a person."""
     words = line.split(None, 5)
     if words[:1] == [b"tcp"]:  # ss run without -t prints the protocol first
