@@ -31,6 +31,7 @@ class Examination:
     lab: str
     ops: tuple[Op, ...]
     trials: tuple[Trial, ...]
+    read_back: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Examined:
 
 def examine(segment: ReadDoor, job: Examination, on_done: Callable[[int], None]) -> Examined:
     """Read back first, then measure."""
-    found = tuple(differences(shape_of(job.ops), segment))
+    found = tuple(differences(shape_of(job.ops), segment)) if job.read_back else ()
     if not job.trials:
         return Examined(differences=found, precision=None, measured=())
     precision, measured = measure(segment, job.trials, on_done=on_done)

@@ -37,6 +37,8 @@ _LOSSLESS_NEEDED = 100
 _SLOW_MACHINE = 4
 """A machine that moves less than so many times the wished rate may be the reason for a lower one."""
 _SIGMAS = 4.0
+_PILED_UP = 0.75
+"""Of the buffer: so full during the loss part, packets may have been lost by overflow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +188,11 @@ def _rate(case: _Case) -> Finding:
     elif verdict == "off" and error < 0 and precision.most_bps and wished * _SLOW_MACHINE > precision.most_bps:
         verdict = "could not tell"
         note = f"this machine sends no more than {format_rate(precision.most_bps)} from one program"
+    elif (
+        verdict == "off" and error < 0 and found * span_ns >= (wished - within) * (span_ns - measured.train_stalled_ns)
+    ):
+        verdict = "could not tell"
+        note = f"nothing arrived in {format_duration(measured.train_stalled_ns)}: the machine was busy elsewhere"
     return case.finding("rate", "bit/s", wished, verdict, found=found, within=within, samples=passed, note=note)
 
 
@@ -218,7 +225,10 @@ def _loss(case: _Case) -> Finding:
     small = sent < _LOSSLESS_NEEDED if wished == 0 else min(wished, 1 - wished or 1.0) * sent / stretch < _LOSSES_NEEDED
     if verdict == "ok" and small:
         verdict, note = "could not tell", f"too few packets in the time there is: {note}"
-    if verdict == "off" and wished == 0:
+    room = case.trial.burst_room or wish.queue_packets
+    if verdict == "off" and lost > most and wish.rate_bps is not None and measured.loss_held >= _PILED_UP * room:
+        verdict, note = "could not tell", f"the machine was busy elsewhere, and packets piled up: {note}"
+    elif verdict == "off" and wished == 0:
         note += "; an overflow by other traffic counts too"
     within = max(most / sent - wished, wished - least / sent)
     return case.finding("loss", "fraction", wished, verdict, found=lost / sent, within=within, samples=sent, note=note)

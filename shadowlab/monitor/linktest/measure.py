@@ -14,6 +14,7 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 
 from shadowlab.errors import ShadowFailedError
 from shadowlab.kernel.clock import Clock, KernelClock
@@ -32,6 +33,7 @@ _SLACK_NS = 100_000_000
 """Beyond its transit a packet has so long to arrive: real kernels are late."""
 _LOOK_EVERY = 64
 """While many packets are sent at once, what has arrived is read after so many."""
+_LONG_PAUSE = 4
 _TIMERS, _TIMER_NS = 40, 1_000_000
 _LOOPBACK_PROBES, _LOOPBACK_TRAIN, _LOOPBACK_WINDOW = 30, 300, 50
 
@@ -76,10 +78,12 @@ def _measure(wire: _Wire, trial: Trial) -> Measured:
         delays_ns=tuple(at - delays.left[number] for number, at in delays.first.items()),
         loss_sent=len(loss.left),
         loss_came=len(loss.first),
+        loss_held=most_held(loss, 0),
         repeated=len(loss.came) - len(loss.first),
         train_span_ns=span_ns,
         train_came=came,
         train_numbers=numbers,
+        train_stalled_ns=stalled_ns([at for _, at in train.came[SKIPPED:]]),
         burst_sent=len(burst.left),
         burst_came=len(burst.first),
         burst_held=most_held(burst, trial.burst_hold_ns),
@@ -105,6 +109,16 @@ def _span(train: Passed) -> tuple[int, int, int]:
         return 0, 0, 0
     (low, begin), (high, end) = train.came[SKIPPED], train.came[-1]
     return end - begin, len(train.came) - 1 - SKIPPED, high - low
+
+
+def stalled_ns(arrivals: Sequence[int]) -> int:
+    """Time within pauses of more than four times the usual one, beyond the usual one: a machine that is busy with
+    something else makes a few long pauses, a slow link makes all of them longer."""
+    pauses = sorted(later - one for one, later in pairwise(arrivals))
+    if not pauses:
+        return 0
+    usual = pauses[len(pauses) // 2]
+    return sum(pause - usual for pause in pauses if pause > _LONG_PAUSE * usual)
 
 
 def most_held(burst: Passed, hold_ns: int) -> int:

@@ -29,10 +29,14 @@ class Measured:
     delays_ns: tuple[int, ...] = ()
     loss_sent: int = 0
     loss_came: int = 0
+    loss_held: int = 0
+    """The most packets of the loss part that were on their way at one moment."""
     repeated: int = 0
     train_span_ns: int = 0
     train_came: int = 0
     train_numbers: int = 0
+    train_stalled_ns: int = 0
+    """Part of the span that lies in pauses much longer than the usual one between two arrivals."""
     burst_sent: int = 0
     burst_came: int = 0
     burst_held: int = 0

@@ -185,9 +185,9 @@ def _plan_loss(wish: Impairment, transit_ns: int, time_ns: int, reasons: dict[st
     each_ns = max(_LOSS_GAP_NS, 1.25 * wire_ns(wish, small_bytes(wish)))
     batch = _MOST_BATCH
     if wish.rate_bps is not None:
-        batch = min(batch, max(1, _buffer_packets(wish, small_bytes(wish)) // 2))
+        batch = min(batch, max(1, _buffer_packets(wish, small_bytes(wish)) // 4))
         if not wish.split:  # netem's limit counts those in flight, too
-            each_ns = max(each_ns, 1.25 * transit_ns / max(1, wish.limit_packets() - batch))
+            each_ns = max(each_ns, 2 * transit_ns / max(1, wish.limit_packets() - batch))
     packets = min(wanted, int((time_ns - transit_ns) / each_ns))
     if packets < 1:
         reasons["loss"] = _too_long(transit_ns + each_ns)

@@ -29,7 +29,7 @@ from shadowlab.topology.routing import shortest_routes
 pytestmark = pytest.mark.guest
 
 MS = 1_000_000
-TIME_S = 90.0
+TIME_S = 150.0
 PLAIN = Impairment(delay_ns=10 * MS, rate_bps=10_000_000, queue_packets=40)
 WISHES = {
     "plain": PLAIN,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from shadowlab.lab.live.selftest import confirmed
 from shadowlab.model.impairment import Impairment
 from shadowlab.monitor.linktest.chance import allowed
 from shadowlab.monitor.linktest.grade import DOUBT, Finding, grade
-from shadowlab.monitor.linktest.measure import Passed, most_held
+from shadowlab.monitor.linktest.measure import Passed, most_held, stalled_ns
 from shadowlab.monitor.linktest.record import Measured, Precision
 from shadowlab.monitor.linktest.trial import End, Trial, plan_trial, wire_bits, wire_ns
 
@@ -83,6 +85,23 @@ def test_a_slow_machine_is_not_a_slow_link() -> None:
     assert "this machine" in graded(half, precision=replace(EXACT, most_bps=20_000_000))["rate"].note
 
 
+def test_a_machine_that_stalls_is_not_a_slow_link_and_not_a_lossy_one() -> None:
+    pauses = [MS] * 50 + [31 * MS] + [MS] * 50
+    span_ns = as_wished().train_span_ns + 30 * MS
+    stalled = replace(
+        as_wished(),
+        train_span_ns=span_ns,
+        train_stalled_ns=stalled_ns(list(accumulate(pauses))),
+        loss_came=as_wished().loss_sent - 5,
+        loss_held=45,
+    )
+
+    found = graded(stalled)
+
+    assert [found[name].grade for name in ("rate", "loss")] == ["could not tell"] * 2
+    assert stalled_ns(list(accumulate([2 * MS] * 100))) == 0, "a link that is slow all the time is slow"
+
+
 def test_a_queue_that_nobody_could_fill_is_not_called_short() -> None:
     unfilled = replace(as_wished(), burst_held=20, burst_came=as_wished().burst_sent)
 
@@ -139,7 +158,7 @@ def test_a_trial_keeps_to_its_time_whatever_is_wished(
     assert planned.probes * planned.probe_gap_ns <= planned.part_ns
     if rate_bps is not None:
         assert planned.train_packets == 0 or planned.train_window <= wish.limit_packets()
-        assert planned.loss_batch <= max(1, queue_packets // 2)
+        assert planned.loss_batch <= max(1, queue_packets // 4)
 
 
 @given(sent=some.integers(1, 3000), share=some.floats(0, 1))
@@ -166,3 +185,15 @@ def test_a_rate_counts_cells_where_there_are_cells() -> None:
 
     assert wire_bits(atm, 64) == 8 * 2 * 53
     assert wire_bits(WISH, 64) == 8 * (64 + 42 + 24)
+
+
+def test_what_is_off_only_once_is_not_called_off() -> None:
+    stalled = grade(
+        wish=WISH, trial=trial(), measured=replace(as_wished(), loss_came=900, burst_held=20), precision=EXACT
+    )
+    calm = grade(wish=WISH, trial=trial(), measured=replace(as_wished(), burst_held=20), precision=EXACT)
+
+    kept = confirmed(stalled, calm)
+
+    assert [one.quantity for one in kept if one.grade == "off"] == ["queue"]
+    assert next(one.note for one in kept if one.quantity == "loss").endswith("for it was off at first")
