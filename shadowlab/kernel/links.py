@@ -14,7 +14,7 @@ from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel import clock
 from shadowlab.kernel.netlink import NetlinkSocket
 from shadowlab.model.impairment import Impairment
-from shadowlab.wire import if_link, rtnetlink
+from shadowlab.wire import if_link, routes, rtnetlink
 
 LOOPBACK = "lo"
 _LOCALHOST = ("127.0.0.1", "::1")
@@ -59,6 +59,11 @@ class NamespaceRecord:
     interfaces: dict[str, InterfaceRecord] = field(default_factory=dict)
     hashes_flows: set[int] = field(default_factory=set)
     """The address families whose equal-cost routes were told to hash over addresses, protocol and ports."""
+
+    unserved: list[tuple[str, str]] = field(default_factory=list)
+    """(interface, IPv6 address) of those given since the links were last waited for."""
+    ways: dict[tuple[str, int, int], tuple[routes.HopState, ...]] = field(default_factory=dict)
+    """The ways of equal-cost routes (destination, prefix, table) in the kernel's order, read since the last change."""
 
     def __post_init__(self) -> None:
         self.interfaces[LOOPBACK] = InterfaceRecord(name=LOOPBACK, ifindex=_LOOPBACK_INDEX)
@@ -132,6 +137,7 @@ def wait_for_links(interfaces: Sequence[tuple[NamespaceRecord, str]]) -> None:
     missing: dict[str, tuple[NamespaceRecord, list[InterfaceRecord]]] = {}
     for namespace, name in interfaces:
         missing.setdefault(namespace.node, (namespace, []))[1].append(namespace.interface(name, tried))
+    unserved = {namespace.node: namespace for namespace, _ in interfaces if namespace.unserved}
     give_up_ns = clock.now_ns() + _LINKS_UP_NS
     while True:
         missing = {
@@ -139,11 +145,13 @@ def wait_for_links(interfaces: Sequence[tuple[NamespaceRecord, str]]) -> None:
             for node, (namespace, ones) in missing.items()
             if (still := _without_carrier(namespace, ones, tried))
         }
-        if not missing:
+        unserved = {node: namespace for node, namespace in unserved.items() if not _serves(namespace, interfaces)}
+        if not missing and not unserved:
             return
         if clock.now_ns() > give_up_ns:
-            names = ", ".join(f"{node}/{one.name}" for node, (_, ones) in missing.items() for one in ones)
-            why = f"still without carrier after {_LINKS_UP_NS // 10**9} s: {names}"
+            names = ", ".join([f"{node}/{one.name}" for node, (_, ones) in missing.items() for one in ones] or unserved)
+            what = "carrier" if missing else "their IPv6 addresses"
+            why = f"still without {what} after {_LINKS_UP_NS // 10**9} s: {names}"
             raise KernelRefusedError(tried=tried, errno_name="ETIMEDOUT", why=why)
         time.sleep(_LINKS_UP_PAUSE_S)
 
@@ -153,3 +161,17 @@ def _without_carrier(
 ) -> list[InterfaceRecord]:
     answers = namespace.netlink.ask_each([if_link.get_link(one.ifindex) for one in interfaces], tried)
     return [one for one, answer in zip(interfaces, answers, strict=True) if not if_link.carries(answer.body)]
+
+
+def _serves(namespace: NamespaceRecord, interfaces: Sequence[tuple[NamespaceRecord, str]]) -> bool:
+    """Whether the IPv6 addresses of these interfaces and of the loopback are the node's own by now.
+
+    The kernel takes an address at once and routes to it a moment later, from a queue (``addrconf_dad_work``, which runs
+    without duplicate address detection too); until then what is sent there is lost.
+    """
+    names = {LOOPBACK, *(name for owner, name in interfaces if owner is namespace)}
+    wanted = [one for one in namespace.unserved if one[0] in names]
+    bodies = namespace.netlink.dump(routes.get_routes(), f"read the routes of {namespace.node}") if wanted else []
+    own = {one.destination for one in map(routes.parse_route, bodies) if one.kind == routes.RTN_LOCAL}
+    namespace.unserved = [one for one in namespace.unserved if one not in wanted or one[1] not in own]
+    return not any(one in namespace.unserved for one in wanted)

@@ -41,7 +41,7 @@ from shadowlab.kernel.syscalls import refusal
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.queue import Shaper
 from shadowlab.wire import if_link, pkt_sched, routes, rtnetlink
-from shadowlab.wire.addresses import family_of
+from shadowlab.wire.addresses import AF_INET6, canonical, family_of
 from shadowlab.wire.if_link import VethEnd
 from shadowlab.wire.netlink import Request
 
@@ -110,6 +110,7 @@ class LinuxSegment:
 
     def _queue(self, namespace: NamespaceRecord, request: Request, tried: str) -> None:
         self._changed[namespace.node] = namespace
+        namespace.ways.clear()
         namespace.netlink.queue(request, tried)
 
     def _set(self, namespace: NamespaceRecord, request: Request, tried: str) -> None:
@@ -277,6 +278,8 @@ class LinuxSegment:
         scope = rtnetlink.SCOPE_UNIVERSE if name == LOOPBACK else rtnetlink.SCOPE_LINK
         tried = f"add {address}/{prefix} to {node}/{name}"
         self._change(node, name, tried, lambda ifindex: rtnetlink.new_address(ifindex, address, prefix, scope))
+        if family_of(address) == AF_INET6:
+            self._namespaces[node].unserved.append((name, canonical(address)))
 
     def addresses(self, node: str) -> tuple[tuple[str, str, int], ...]:
         return read_addresses(self._read(node, f"read the addresses of {node}"))
@@ -339,9 +342,18 @@ class LinuxSegment:
         tried = f"ask {node} for its route to {destination}"
         namespace = self._read(node, tried)
         index = namespace.interface(arrived_by, tried).ifindex if arrived_by is not None else 0
-        asked = None if flow is None else (tables.PROTOCOLS[flow.protocol], flow.source_port, flow.destination_port)
-        question = self._valid(tried, lambda: routes.get_route(destination, source, index, asked))
-        return tables.ask_next_hop(namespace, question, tried)
+        question = tables.Question(destination, source, index, flow)
+        self._valid(tried, question.request)
+        return tables.ask_next_hop(namespace, question, lambda: self._hash_seed(node), tried)
+
+    def _hash_seed(self, node: str) -> int:
+        """0: unknown."""
+        try:
+            return int(self.read_sysctl(node, tables.HASH_SEED))
+        except KernelRefusedError as error:
+            if error.errno_name == "ENOENT":
+                return 0
+            raise
 
     # --- impairments and counters ------------------------------------------------------------------------------
 

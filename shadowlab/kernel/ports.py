@@ -156,7 +156,10 @@ class Segment(Protocol):
 
     def wait_for_links(self, interfaces: Sequence[tuple[str, str]]) -> None:
         """Return once each (node, interface) carries packets.  The kernel tells of a carrier a moment after it came;
-        a SYN sent in that moment may be lost, which costs a second.  Refused with ETIMEDOUT after five seconds."""
+        a SYN sent in that moment may be lost, which costs a second.  Refused with ETIMEDOUT after five seconds.
+
+        The IPv6 addresses of these interfaces and of their nodes' loopbacks are waited for as well: the kernel takes
+        one at once, but what is sent there in the next moment may be lost."""
 
     def add_address(self, node: str, name: str, address: str, prefix: int) -> None:
         """An address, of IPv4 or IPv6 as its text tells.  On ``lo`` it is the node's own: the source of whatever the
@@ -207,8 +210,10 @@ class Segment(Protocol):
 
         For a packet of the node's own ``source`` is one of its addresses; for one that is passing through,
         ``arrived_by`` is the interface it came in by (the kernel refuses to send with a foreign source).
-        Of equal-cost hops it is the one that the packets of ``flow`` take; without a flow, that of packets without
-        ports (ICMP has none, but its protocol counts too, so this is nobody's in particular).
+        Of equal-cost hops it is the one that the packets of ``flow`` take; without a flow it is one of them, nobody's
+        in particular.  A lookup hashes transit of IPv6 and a node's own packets of IPv4 otherwise than these packets
+        are: of them the hop is computed and the computation is held against the lookup, which takes a seed that was
+        set (``net/ipv4/fib_multipath_hash_seed``, Linux 6.11).  EOPNOTSUPP: there is none, or it was held in vain.
         """
 
     def set_netem(self, node: str, name: str, impairment: Impairment) -> None:

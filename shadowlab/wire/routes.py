@@ -30,7 +30,7 @@ RTM_NEWNETCONF, RTM_GETNETCONF = 80, 82
 RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE = 1, 2, 3, 4, 5, 6, 9, 15
 RTA_IP_PROTO, RTA_SPORT, RTA_DPORT = 27, 28, 29
 RTNH_F_DEAD = 0x1
-RTM_F_CLONED = 0x200
+RTM_F_CLONED, RTM_F_FIB_MATCH = 0x200, 0x2000
 RTN_UNICAST, RTN_LOCAL, RTN_BLACKHOLE = 1, 2, 6
 RT_TABLE_MAIN, RT_TABLE_LOCAL = 254, 255
 RTPROT_KERNEL, RTPROT_STATIC = 2, 4
@@ -140,14 +140,23 @@ def delete_route(destination: str, prefix: int, table: int = RT_TABLE_MAIN) -> R
     return Request(RTM_DELROUTE, 0, body + pack_attribute(RTA_DST, pack_address(destination)))
 
 
-def get_route(destination: str, source: str, arrived_by: int, flow: tuple[int, int, int] | None = None) -> Request:
+def get_route(
+    destination: str,
+    source: str,
+    arrived_by: int,
+    flow: tuple[int, int, int] | None = None,
+    *,
+    whole_route: bool = False,
+) -> Request:
     """Where would a packet go: one of our own (``arrived_by`` 0), or one that came in by that interface.
 
-    ``flow``: IP protocol, source port, destination port.
+    ``flow``: IP protocol, source port, destination port.  ``whole_route``: the answer is not the way that was chosen
+    but the route with all of them.
     """
     packed = pack_address(destination)
     bits = 8 * len(packed)
-    body = _ROUTE.pack(family_of(destination), bits, bits if source else 0, 0, 0, 0, 0, 0, 0)
+    flags = RTM_F_FIB_MATCH if whole_route else 0
+    body = _ROUTE.pack(family_of(destination), bits, bits if source else 0, 0, 0, 0, 0, 0, flags)
     body += pack_attribute(RTA_DST, packed)
     if source:
         body += pack_attribute(RTA_SRC, pack_address(source))
@@ -159,11 +168,6 @@ def get_route(destination: str, source: str, arrived_by: int, flow: tuple[int, i
         for kind, port in zip((RTA_SPORT, RTA_DPORT), ports, strict=True):
             body += pack_attribute(kind, struct.pack("!H", port))
     return Request(RTM_GETROUTE, 0, body)
-
-
-def passes_through_ipv6(question: Request) -> bool:
-    """Whether :func:`get_route` asks for an IPv6 packet that came in from elsewhere."""
-    return question.body[0] == AF_INET6 and RTA_IIF in attributes(question.body, _ROUTE.size)
 
 
 def get_routes() -> Request:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import contract_behaviour
+import contract_ipv6
+import contract_lan
 import contract_links
 import contract_netem
 import contract_packets
@@ -12,6 +14,7 @@ import contract_queue_behaviour
 import contract_routes
 import contract_scripts
 import contract_shapers
+import contract_ways
 from contract_base import CHECKS, LINUX_CHECKS
 
 __all__ = ["CHECKS", "LINUX_CHECKS", "RESULTS_FILE", "run"]
@@ -24,6 +27,9 @@ VIRTUAL_ONLY = frozenset({"contract_behaviour", "contract_queue_behaviour", "con
 PARTS = (
     contract_links,
     contract_routes,
+    contract_lan,
+    contract_ipv6,
+    contract_ways,
     contract_netem,
     contract_shapers,
     contract_packets,

@@ -107,8 +107,8 @@ def test_a_question_for_the_way_of_a_flow() -> None:
     assert (message["family"], message["dst_len"], message["src_len"]) == (10, 128, 128)
     assert held[routes.RTA_IP_PROTO] == b"\x06"
     assert (held[routes.RTA_SPORT], held[routes.RTA_DPORT]) == ((40_000).to_bytes(2, "big"), (443).to_bytes(2, "big"))
-    assert routes.passes_through_ipv6(request)
-    assert not routes.passes_through_ipv6(routes.get_route("2001:db8::2", "", 0))
+    assert message["flags"] == 0
+    assert oracle(rtmsg, routes.get_route("::1", "", 0, whole_route=True))["flags"] == routes.RTM_F_FIB_MATCH
 
 
 def test_a_dead_hop_is_told() -> None:
