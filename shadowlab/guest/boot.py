@@ -4,30 +4,30 @@ In:    a kernel, the name of a function, a job, a folder, a clock, a seed, deadl
 Out:   `GuestOutcome`, and what the function wrote into the folder.
 Never: leaves a process or a control file behind, whatever happens on either side.
 
-The host's file system is the guest's root, read-only; the folder is the only place that can be written to.  The guest
-lives in its own session and is pinned to one CPU: its processes take turns, and spreading them over cores costs a
-factor of nine.
+The host's file system is the guest's root, read-only; the folder is the only place that can be written to, and the
+host sees to that (`confinement.py`).  The guest lives in its own session and is pinned to one CPU: its processes take
+turns, and spreading them over cores costs a factor of nine.
 """
 
 from __future__ import annotations
 
 import os
 import select
-import signal
-import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shadowlab.errors import CannotRunError
 from shadowlab.guest import init
 from shadowlab.guest.cache import BuiltKernel, Clock
-from shadowlab.guest.command_line import INSIDE, host_command, host_environment, kernel_arguments
+from shadowlab.guest.command_line import INSIDE, kernel_arguments
+from shadowlab.guest.confinement import ALL_MEANS, Confinement, Means
 from shadowlab.guest.control import OutputTail, control_folder
 from shadowlab.guest.ending import LAST_LINES, Death, GuestOutcome, Limits, judge_ending, kernel_lines, read_ending
+from shadowlab.guest.starting import Start, started
 from shadowlab.guest.unwind import cleanup_on_sigterm
 
 INTERPRETER_FLAGS = ("-S", "-s", "-P", "-B", "-X", "utf8")
@@ -52,6 +52,10 @@ def run_in_guest(
     on_line: OnLine | None = None,
     stopped: Callable[[], bool] | None = None,
     line_fd: int | None = None,
+    readable: Sequence[Path] = (),
+    reads_everything: bool = False,
+    on_confined: Callable[[Confinement], None] | None = None,
+    means: Sequence[Means] = ALL_MEANS,
 ) -> GuestOutcome:
     """Call ``entry`` ("package.module:function") as ``function(job_path, folder) -> exit code`` inside a guest.
 
@@ -62,6 +66,10 @@ def run_in_guest(
     only the main thread; this reaches guests that others started).
 
     ``line_fd``, one end of a socket pair, is the terminal /dev/tty1 inside: a way to speak with the function.
+
+    The guest's process on the host has no privileges and writes to nothing but ``folder``.  It reads the system's
+    programs, this Python's environment and ``readable``; with ``reads_everything`` all that its user may read.
+    ``on_confined`` is told how far this machine can hold it to that, by the first of the ``means`` that it has.
 
     Raises `ShadowFailedError` when the function raised, was killed, passed a deadline, or the guest died;
     `CannotRunError` when this kernel or machine cannot do it; `InputError` when the folder cannot be used.
@@ -86,18 +94,21 @@ def run_in_guest(
             inside=INSIDE | {k: os.environ[k] for k in ("LD_LIBRARY_PATH",) if k in os.environ},
             line_fd=line_fd,
         )
-        death = _live(
+        start = Start(
             kernel=kernel,
-            arguments=arguments,
+            arguments=[str(kernel.path), *arguments],
             seed=seed,
             memory_folder=memory_folder,
             cpu=cpu,
-            wall_deadline_s=wall_deadline_s,
+            folder=folder,
             control=control,
-            on_line=on_line,
-            stopped=stopped,
             line_fd=line_fd,
+            import_path=import_path(),
+            readable=readable,
+            reads_everything=reads_everything,
+            means=means,
         )
+        death = _live(start, wall_deadline_s=wall_deadline_s, on_line=on_line, stopped=stopped, on_confined=on_confined)
         ending = read_ending(control)
     limits = Limits(virtual_deadline_ns=virtual_deadline_ns, wall_deadline_s=wall_deadline_s, memory_bytes=memory_bytes)
     return judge_ending(ending, death, limits)
@@ -139,51 +150,27 @@ def find_memory_folder(memory_bytes: int) -> Path:
 
 
 def _live(
+    start: Start,
     *,
-    kernel: BuiltKernel,
-    arguments: list[str],
-    seed: int,
-    memory_folder: Path,
-    cpu: int,
     wall_deadline_s: float,
-    control: Path,
     on_line: OnLine | None,
     stopped: Callable[[], bool] | None,
-    line_fd: int | None,
+    on_confined: Callable[[Confinement], None] | None,
 ) -> Death:
     """The host process from its start to its end.  On any exception it is killed first."""
     started_ns = time.monotonic_ns()
-    output = OutputTail(control / init.OUTPUT_FILE)
-    preload_fd = None if kernel.preload is None else os.open(kernel.preload, os.O_RDONLY)
+    output = OutputTail(start.control / init.OUTPUT_FILE)
     console_fd = os.memfd_create("shadowlab-console")
     try:
-        process = subprocess.Popen(
-            host_command(kernel, arguments, parent=os.getpid()),
-            stdin=subprocess.DEVNULL,
-            stdout=console_fd,
-            stderr=console_fd,
-            pass_fds=tuple(fd for fd in (preload_fd, line_fd) if fd is not None),
-            env=host_environment(
-                seed=seed,
-                memory_folder=memory_folder,
-                preload_fd=preload_fd,
-                name=f"{os.getpid()}-{threading.get_native_id()}",
-            ),
-            start_new_session=True,
-            cwd=control,
-        )
-        try:
-            os.sched_setaffinity(process.pid, {cpu})
+        with started(start, console_fd=console_fd) as (process, confinement):
+            if on_confined is not None:
+                on_confined(confinement)
             last = deque[str](maxlen=LAST_LINES)
             in_time = _follow(process.pid, started_ns + int(wall_deadline_s * 1e9), output, on_line, last, stopped)
-        finally:
-            _end(process)
         _pass_on([*output.new_lines(), *output.last_line()], on_line, last)
         console = os.pread(console_fd, 1 << 20, max(0, os.fstat(console_fd).st_size - (1 << 20)))
     finally:
         os.close(console_fd)
-        if preload_fd is not None:
-            os.close(preload_fd)
     return Death(
         returncode=process.returncode,
         past_wall_deadline=not in_time,
@@ -222,12 +209,3 @@ def _pass_on(lines: list[str], on_line: OnLine | None, last: deque[str]) -> None
     if on_line is not None:
         for line in lines:
             on_line(line)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the whole session; the leader is not reaped yet, so that its number still means this group."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        process.kill()
-    process.wait()

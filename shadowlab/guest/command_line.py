@@ -10,19 +10,15 @@ from __future__ import annotations
 import os
 import string
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from shadowlab.errors import CannotRunError
-from shadowlab.guest.cache import BuiltKernel, Clock
+from shadowlab.guest.cache import Clock
 
 START_OF_TIME_NS = 1_735_689_600 * 10**9
 """What the virtual wall clock reads at boot: 2025-01-01T00:00:00Z, always, so that runs repeat."""
 
 COMMAND_LINE_BYTES = 4096
 """The kernel's COMMAND_LINE_SIZE on user-mode Linux."""
-
-START_SCRIPT = 'ulimit -c 0; [ "$PPID" = "$0" ] && exec "$@"'
-"""No core files, and no start if the parent died before the death signal was asked for."""
 
 GUEST_NAME = "SHADOWLAB_GUEST"
 """The variable of the host process that says which program, and which thread of it, started the guest."""
@@ -87,15 +83,12 @@ def kernel_arguments(
     return arguments
 
 
-def host_command(kernel: BuiltKernel, arguments: Sequence[str], *, parent: int) -> list[str]:
-    """The kernel as a program that dies with its parent, in whatever way the parent dies."""
-    return ["setpriv", "--pdeathsig", "KILL", "sh", "-c", START_SCRIPT, str(parent), str(kernel.path), *arguments]
+def host_environment(*, seed: int, preload_fd: int | None, name: str) -> dict[str, str]:
+    """The environment of the host process, ``name`` to know it by; the launcher adds TMPDIR, where the memory lies.
 
-
-def host_environment(*, seed: int, memory_folder: Path, preload_fd: int | None, name: str) -> dict[str, str]:
-    """The environment of the host process, ``name`` to know it by.  The library is named by descriptor: a path may hold
-    spaces."""
-    environment = {"PATH": INSIDE["PATH"], "HOME": "/", "TMPDIR": str(memory_folder), GUEST_NAME: name}
+    The library is named by descriptor: a path may hold spaces, or lead through folders that the guest's user may not.
+    """
+    environment = {"PATH": INSIDE["PATH"], "HOME": "/", GUEST_NAME: name}
     if preload_fd is not None:
         environment["LD_PRELOAD"] = f"/proc/self/fd/{preload_fd}"
         environment["SHADOWLAB_GUEST_SEED"] = str(seed)

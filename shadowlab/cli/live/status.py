@@ -30,6 +30,8 @@ def command(name: str | None, as_json: bool) -> None:
         click.echo(json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False))
         return
     click.echo(f"lab {told['name']} ({told['lab']}): {told['state']}, {told['kernel']} kernel, map {told['map']}")
+    if told.get("confined_by"):
+        click.echo(f"  confined by {told['confined_by']}")
     if told.get("why"):
         click.echo(f"  {told['why']}")
     if told["state"] == "up":

@@ -20,13 +20,15 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from shadowlab.errors import ShadowLabError
 from shadowlab.guest.boot import run_in_guest
 from shadowlab.guest.cache import need_kernel
+from shadowlab.guest.confinement import Confinement
 
-DOOR, ALIVE, ORDER, LOG = "door", "alive", "door.json", "guest.log"
+DOOR, ALIVE, ORDER, LOG, CONFINED = "door", "alive", "door.json", "guest.log", "confined.json"
 READY = b"ready\n"
 _WINDOW_BYTES = 2048
 _FOR_EVER_S = 10 * 365 * 86400
@@ -194,6 +196,9 @@ def main(folder: str, ready_fd: int) -> int:
                 on_line=lambda line: print(line, flush=True),  # noqa: T201 - stdout is the log file
                 stopped=stop.is_set,
                 line_fd=theirs.fileno(),
+                readable=[Path(order["from"])],
+                reads_everything=True,
+                on_confined=lambda known: write_confinement(Path(folder), known),
             )
         except KeyboardInterrupt:
             pass
@@ -230,12 +235,24 @@ def main(folder: str, ready_fd: int) -> int:
     finally:
         stop.set()
         keeper.join()
-        for name in (DOOR, ALIVE):
+        for name in (DOOR, ALIVE, CONFINED):
             with suppress(FileNotFoundError):
                 os.unlink(name)
         if trouble:
             print(trouble[0], flush=True)  # noqa: T201 - stdout is the log file
     return 0
+
+
+def write_confinement(folder: Path, known: Confinement) -> None:
+    (folder / CONFINED).write_text(json.dumps(asdict(known) | {"text": known.describe()}) + "\n", encoding="utf-8")
+
+
+def read_confinement(folder: Path) -> str:
+    """What holds the guest whose keeper works in the folder, in a line; empty if none is up."""
+    try:
+        return str(json.loads((folder / CONFINED).read_text(encoding="utf-8"))["text"])
+    except (OSError, ValueError):
+        return ""
 
 
 def _read_hello(line: socket.socket, ended: int) -> bool:

@@ -29,9 +29,13 @@ _SO_PEERCRED = 17
 
 
 def start_resident(folder: Path, *, entry: str, job: object, guest_folder: str, memory_bytes: int, seed: int) -> None:
-    """Boot a guest that calls ``entry`` and stays; returns when it answers.  ``guest_folder`` is below ``folder``."""
+    """Boot a guest that calls ``entry`` and stays; returns when it answers.  ``guest_folder`` is below ``folder``.
+
+    Its programs read what its user may read, and in any case what lies where this process stands.
+    """
     (folder / guest_folder).mkdir(exist_ok=True)
     order = {"entry": entry, "job": job, "folder": guest_folder, "memory_bytes": memory_bytes, "seed": seed}
+    order["from"] = os.getcwd()
     (folder / ORDER).write_text(json.dumps(order), encoding="utf-8")
     ready, ready_write = os.pipe()
     code = f"import sys; sys.path[:] = {import_path()!r}; from shadowlab.guest.resident.door import main; "

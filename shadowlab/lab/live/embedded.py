@@ -20,6 +20,7 @@ from pathlib import Path
 
 from shadowlab.errors import ShadowFailedError
 from shadowlab.guest.init import JOB_FOLDER
+from shadowlab.guest.resident.door import read_confinement
 from shadowlab.guest.resident.start import Line, asked, is_alive, start_resident, stop_resident
 from shadowlab.lab.live import keeper
 from shadowlab.lab.live.folder import GUEST_FOLDER, HOSTS_FILE, LabFolder
@@ -61,6 +62,11 @@ class EmbeddedGround:
     def alive(self, account: Account) -> bool:
         return is_alive(self._path)
 
+    @property
+    def confined_by(self) -> str:
+        """What holds the guest's process on the host, in a line."""
+        return read_confinement(self._path)
+
     def apply(self, account: Account, intent: Intent, on_step: OnStep | None) -> None:
         self._order("apply", intent)
 
@@ -70,6 +76,7 @@ class EmbeddedGround:
     def _order(self, what: str, intent: Intent) -> None:
         file = self._path / GUEST_FOLDER / _INTENT_FILE
         file.write_text(json.dumps(to_plain(intent)), encoding="utf-8")
+        file.chmod(0o644)  # the guest is another user where root started it
         try:
             self.ask({"do": what, "file": _INTENT_FILE})
         finally:

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shadowlab.errors import CannotRunError, InputError, ShadowFailedError
-from shadowlab.guest.resident.door import ALIVE, DOOR, LOG, ORDER
+from shadowlab.guest.resident.door import ALIVE, CONFINED, DOOR, LOG, ORDER
 from shadowlab.shadow.ledger import LEDGER_FILE
 
 HOSTS_FILE, GUEST_FOLDER, LOCK_FILE = "hosts", "guest", "lock"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-_OURS = (DOOR, ALIVE, ORDER, LOG)
+_OURS = (DOOR, ALIVE, ORDER, LOG, CONFINED)
 
 
 def labs_folder() -> Path:

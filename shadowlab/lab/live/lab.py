@@ -140,6 +140,7 @@ class LiveLab:
         try:
             folder.mkdir(exist_ok=True)
             (folder / HOSTS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")  # in place: it is mounted
+            (folder / HOSTS_FILE).chmod(0o644)  # programs of any user look names up
         except OSError as error:
             raise CannotRunError(f"lab {self.name}: {folder / HOSTS_FILE}: {error.strerror}") from error
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from shadowlab.errors import InputError, ShadowLabError
 from shadowlab.kernel.named import name_of
+from shadowlab.lab.live.embedded import EmbeddedGround
 from shadowlab.lab.live.folder import lab_names
 from shadowlab.lab.live.lab import LiveLab
 from shadowlab.shadow.ledger import Account
@@ -57,6 +58,9 @@ def status(lab: LiveLab) -> dict[str, Any]:
     """The lab with its nodes and links, as its kernel shows them if it is up."""
     known = lab.account()
     told = _head(lab, known)
+    ground = lab.ground(known)
+    if isinstance(ground, EmbeddedGround):
+        told["confined_by"] = ground.confined_by
     if told["state"] != "up":
         return told | {"why": known.why}
     with lab.in_use() as known:

@@ -9,7 +9,7 @@ import pytest
 
 from shadowlab.errors import CannotRunError, ShadowFailedError
 from shadowlab.guest.cache import BuiltKernel
-from shadowlab.guest.command_line import host_command, host_environment, kernel_arguments, quoted
+from shadowlab.guest.command_line import host_environment, kernel_arguments, quoted
 from shadowlab.guest.control import OutputTail
 from shadowlab.guest.ending import Death, Ending, Limits, judge_ending, kernel_lines, read_ending
 
@@ -134,16 +134,9 @@ def test_a_command_line_the_kernel_would_cut_is_refused() -> None:
         kernel_arguments(clock="real", memory_bytes=1, init=["/i" * 2100], inside={})
 
 
-def test_the_host_process_asks_for_its_death_signal_first() -> None:
-    command = host_command(KERNEL, ["ro"], parent=77)
-
-    assert command[:3] == ["setpriv", "--pdeathsig", "KILL"]
-    assert command[-3:] == ["77", "/c/k/linux", "ro"]
-
-
 def test_chance_is_seeded_only_through_the_library() -> None:
-    seeded = host_environment(seed=5, memory_folder=Path("/dev/shm"), preload_fd=8, name="1-2")
-    unseeded = host_environment(seed=5, memory_folder=Path("/dev/shm"), preload_fd=None, name="1-2")
+    seeded = host_environment(seed=5, preload_fd=8, name="1-2")
+    unseeded = host_environment(seed=5, preload_fd=None, name="1-2")
 
     assert seeded["LD_PRELOAD"] == "/proc/self/fd/8"
     assert seeded["SHADOWLAB_GUEST_SEED"] == "5"
