@@ -5,7 +5,7 @@ Out:   `GuestOutcome`, and what the function wrote into the folder.
 Never: leaves a process or a control file behind, whatever happens on either side.
 
 The host's file system is the guest's root, read-only; the folder is the only place that can be written to, and the
-host sees to that (`confinement.py`).  The guest lives in its own session and is pinned to one CPU: its processes take
+host sees to that (`host_side`).  The guest lives in its own session and is pinned to one CPU: its processes take
 turns, and spreading them over cores costs a factor of nine.
 """
 
@@ -24,10 +24,10 @@ from shadowlab.errors import CannotRunError
 from shadowlab.guest import init
 from shadowlab.guest.cache import BuiltKernel, Clock
 from shadowlab.guest.command_line import INSIDE, kernel_arguments
-from shadowlab.guest.confinement import ALL_MEANS, Confinement, Means
 from shadowlab.guest.control import OutputTail, control_folder
 from shadowlab.guest.ending import LAST_LINES, Death, GuestOutcome, Limits, judge_ending, kernel_lines, read_ending
-from shadowlab.guest.starting import Start, started
+from shadowlab.guest.host_side.confinement import ALL_MEANS, Confinement, Means
+from shadowlab.guest.host_side.starting import Start, started
 from shadowlab.guest.unwind import cleanup_on_sigterm
 
 INTERPRETER_FLAGS = ("-S", "-s", "-P", "-B", "-X", "utf8")

@@ -10,8 +10,8 @@ import os
 import sys
 
 from shadowlab.guest.cache import cache_folder
-from shadowlab.guest.confinement import find_doors
-from shadowlab.kernel import own_mounts, privileges
+from shadowlab.guest.host_side.confinement import find_doors
+from shadowlab.kernel.rights import own_mounts, privileges
 
 USER = 54_321
 _CLONE_NEWNS = 0x00020000

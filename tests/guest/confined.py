@@ -15,7 +15,7 @@ from pathlib import Path
 from shadowlab.guest.boot import run_in_guest
 from shadowlab.guest.cache import need_kernel
 from shadowlab.guest.command_line import GUEST_NAME
-from shadowlab.guest.confinement import Confinement
+from shadowlab.guest.host_side.confinement import Confinement
 
 WANTED = ("Uid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")
 

@@ -15,8 +15,8 @@ import confined
 import pytest
 
 from shadowlab.guest.cache import BuiltKernel
-from shadowlab.kernel import landlock
-from shadowlab.kernel.privileges import DAC_READ_SEARCH, GUEST_USER
+from shadowlab.kernel.rights import landlock
+from shadowlab.kernel.rights.privileges import DAC_READ_SEARCH, GUEST_USER
 
 pytestmark = pytest.mark.guest
 

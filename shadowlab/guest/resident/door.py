@@ -26,7 +26,7 @@ from pathlib import Path
 from shadowlab.errors import ShadowLabError
 from shadowlab.guest.boot import run_in_guest
 from shadowlab.guest.cache import need_kernel
-from shadowlab.guest.confinement import Confinement
+from shadowlab.guest.host_side.confinement import Confinement
 
 DOOR, ALIVE, ORDER, LOG, CONFINED = "door", "alive", "door.json", "guest.log", "confined.json"
 READY = b"ready\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shadowlab.errors import CannotRunError
-from shadowlab.guest.confinement import Confinement, find_doors, read_report
+from shadowlab.guest.host_side.confinement import Confinement, find_doors, read_report
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ In: paths that may be read, paths that may be written.  Out: a rule set, put on 
 Never: a right that the process did not have; a rule set only widens what the rule set itself took away.
 
 Reading what is about a file (stat) and walking through folders is never restricted.  Imports little: see
-`guest/launch.py`.
+`guest/host_side/launch.py`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ In: the capabilities to keep, a user to become.  Out: a process with just these,
 Never: a right that was not held before; a process that gave something up does not get it back.
 
 Capabilities are a thread's; everything here is for a process that has one thread, or whose threads have yet to start.
-Imports little: see `guest/launch.py`.
+Imports little: see `guest/host_side/launch.py`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from pathlib import Path
 from shadowlab.errors import ShadowFailedError
 from shadowlab.guest.cache import BuiltKernel
 from shadowlab.guest.command_line import host_environment
-from shadowlab.guest.confinement import ALL_MEANS, Confinement, Means, give_back, read_report, write_order
+from shadowlab.guest.host_side.confinement import ALL_MEANS, Confinement, Means, give_back, read_report, write_order
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 _FLAGS = ("-I", "-S", "-B")

@@ -20,7 +20,7 @@ from typing import Literal
 
 from shadowlab.errors import CannotRunError
 from shadowlab.guest.cache import BuiltKernel
-from shadowlab.kernel.privileges import GUEST_USER
+from shadowlab.kernel.rights.privileges import GUEST_USER
 
 Means = Literal["landlock", "binds"]
 ALL_MEANS: tuple[Means, ...] = ("landlock", "binds")

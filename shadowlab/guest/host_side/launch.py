@@ -17,10 +17,10 @@ import signal
 import sys
 from typing import Any
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+sys.path.insert(0, os.path.abspath(__file__ + "/../../../.."))
 
-from shadowlab.kernel import landlock, privileges
-from shadowlab.kernel import own_mounts as own_mounts_of
+from shadowlab.kernel.rights import landlock, privileges
+from shadowlab.kernel.rights import own_mounts as own_mounts_of
 
 _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
 

@@ -1,7 +1,7 @@
 """A process's own view of the files: ways through folders that its user may not pass, and everything else read-only.
 
 In: paths.  Out: the mounts of the calling process, which left the machine's mount namespace before.
-Never: a change to anybody else's mounts.  Raises OSError.  Imports little: see `guest/launch.py`.
+Never: a change to anybody else's mounts.  Raises OSError.  Imports little: see `guest/host_side/launch.py`.
 """
 
 from __future__ import annotations
