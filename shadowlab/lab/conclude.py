@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shadowlab.lab.events.planned import Planned
 from shadowlab.model.level import LevelOutcome
 from shadowlab.model.result import Scaling
 from shadowlab.model.units import format_duration, format_fraction
@@ -19,14 +20,23 @@ def clock(at_ns: int) -> str:
     return f"{seconds // 60}:{seconds % 60:02d}"
 
 
-def headline(domain: FaultDomain | None, cures: Sequence[CureOutcome], broken: Sequence[LevelOutcome]) -> str:
-    """One line for a subject field."""
+def headline(
+    domain: FaultDomain | None,
+    cures: Sequence[CureOutcome],
+    broken: Sequence[LevelOutcome],
+    planned: Sequence[Planned] = (),
+) -> str:
+    """One line for a subject field.  ``planned`` is the work that the domain is due to."""
     if domain is None:
         return (
             "All paths keep to their baseline."
             if not broken
             else "Service levels are broken, but no path left its baseline."
         )
+    if planned:
+        since = clock(min(one.from_ns for one in planned))
+        where = " and ".join(sorted(one.name for one in planned))
+        return f"{where}: planned work since {since}, no fault; it moved {_count(domain.affected_paths, 'path')}."
     if not domain.links:
         return f"Left their baseline: {_count(domain.affected_paths, 'path')}; no single link explains it."
     words = f"{' and '.join(domain.links)}: {domain.kind} since {clock(domain.onset_ns)}"
@@ -51,8 +61,9 @@ def conclusions(
     after: Sequence[LevelOutcome],
     cures: Sequence[CureOutcome],
     scaling: Scaling,
+    planned: Sequence[Planned] = (),
 ) -> tuple[str, ...]:
-    """One sentence each."""
+    """One sentence each.  ``planned`` is all the work there was in the run."""
     found = [_what(after)]
     if domain is not None:
         found.append(_where(domain))
@@ -61,6 +72,11 @@ def conclusions(
             f"{clock(localised_ns)}."
         )
         found += _cure(cures)
+    found += [
+        f"Planned: {one.name} was out of service from {clock(one.from_ns)} to {clock(one.to_ns)}: "
+        f"{_count(sorted(one.links), 'link')}, no fault."
+        for one in planned
+    ]
     if scaling.factor != 1:
         found.append(f"Scaled down: {scaling.reason}.")
     return tuple(found)

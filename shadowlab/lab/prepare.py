@@ -161,7 +161,15 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         telemetry=use,
         production=production,
         allowed=allowed,
-        timeline=resolve_events(scenario, network, fabric, routes, factor),
+        timeline=resolve_events(
+            scenario.events,
+            full,
+            fabric,
+            routes,
+            rate_factor=factor,
+            flows=[flow.id for flow in flows],
+            folder=scenario.path.parent,
+        ),
         scaling=Scaling(
             factor=factor,
             map_rate_scale=full.rate_scale,

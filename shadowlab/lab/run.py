@@ -18,8 +18,9 @@ from shadowlab.correlate.agree import compare
 from shadowlab.detect.levels import judge_levels
 from shadowlab.detect.registry import DETECTORS
 from shadowlab.lab.analyse import WINDOW_NS, Judgement, Measured, judge, measure
-from shadowlab.lab.changes import describe_event
 from shadowlab.lab.conclude import best_cure, conclusions, headline
+from shadowlab.lab.events.planned import Planned, behind, planned_work
+from shadowlab.lab.events.words import describe_event
 from shadowlab.lab.execute import ClockChoice, Done, KernelChoice, Place, Work, choose_place, execute
 from shadowlab.lab.interrupt import Interrupt, check
 from shadowlab.lab.prepare import Prepared, prepare
@@ -32,7 +33,7 @@ from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.level import LevelOutcome, ServiceLevel
 from shadowlab.model.plain import to_plain
 from shadowlab.model.result import FORMAT, RunResult, TimelineEntry
-from shadowlab.model.verdict import Correlation, CureOutcome
+from shadowlab.model.verdict import Correlation, CureOutcome, FaultDomain
 from shadowlab.monitor.indicators import path_table
 from shadowlab.store.folder import RunFolder
 from shadowlab.store.series import write_series
@@ -143,12 +144,20 @@ class _Run:
         check(self._interrupt)
         self._progress.stage(name)
 
+    def _planned(self) -> tuple[Planned, ...]:
+        return planned_work(self._scenario.events, self._prepared.network, self._scenario.duration_ns)
+
+    def _work_behind(self, judgement: Judgement) -> tuple[Planned, ...]:
+        return behind(judgement.domain, self._planned())
+
     # --- stages ------------------------------------------------------------------------------------------------
 
     def _cures(self, judgement: Judgement) -> tuple[CureOutcome, ...]:
         domain = judgement.domain
         if domain is None or not domain.links or not self._scenario.mitigations or not self._scenario.levels:
             return ()
+        if self._work_behind(judgement):
+            return ()  # what was planned is not to be cured
         prepared, localised_ns = self._prepared, judgement.localised_ns
         states = prepared.states_from(localised_ns)
         by_state = [
@@ -206,7 +215,7 @@ class _Run:
                 verdict="not compared", why="the scenario names no telemetry of production after the event"
             )
         self._stage("compare with production")
-        last_event = max((event.at_ns for event in self._scenario.events), default=self._scenario.baseline_ns[1])
+        last_event = max((event.settled_ns for event in self._scenario.events), default=self._scenario.baseline_ns[1])
         return compare(
             production.connections,
             measured.paths,
@@ -231,7 +240,8 @@ class _Run:
         prepared, scenario, domain = self._prepared, self._scenario, judgement.domain
         detected = min((one.detected_ns for one in judgement.anomalies), default=scenario.duration_ns)
         origin = provenance(prepared, self._place, measured, done.report)
-        expectations = _expectations(prepared, judgement, cures)
+        fault = None if self._work_behind(judgement) else domain
+        expectations = _expectations(prepared, fault, cures)
         return RunResult(
             scenario=scenario.name,
             title=scenario.title,
@@ -255,7 +265,7 @@ class _Run:
             cures=cures,
             correlation=correlation,
             expectations=expectations,
-            headline=headline(domain, cures, [one for one in after if not one.holds]),
+            headline=headline(domain, cures, [one for one in after if not one.holds], self._work_behind(judgement)),
             conclusions=conclusions(
                 domain=domain,
                 detected_ns=detected,
@@ -263,6 +273,7 @@ class _Run:
                 after=after,
                 cures=cures,
                 scaling=prepared.scaling,
+                planned=self._planned(),
             ),
             # A void run proves nothing, so nothing it shows can hold.
             holds=origin.valid and all(expectations.values() if expectations else (one.holds for one in after)),
@@ -306,13 +317,11 @@ def _failures(done: Done) -> tuple[str, ...]:
     return tuple(str(one) for one in failures) if isinstance(failures, list) else ()
 
 
-def _expectations(prepared: Prepared, judgement: Judgement, cures: Sequence[CureOutcome]) -> dict[str, bool]:
+def _expectations(prepared: Prepared, fault: FaultDomain | None, cures: Sequence[CureOutcome]) -> dict[str, bool]:
     expect = prepared.scenario.expect
     found: dict[str, bool] = {}
     if expect is not None and expect.fault is not None:
-        found[f"the fault domain is {expect.fault}"] = judgement.domain is not None and judgement.domain.links == (
-            expect.fault,
-        )
+        found[f"the fault domain is {expect.fault}"] = fault is not None and fault.links == (expect.fault,)
     if expect is not None and expect.best is not None:
         best = best_cure(cures)
         found[f"the best cure is {expect.best}"] = (NOTHING.name if best is None else best.cure) == expect.best
@@ -322,7 +331,9 @@ def _expectations(prepared: Prepared, judgement: Judgement, cures: Sequence[Cure
 def _timeline(prepared: Prepared, judgement: Judgement, detected: int) -> tuple[TimelineEntry, ...]:
     entries = [
         TimelineEntry(
-            at_ns=event.at_ns, kind="event", text=describe_event(event) + (f" ({event.reason})" if event.reason else "")
+            at_ns=event.at_ns,
+            kind="planned" if event.kind in ("drain", "undrain") else "event",
+            text=describe_event(event) + (f" ({event.reason})" if event.reason else ""),
         )
         for event in prepared.scenario.events
     ]

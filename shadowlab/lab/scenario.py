@@ -6,14 +6,16 @@ Never: a file other than the scenario itself is read here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from shadowlab.errors import Fault, InputError
-from shadowlab.lab.scenario_form import RawEvent, RawScenario, RawScript
+from shadowlab.lab.events.event import Event
+from shadowlab.lab.events.read import read_event
+from shadowlab.lab.scenario_form import RawScenario, RawScript
 from shadowlab.mitigate.propose import NOTHING
-from shadowlab.model.impairment import Impairment
 from shadowlab.model.level import ServiceLevel
 from shadowlab.model.units import NS_PER_MS, NS_PER_S, format_duration
 from shadowlab.topology.formats import read_input
@@ -25,26 +27,6 @@ LEAST_SAMPLES = 10
 """A baseline of fewer samples is not judged; there is one a second, or as many as are probed and sampled."""
 LEAST_WALL_BUDGET_NS = 2 * NS_PER_S
 """Booting and building alone take one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something that happens to the network or its demand at ``at_ns`` of the run."""
-
-    at_ns: int
-    kind: Literal["degrade", "fail", "restore", "demand"]
-    link: str = ""
-    towards: str = ""
-    reason: str = ""
-    factor: float = 1.0
-    flows: tuple[str, ...] = ()
-    delay_ns: int | None = None
-    jitter_ns: int | None = None
-    loss: float | None = None
-    rate_bps: int | None = None
-    queue_packets: int | None = None
-    place: str = ""
-    """Where the scenario says so, for faults that only the map or the telemetry brings to light."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,66 +210,18 @@ class _Resolver:
             self._fault(("mitigations",), "cures are ranked by the service levels they mend: state at least one")
         return levels
 
-    def _events(self, raw: RawScenario) -> list[Event]:
-        events = []
+    def _events(self, raw: RawScenario) -> Iterator[Event]:
         for index, one in enumerate(raw.events):
-            where: tuple[str | int, ...] = ("events", index)
-            kinds = [kind for kind in ("degrade", "fail", "restore", "demand") if getattr(one, kind) is not None]
-            if len(kinds) != 1:
-                self._fault(where, "an event is exactly one of degrade, fail, restore, demand")
-                continue
-            kind: Any = kinds[0]
-            if one.at >= raw.duration or one.at < 0:
-                self._fault((*where, "at"), f"lies outside the run of {format_duration(raw.duration)}")
-            elif raw.baseline.from_ < one.at < raw.baseline.to:
-                self._fault((*where, "at"), "lies within the baseline, where normal is learned")
-            self._impairment(where, kind, one)
-            if kind != "degrade" and one.towards is not None:
-                self._fault((*where, "towards"), f"goes with degrade, not with {kind}")
-            if kind != "demand" and one.flows:
-                self._fault((*where, "flows"), f"goes with demand, not with {kind}")
-            if kind == "demand" and one.demand is not None and not 0 <= one.demand <= 1000:
-                self._fault((*where, "demand"), f"must lie between 0 and 1000, got {one.demand:g}")
-            events.append(
-                Event(
-                    at_ns=one.at,
-                    kind=kind,
-                    link=one.degrade or one.fail or one.restore or "",
-                    towards=one.towards or "",
-                    reason=one.reason,
-                    factor=one.demand if one.demand is not None else 1.0,
-                    flows=tuple(one.flows),
-                    delay_ns=one.delay,
-                    jitter_ns=one.jitter,
-                    loss=one.loss,
-                    rate_bps=one.rate,
-                    queue_packets=one.queue,
-                    place=self._document.place((*where, kind)),
-                )
+            event = read_event(
+                one,
+                ("events", index),
+                duration_ns=raw.duration,
+                baseline=raw.baseline,
+                place=self._document.place,
+                fault=self._fault,
             )
-        return events
-
-    def _impairment(self, where: tuple[str | int, ...], kind: str, one: RawEvent) -> None:
-        stated = {
-            key: (name, value)
-            for key, name, value in (
-                ("delay", "delay_ns", one.delay),
-                ("jitter", "jitter_ns", one.jitter),
-                ("loss", "loss", one.loss),
-                ("rate", "rate_bps", one.rate),
-                ("queue", "queue_packets", one.queue),
-            )
-            if value is not None
-        }
-        if kind == "degrade" and not stated:
-            self._fault(where, "degrade needs at least one of delay, jitter, loss, rate, queue")
-        if kind != "degrade" and stated:
-            self._fault(where, f"delay, jitter, loss, rate and queue go with degrade, not with {kind}")
-        for key, (name, value) in stated.items():
-            try:
-                Impairment(**{name: value})  # type: ignore[arg-type]
-            except ValueError as error:
-                self._fault((*where, key), str(error))
+            if event is not None:
+                yield event
 
     def _mitigations(self, raw: RawScenario) -> tuple[Mitigation, ...]:
         found: list[tuple[int, Mitigation]] = []

@@ -6,11 +6,11 @@ In: plain data.  Out: checked forms; what refers to what is checked by :mod:`sha
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from shadowlab.model.units import NS_PER_MS, NS_PER_S, parse_duration, parse_fraction, parse_rate
+from shadowlab.model.units import NS_PER_MS, NS_PER_S, parse_duration, parse_fraction
 from shadowlab.topology.quantities import Id
 
 _T = TypeVar("_T")
@@ -26,7 +26,6 @@ def _text(parse: Callable[[str], _T]) -> Callable[[object], _T]:
 
 
 Duration = Annotated[int, BeforeValidator(_text(parse_duration))]
-Rate = Annotated[int, BeforeValidator(_text(parse_rate))]
 Fraction = Annotated[float, BeforeValidator(_text(parse_fraction))]
 
 
@@ -43,21 +42,55 @@ class RawLevel(_Raw):
     window: Duration = 5 * NS_PER_S
 
 
-class RawEvent(_Raw):
+class _LinkKeys(_Raw):
+    """The keys of a link on a map, whose values :mod:`shadowlab.lab.events.read` checks by the map's own sections."""
+
+    delay: Any = None
+    jitter: Any = None
+    loss: Any = None
+    duplicate: Any = None
+    corrupt: Any = None
+    reorder: Any = None
+    rate: Any = None
+    framing: Any = None
+    slot: Any = None
+    seed: Any = None
+    queue: Any = None
+
+
+LINK_KEYS = tuple(_LinkKeys.model_fields)
+
+
+class RawStart(_LinkKeys):
+    """Where a ramp begins; what is left out begins where it is."""
+
+    demand: float | None = None
+
+
+class RawEvent(_LinkKeys):
     at: Duration
     reason: str = ""
     degrade: str | None = None
+    set: str | None = None
+    ramp: str | None = None
     fail: str | None = None
     restore: str | None = None
+    flap: str | None = None
+    drain: str | None = None
+    undrain: str | None = None
     demand: float | None = None
     flows: list[str] = []
     towards: str | None = None
-    """The node the degraded direction leads to; both directions if left out."""
-    delay: Duration | None = None
-    jitter: Duration | None = None
-    loss: Fraction | None = None
-    rate: Rate | None = None
-    queue: int | None = None
+    """The node the changed direction leads to; both directions if left out."""
+    metric: int | None = Field(default=None, ge=1, strict=True)
+    from_: RawStart | None = Field(default=None, alias="from")
+    over: Duration | None = None
+    every: Duration | None = None
+    period: Duration | None = None
+    duty: Fraction = 0.5
+    count: int | None = Field(default=None, strict=True)
+    until: Duration | None = None
+    grace: Duration | None = None
 
 
 class RawScript(_Raw):

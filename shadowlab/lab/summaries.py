@@ -34,7 +34,7 @@ class _Halves:
 
 def _halves(prepared: Prepared, table: SeriesTable) -> _Halves:
     scenario = prepared.scenario
-    last = max((event.at_ns for event in scenario.events), default=scenario.baseline_ns[1])
+    last = max((event.settled_ns for event in scenario.events), default=scenario.baseline_ns[1])
     times = table.times_ns
     return _Halves(
         before=(times > scenario.baseline_ns[0]) & (times <= scenario.baseline_ns[1]),

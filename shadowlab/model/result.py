@@ -24,7 +24,7 @@ class TimelineEntry:
     """Something that happened in the run, for people: an event, the detection, a verdict."""
 
     at_ns: int
-    kind: Literal["event", "onset", "detected", "localised"]
+    kind: Literal["event", "planned", "onset", "detected", "localised"]
     text: str
 
 

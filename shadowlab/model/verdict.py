@@ -101,6 +101,7 @@ class CureOutcome:
     steps: tuple[str, ...] = ()
     roll_back: tuple[str, ...] = ()
     note: str = ""
+    """Why it does not count: it could not be tried here, or a part of it failed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from shadowlab.report.markup import (
     tag,
     text,
 )
-from shadowlab.report.words import indicator, measured, moment, number, percent, plural
+from shadowlab.report.words import NOTHING, indicator, measured, moment, number, percent, plural
 
 if TYPE_CHECKING:
     from shadowlab.model.level import ServiceLevel
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from shadowlab.report.figure import Plot
 
 QUESTIONS = ("What happens", "Where", "Since when", "What to do", "What it gains")
-_KINDS = {"event": "Event", "onset": "Onset", "detected": "Detected", "localised": "Located"}
+_KINDS = {"event": "Event", "planned": "Planned work", "onset": "Onset", "detected": "Detected", "localised": "Located"}
 _SHOWN_KPIS = ("latency_ms", "latency_p95_ms", "loss", "throughput_mbps", "retransmission_share")
 
 
@@ -128,17 +128,7 @@ def cures_section(result: RunResult, plots: Mapping[str, Plot]) -> Html:
         return section(
             "cures", "What can be done", tag("p", "Nothing was broken, so no cure was rehearsed.", class_="none")
         )
-    rows = [
-        (
-            join(tag("span", one.cure), badge("best", "good") if one.rank == result.cures[0].rank else ""),
-            one.summary,
-            percent(one.recovered),
-            percent(one.broken_share),
-            percent(one.transient_share),
-            "none" if one.harm == 0 else plural(one.harm, "level"),
-        )
-        for one in result.cures
-    ]
+    rows = [_cure_row(one, best=one.rank == result.cures[0].rank) for one in result.cures]
     heads = ("Cure", "What it does", "Mended", "Still broken", "While it settles", "Harm")
     return section(
         "cures",
@@ -153,6 +143,21 @@ def cures_section(result: RunResult, plots: Mapping[str, Plot]) -> Html:
         ),
         *[_cure_steps(one, best=one.rank == result.cures[0].rank) for one in result.cures[:10]],
         lead="Each candidate was carried out in a shadow of the incident of its own, and measured.",
+    )
+
+
+def _cure_row(one: CureOutcome, *, best: bool) -> tuple[object, ...]:
+    """One that failed, or could not be tried, has no figures."""
+    if one.note:
+        name = join(tag("span", one.cure), badge("not counted", "bad"))
+        return (name, f"{one.summary} ({one.note})", NOTHING, NOTHING, NOTHING, NOTHING)
+    return (
+        join(tag("span", one.cure), badge("best", "good") if best else ""),
+        one.summary,
+        percent(one.recovered),
+        percent(one.broken_share),
+        percent(one.transient_share),
+        "none" if one.harm == 0 else plural(one.harm, "level"),
     )
 
 

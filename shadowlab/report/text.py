@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shadowlab.report.choice import affected_paths
-from shadowlab.report.words import moment, percent, plural
+from shadowlab.report.words import NOTHING, moment, percent, plural
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from shadowlab.model.result import RunResult
+    from shadowlab.model.verdict import CureOutcome
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -57,6 +58,9 @@ def _facts(result: RunResult, console: Console) -> None:
     domain = result.fault_domain
     if domain is None:
         _line(console, "Fault domain    none found")
+    elif not domain.links:
+        _line(console, "Fault domain    no link explains what is affected better than chance")
+        _line(console, f"Since           {moment(domain.onset_ns)} of {moment(result.duration_ns)}")
     else:
         where = ", ".join(one.name for one in domain.suspects) or ", ".join(domain.links)
         _line(console, f"Fault domain    {where}  ({domain.kind}, confidence {percent(domain.confidence)})")
@@ -70,18 +74,12 @@ def _facts(result: RunResult, console: Console) -> None:
         _line(console, f"Expected        {name}: {'met' if met else 'NOT MET'}", "" if met else "bold red")
 
 
-def _rows(result: RunResult) -> list[tuple[str, ...]]:
-    return [
-        (
-            str(one.rank),
-            _clean(one.cure),
-            percent(one.recovered),
-            percent(one.broken_share),
-            str(one.harm),
-            _clean(one.summary),
-        )
-        for one in result.cures
-    ]
+def _row(cure: CureOutcome) -> tuple[str, ...]:
+    """One that failed, or could not be tried, says why in the place of figures."""
+    if cure.note:
+        return (NOTHING, _clean(cure.cure), NOTHING, NOTHING, NOTHING, f"not counted: {_clean(cure.note)}")
+    figures = (percent(cure.recovered), percent(cure.broken_share), str(cure.harm))
+    return (str(cure.rank), _clean(cure.cure), *figures, _clean(cure.summary))
 
 
 _HEADS = ("#", "Cure", "Mended", "Still broken", "Harm", "What it does")
@@ -95,15 +93,15 @@ def _cure_table(result: RunResult, console: Console) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, head in enumerate(_HEADS):
         table.add_column(head, justify="right" if index in (2, 3, 4) else "left", no_wrap=index != 5)
-    for row in _rows(result):
-        best = row[0] == _rows(result)[0][0]
-        table.add_row(*map(Text, row), style="green" if best else "")
+    for index, cure in enumerate(result.cures):
+        style = "dim" if cure.note else "green" if index == 0 else ""
+        table.add_row(*map(Text, _row(cure)), style=style)
     console.print(table)
 
 
 def _cure_lines(result: RunResult, console: Console) -> None:
     """Columns under each other, two spaces apart, however long the lines get."""
-    rows = [_HEADS, *_rows(result)]
+    rows = [_HEADS, *map(_row, result.cures)]
     widths = [max(len(row[index]) for row in rows) for index in range(len(_HEADS) - 1)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]

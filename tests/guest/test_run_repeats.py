@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -19,6 +20,15 @@ SMALL = Path(__file__).parents[1] / "stories" / "small"
 COMPARED = ("result.json", "paths.csv", "links.csv")
 CHANCE = ("raw/probes.bin", "raw/tcp.bin", "result.json", "paths.csv")
 """What another seed must change."""
+MORE = """\
+  - {at: 30 s, set: north-west, queue: {kind: codel}, loss: {model: gilbert-elliott, p: 0.1 %, r: 25 %}}
+  - {at: 30 s, ramp: north-west, delay: 5 ms, over: 3 s}
+  - {at: 31 s, demand: 1.5, over: 2 s}
+  - {at: 33 s, drain: south-west, grace: 500 ms}
+  - {at: 36 s, undrain: south-west}
+  - {at: 38 s, flap: south-west, period: 600 ms, count: 2}
+mitigations:
+"""
 
 
 def run(folder: Path, *, seed: int = 1, words: tuple[str, ...] = ()) -> dict[str, bytes]:
@@ -26,6 +36,8 @@ def run(folder: Path, *, seed: int = 1, words: tuple[str, ...] = ()) -> dict[str
     folder.mkdir(parents=True)
     for name in ("incident.yaml", "map.yaml", "before.ss"):
         shutil.copy(SMALL / name, folder)
+    scenario = folder / "incident.yaml"
+    scenario.write_text(scenario.read_text().replace("mitigations:\n", MORE))
     out = folder / f"out-{folder.name}"
     done = subprocess.run(
         [sys.executable, "-m", "shadowlab", "run", "incident.yaml", "--out", out.name, "--seed", str(seed), *words],
@@ -75,6 +87,7 @@ def test_the_files_that_are_compared_are_all_there_and_hold_something(first: dic
     folders = ("raw", "rehearsals/0", "rehearsals/1")
     assert set(first) == {*COMPARED, *(f"{folder}/{name}" for folder in folders for name in raw)}
     assert all(content for content in first.values())
+    assert json.loads(first["raw/inside.json"])["failures"] == []
 
 
 def test_the_same_seed_gives_the_same_bytes_from_another_folder(first: dict[str, bytes], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from lab_example import MS, S, prepared
 
 from shadowlab.errors import InputError
-from shadowlab.lab.changes import CONVERGENCE_NS, Timeline, scaled
+from shadowlab.lab.changes import CONVERGENCE_NS, Timeline, resolve_events
 from shadowlab.model.network import Direction
 from shadowlab.shadow.ops import ScaleDemand, SetLinkState, SetRoute
 
@@ -114,7 +114,7 @@ def test_a_flap_within_a_second_ends_where_it_began(tmp_path: Path) -> None:
 def test_what_happens_while_routing_converges_is_part_of_the_state_after_that(tmp_path: Path) -> None:
     found = timeline(tmp_path, "at: 25 s, fail: north-south", "at: 25.5 s, degrade: north-west, loss: 1")
 
-    assert [state.since_ns for state in found.states] == [0, 26 * S, 26 * S]
+    assert [state.since_ns for state in found.states] == [0, 26 * S]
     assert found.at(26 * S).failed == {"north-south"}
     assert "loss 100 %" in found.at(26 * S).network.links_by_id["north-west"].forward.describe()
 
@@ -142,7 +142,11 @@ def test_a_link_that_cannot_be_so_is_refused_with_its_place(tmp_path: Path) -> N
     assert str(fault).startswith(f"{tmp_path}/incident.yaml:13:25: north-south degrades: jitter 50 ms: ")
 
 
-def test_a_scaled_run_scales_what_events_state_and_another_does_not_touch_it() -> None:
-    assert scaled(1, 1, least=2) == 1
-    assert scaled(1_000, 4, least=2) == 250
-    assert scaled(3, 4, least=2) == 2
+def test_a_scaled_run_scales_what_events_state_and_another_does_not_touch_it(tmp_path: Path) -> None:
+    found = prepared(tmp_path, events=("at: 25 s, degrade: north-south, rate: 2 Mbit, queue: 3",))
+    full = resolve_events(found.scenario.events, found.network, found.fabric, ()).at(25 * S)
+    small = resolve_events(found.scenario.events, found.network, found.fabric, (), rate_factor=4).at(25 * S)
+
+    one, other = full.network.impairment(NORTH_SOUTH), small.network.impairment(NORTH_SOUTH)
+    assert (one.rate_bps, one.queue_packets) == (2_000_000, 3)
+    assert (other.rate_bps, other.queue_packets) == (500_000, 2)

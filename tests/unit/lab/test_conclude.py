@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from shadowlab.lab.conclude import best_cure, clock, conclusions, headline
+from shadowlab.lab.events.planned import Planned, behind
 from shadowlab.model.level import LevelOutcome
 from shadowlab.model.network import Direction
 from shadowlab.model.result import Scaling
@@ -50,6 +51,7 @@ def cure(name: str, *, recovered: float = 0.0, note: str = "", harm: int = 0, ki
     )
 
 
+WORK = Planned(name="a-b", links=frozenset({"a-b"}), from_ns=150 * S, to_ns=200 * S)
 NOTHING = cure("do nothing", kind="nothing")
 
 
@@ -150,3 +152,26 @@ def test_a_scaled_run_says_so_last() -> None:
     told = sentences(scaling=Scaling(factor=4.0, map_rate_scale=1.0, reason="everything divided by 4"))
 
     assert told[-1] == "Scaled down: everything divided by 4."
+
+
+def test_what_was_planned_is_no_fault() -> None:
+    assert behind(DOMAIN, [WORK]) == (WORK,)
+    assert headline(DOMAIN, [], [], [WORK]) == "a-b: planned work since 2:30, no fault; it moved 2 paths."
+    said = conclusions(
+        domain=DOMAIN, detected_ns=152 * S, localised_ns=160 * S, after=[], cures=[], scaling=FULL, planned=[WORK]
+    )
+    assert said[-1] == "Planned: a-b was out of service from 2:30 to 3:20: 1 link, no fault."
+
+
+def test_a_domain_beyond_the_planned_work_or_outside_its_time_is_a_fault() -> None:
+    assert behind(replace(DOMAIN, links=("a-b", "b-c")), [WORK]) == ()
+    assert behind(replace(DOMAIN, onset_ns=140 * S), [WORK]) == ()
+    assert behind(replace(DOMAIN, onset_ns=210 * S), [WORK]) == ()
+    assert behind(None, [WORK]) == ()
+
+
+def test_paths_that_planned_work_led_another_way_are_put_down_to_it() -> None:
+    nowhere = replace(DOMAIN, links=(), suspects=())
+
+    assert behind(nowhere, [WORK]) == (WORK,)
+    assert behind(replace(nowhere, onset_ns=140 * S), [WORK]) == ()

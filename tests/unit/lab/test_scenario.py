@@ -8,7 +8,8 @@ import pytest
 from lab_example import MS, S, scenario
 
 from shadowlab.errors import InputError
-from shadowlab.lab.scenario import Event, Expectation, Mitigation
+from shadowlab.lab.events.event import Event
+from shadowlab.lab.scenario import Expectation, Mitigation
 from shadowlab.model.level import ServiceLevel
 
 
@@ -45,8 +46,8 @@ def test_events_stand_in_the_order_of_time_each_with_its_place(tmp_path: Path) -
 
     place = f"{tmp_path}/incident.yaml"
     assert found.events == (
-        Event(at_ns=26 * S, kind="fail", link="north-west", reason="dig", place=f"{place}:14:22"),
-        Event(at_ns=26 * S, kind="restore", link="x", place=f"{place}:15:25"),
+        Event(at_ns=26 * S, kind="fail", name="north-west", reason="dig", place=f"{place}:14:22"),
+        Event(at_ns=26 * S, kind="restore", name="x", place=f"{place}:15:25"),
         Event(at_ns=30 * S, kind="demand", factor=2.0, flows=("a",), place=f"{place}:13:24"),
     )
 
@@ -58,8 +59,8 @@ def test_an_event_states_what_a_link_shall_suffer_in_its_own_units(tmp_path: Pat
     )
 
     (event,) = found.events
-    assert (event.delay_ns, event.jitter_ns, event.loss) == (3 * MS, 50_000, 0.005)
-    assert (event.rate_bps, event.queue_packets, event.towards) == (2_000_000, 7, "n")
+    assert event.stated == {"delay": 3 * MS, "jitter": 50_000, "loss": 0.005, "rate": 2_000_000, "queue": 7}
+    assert event.towards == "n"
 
 
 def test_a_path_may_be_written_with_an_arrow_of_two_characters(tmp_path: Path) -> None:
@@ -98,11 +99,14 @@ def test_doing_nothing_may_be_expected_to_be_best(tmp_path: Path) -> None:
     [
         (
             "at: 26 s, fail: l, loss: 1 %",
-            "events[1]: delay, jitter, loss, rate and queue go with degrade, not with fail",
+            "events[1].loss: goes with degrade, set or ramp, not with fail",
         ),
-        ("at: 26 s, degrade: l", "events[1]: degrade needs at least one of delay, jitter, loss, rate, queue"),
-        ("at: 26 s, fail: l, restore: l", "events[1]: an event is exactly one of degrade, fail, restore, demand"),
-        ("at: 26 s, fail: l, towards: n", "events[1].towards: goes with degrade, not with fail"),
+        ("at: 26 s, degrade: l", "events[1]: degrade needs at least one key of the link, like loss: 1 %"),
+        (
+            "at: 26 s, fail: l, restore: l",
+            "events[1]: an event is exactly one of degrade, set, ramp, fail, restore, flap, drain, undrain, demand",
+        ),
+        ("at: 26 s, fail: l, towards: n", "events[1].towards: goes with degrade, set or ramp, not with fail"),
         ("at: 26 s, fail: l, flows: [x]", "events[1].flows: goes with demand, not with fail"),
         ("at: 26 s, demand: -1", "events[1].demand: must lie between 0 and 1000, got -1"),
     ],

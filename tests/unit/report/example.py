@@ -249,7 +249,7 @@ def _cures() -> tuple[CureOutcome, ...]:
             worst={"interactive": 70.0 + 20 * rank, "clean": 0.001 * rank},
             steps=("set chicago-indianapolis: metric 1000",) if rank == 1 else (),
             roll_back=("set chicago-indianapolis: metric 1",) if rank == 1 else (),
-            note="settles within 2 s" if rank == 1 else "",
+            note="",
         )
         for rank, (cure, kind, summary, broken, recovered, harm) in enumerate(rows, 1)
     )

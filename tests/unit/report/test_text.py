@@ -62,6 +62,26 @@ def test_a_run_without_findings_is_summed_up() -> None:
     assert "none found" in summary(result)
 
 
+def test_a_domain_without_links_is_told_in_words() -> None:
+    result = example_run()[0]
+    assert result.fault_domain is not None
+    nowhere = replace(result, fault_domain=replace(result.fault_domain, links=(), suspects=()))
+
+    assert "Fault domain    no link explains what is affected better than chance\n" in summary(nowhere)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_cure_that_failed_shows_why_and_no_figures(terminal: bool) -> None:
+    result = example_run()[0]
+    failed = replace(result.cures[0], cure="fix", note="exit code 3", rank=9, recovered=0.123)
+
+    written = summary(replace(result, cures=(*result.cures, failed)), terminal=terminal)
+
+    (line,) = [line for line in written.splitlines() if "fix" in line]
+    assert "not counted: exit code 3" in line
+    assert "12.3" not in line
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
