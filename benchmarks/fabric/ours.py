@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -42,14 +43,18 @@ _RECORD = struct.Struct("=III")  # which, the namespace's descriptor (0: home), 
 
 
 def _set_tbf(index: int, rate_bps: int) -> Request:
+    body = pkt_sched.TCMSG.pack(0, index, pkt_sched.ROOT_HANDLE, pkt_sched.TC_H_ROOT, 0) + _tbf_options(rate_bps)
+    return Request(pkt_sched.RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, body)
+
+
+@cache  # packing is paid for netem
+def _tbf_options(rate_bps: int) -> bytes:
     values = _TBF.pack(0, _ETHERNET, 0, 0, 0, rate_bps // 8, LIMIT_BYTES, 0, 0)
-    options = pack_nested(
+    return pack_text(pkt_sched.TCA_KIND, "tbf") + pack_nested(
         pkt_sched.TCA_OPTIONS,
         pack_attribute(_TCA_TBF_PARMS, values),
         pack_attribute(_TCA_TBF_BURST, struct.pack("=I", BURST_BYTES)),
     )
-    body = pkt_sched.TCMSG.pack(0, index, pkt_sched.ROOT_HANDLE, pkt_sched.TC_H_ROOT, 0)
-    return Request(pkt_sched.RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, body + pack_text(1, "tbf") + options)
 
 
 class TbfSegment(LinuxSegment):

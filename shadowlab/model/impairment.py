@@ -35,6 +35,7 @@ DEFAULT_QUEUE_PACKETS = 100
 """Buffer of a link whose map states none: packets that may wait, beyond those in flight."""
 
 DEFAULT_MTU = 1500
+_EVEN = JitterShape()
 _ETHERNET_HEADER_BYTES = 14
 _LEAST_FRAME_BYTES = 60
 _UNLIMITED_PACKETS = 100_000
@@ -127,7 +128,7 @@ class Impairment:
     def check(self) -> Impairment:
         """The impairment itself.  Raises ValueError for parts that contradict each other, each of them fine by itself:
         what a file states is whole only once its parts have come together."""
-        reach = self.jitter_ns * -self.jitter_table().least
+        reach = self.jitter_ns * -self.jitter_table().least if self.jitter_ns else 0
         if reach > self.delay_ns:
             name = self.shape.distribution
             raise ValueError(
@@ -149,7 +150,7 @@ class Impairment:
     @property
     def shape(self) -> JitterShape:
         """How the jitter scatters."""
-        return self.jitter_shape or JitterShape()
+        return self.jitter_shape or _EVEN
 
     def jitter_table(self) -> JitterTable:
         """What netem draws from."""
@@ -210,7 +211,7 @@ class Impairment:
             # Nothing bounds the packets in flight of an unlimited link; a limit would be an invented bottleneck.
             return max(self.queue_packets, _UNLIMITED_PACKETS)
         frame_bytes = self.mtu + _ETHERNET_HEADER_BYTES + self.wire_overhead_bytes
-        longest_ns = self.delay_ns + self.jitter_ns * max(1.0, self.jitter_table().most)
+        longest_ns = self.delay_ns + (self.jitter_ns * max(1.0, self.jitter_table().most) if self.jitter_ns else 0)
         return int(longest_ns * self.rate_bps / (8 * 1e9 * frame_bytes)) + 1 + self.queue_packets
 
     def with_queue_packets(self, packets: int) -> Impairment:

@@ -7,6 +7,8 @@ In: text.  Out: four or sixteen bytes, and back to the one text that stands for 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 AF_INET, AF_INET6 = 2, 10
 _GROUPS = 8
 
@@ -16,6 +18,7 @@ def family_of(address: str) -> int:
     return AF_INET6 if ":" in address else AF_INET
 
 
+@lru_cache(maxsize=1 << 14)  # a link's address is asked for several times, a host's by every router
 def pack_address(address: str) -> bytes:
     """Four bytes for IPv4, sixteen for IPv6.  Raises ValueError for what is neither."""
     return pack_ipv6(address) if ":" in address else pack_ipv4(address)

@@ -10,6 +10,7 @@ needs to be read back between creating a link and using it.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 from shadowlab.wire.netlink import (
@@ -45,6 +46,8 @@ GSO_MOST_SEGMENTS = 65_535
 
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, change
 _WITHOUT_STATS = pack_u32(IFLA_EXT_MASK, 8)  # RTEXT_FILTER_SKIP_STATS
+_NUMBERS = struct.Struct("=HH6s2x" + 5 * "HHI")  # attributes of a link's end: its Ethernet address, five numbers
+_MAC_BYTES = 10
 _STATS = struct.Struct("=BxxxII")  # if_stats_msg: family, index, filter mask
 _STATS64 = struct.Struct("=8Q")  # the head of rtnl_link_stats64
 
@@ -88,6 +91,7 @@ class LinkStats(NamedTuple):
     tx_dropped: int
 
 
+@lru_cache(maxsize=1 << 14)  # once for an interface, once for its neighbour
 def pack_mac(mac: str) -> bytes:
     """``02:00:00:00:00:01`` as six bytes."""
     packed = bytes.fromhex(mac.replace(":", ""))
@@ -106,19 +110,16 @@ def pack_interface_name(name: str) -> bytes:
 def _end(end: VethEnd, mtu: int, alias: str, segments: int) -> bytes:
     # One transmit queue: by default a veth has one per CPU, which costs time and memory and serves nothing here.
     # gso_max_segs 1: with segmentation offload a 64 kB super-packet is one packet to netem's loss and limit.
-    return b"".join(
-        (
-            _LINK.pack(0, 0, end.ifindex, 0, 0),
-            pack_interface_name(end.name),
-            pack_attribute(IFLA_ADDRESS, pack_mac(end.mac)),
-            pack_u32(IFLA_MTU, mtu),
-            pack_u32(IFLA_NUM_TX_QUEUES, 1),
-            pack_u32(IFLA_NUM_RX_QUEUES, 1),
-            pack_u32(IFLA_GSO_MAX_SEGS, segments),
-            pack_u32(IFLA_NET_NS_FD, end.namespace_fd),
-            pack_text(IFLA_IFALIAS, alias),
-        )
+    numbers = _NUMBERS.pack(
+        *(_MAC_BYTES, IFLA_ADDRESS, pack_mac(end.mac)),
+        *(8, IFLA_MTU, mtu),
+        *(8, IFLA_NUM_TX_QUEUES, 1),
+        *(8, IFLA_NUM_RX_QUEUES, 1),
+        *(8, IFLA_GSO_MAX_SEGS, segments),
+        *(8, IFLA_NET_NS_FD, end.namespace_fd),
     )
+    head = _LINK.pack(0, 0, end.ifindex, 0, 0) + pack_interface_name(end.name)
+    return head + numbers + pack_text(IFLA_IFALIAS, alias)
 
 
 def new_veth(a: VethEnd, b: VethEnd, mtu: int, alias: str, *, offload: bool = False) -> Request:

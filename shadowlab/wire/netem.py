@@ -19,9 +19,12 @@ TCA_NETEM_RATE, TCA_NETEM_ECN, TCA_NETEM_RATE64, TCA_NETEM_LATENCY64, TCA_NETEM_
 TCA_NETEM_SLOT, TCA_NETEM_PRNG_SEED = 12, 14
 NETEM_LOSS_GI, NETEM_LOSS_GE = 1, 2
 
+_HEAD = struct.Struct("=6IHH3IHH2IHH2IHHIiIi")  # that, and the attributes of correlations, reorder, corrupt, rate
+_TAIL = struct.Struct("=HHqHHqHHIHHqqiiqq")  # the attributes of latency, jitter, ECN and slots
 _QOPT = struct.Struct("=6I")  # latency, limit, loss, gap, duplicate, jitter
 _RATE = struct.Struct("=IiIi")  # rate, packet overhead, cell size, cell overhead
 _SLOT = struct.Struct("=qqiiqq")  # least and longest pause, packets, bytes, and a distribution that we leave out
+_TWO, _THREE = struct.Struct("=2I"), struct.Struct("=3I")
 _U32, _S64, _U64 = struct.Struct("=I"), struct.Struct("=q"), struct.Struct("=Q")
 
 MAX_U32 = 0xFFFFFFFF
@@ -77,6 +80,9 @@ class Netem(NamedTuple):
 _LOSS_FORMS = {NETEM_LOSS_GI: struct.Struct("=5I"), NETEM_LOSS_GE: struct.Struct("=4I")}
 
 
+_NO_CHANCE, _NO_REORDER, _ETHERNET, _NO_SLOT = Chance(), Reorder(), Framing(), Slot(least_ns=0, most_ns=1)
+
+
 def netem_of(impairment: Impairment) -> Netem:
     """What to ask of the kernel for one device.  Raises ValueError for what its fields cannot express."""
     impairment.check()
@@ -94,9 +100,9 @@ def netem_of(impairment: Impairment) -> Netem:
     limit = impairment.limit_packets()
     if limit > MAX_U32:
         raise ValueError(f"{limit} packets in flight and waiting: the kernel's limit ends at {MAX_U32}")
-    duplicate, corrupt = impairment.duplicate or Chance(), impairment.corrupt or Chance()
-    reorder = impairment.reorder if impairment.reorder is not None and impairment.reorder.share else Reorder()
-    framing, slot = impairment.framing or Framing(), impairment.slot or Slot(least_ns=0, most_ns=1)
+    duplicate, corrupt = impairment.duplicate or _NO_CHANCE, impairment.corrupt or _NO_CHANCE
+    reorder = impairment.reorder if impairment.reorder is not None and impairment.reorder.share else _NO_REORDER
+    framing, slot = impairment.framing or _ETHERNET, impairment.slot or _NO_SLOT
     real_rate = impairment.rate_bps is not None
     loss_model, loss_chances = _loss_model(impairment.loss_model)
     return Netem(
@@ -131,8 +137,10 @@ def netem_of(impairment: Impairment) -> Netem:
 
 
 def _share(what: str, share: float) -> int:
+    if not share:  # most are
+        return 0
     packed = round(share * MAX_U32)
-    if share and not packed:
+    if not packed:
         raise ValueError(f"{what} {share:g} is below what the kernel can express ({1 / MAX_U32:.2g})")
     return packed
 
@@ -242,42 +250,28 @@ def _model_of(netem: Netem) -> LossModel | None:
 
 def pack_netem(netem: Netem) -> bytes:
     """The payload of TCA_OPTIONS: a structure, followed by attributes."""
-    return b"".join(
-        (
-            _QOPT.pack(
-                min(netem.latency_ns >> TICK_SHIFT, MAX_U32),
-                netem.limit,
-                netem.loss,
-                netem.gap,
-                netem.duplicate,
-                min(netem.jitter_ns >> TICK_SHIFT, MAX_U32),
-            ),
-            pack_attribute(
-                TCA_NETEM_CORR,
-                struct.pack("=3I", netem.delay_correlation, netem.loss_correlation, netem.duplicate_correlation),
-            ),
-            pack_attribute(TCA_NETEM_REORDER, struct.pack("=2I", netem.reorder, netem.reorder_correlation)),
-            pack_attribute(TCA_NETEM_CORRUPT, struct.pack("=2I", netem.corrupt, netem.corrupt_correlation)),
-            pack_attribute(
-                TCA_NETEM_RATE,
-                _RATE.pack(min(netem.rate, MAX_U32), netem.packet_overhead, netem.cell_size, netem.cell_overhead),
-            ),
-            # The kernel takes the larger of the two rates, so the 64-bit one goes along only where it is needed.
-            pack_attribute(TCA_NETEM_RATE64, _U64.pack(netem.rate)) if netem.rate > MAX_U32 else b"",
-            pack_attribute(TCA_NETEM_LATENCY64, _S64.pack(netem.latency_ns)),
-            pack_attribute(TCA_NETEM_JITTER64, _S64.pack(netem.jitter_ns)),
-            pack_attribute(TCA_NETEM_ECN, _U32.pack(netem.ecn)),
-            pack_attribute(
-                TCA_NETEM_SLOT,
-                _SLOT.pack(netem.slot_least_ns, netem.slot_most_ns, netem.slot_packets, netem.slot_bytes, 0, 0),
-            ),
-            _pack_loss_model(netem),  # left out, the kernel goes back to single losses by itself
-            pack_attribute(TCA_NETEM_PRNG_SEED, _U64.pack(netem.seed)) if netem.seed is not None else b"",
-            pack_attribute(TCA_NETEM_DELAY_DIST, struct.pack(f"={len(netem.table)}h", *netem.table))
-            if netem.table
-            else b"",
-        )
+    latency, jitter = min(netem.latency_ns >> TICK_SHIFT, MAX_U32), min(netem.jitter_ns >> TICK_SHIFT, MAX_U32)
+    head = _HEAD.pack(
+        *(latency, netem.limit, netem.loss, netem.gap, netem.duplicate, jitter),
+        *(16, TCA_NETEM_CORR, netem.delay_correlation, netem.loss_correlation, netem.duplicate_correlation),
+        *(12, TCA_NETEM_REORDER, netem.reorder, netem.reorder_correlation),
+        *(12, TCA_NETEM_CORRUPT, netem.corrupt, netem.corrupt_correlation),
+        *(20, TCA_NETEM_RATE, min(netem.rate, MAX_U32), netem.packet_overhead, netem.cell_size, netem.cell_overhead),
     )
+    # The kernel takes the larger of the two rates, so the 64-bit one goes along only where it is needed.
+    rate = pack_attribute(TCA_NETEM_RATE64, _U64.pack(netem.rate)) if netem.rate > MAX_U32 else b""
+    tail = _TAIL.pack(
+        *(12, TCA_NETEM_LATENCY64, netem.latency_ns),
+        *(12, TCA_NETEM_JITTER64, netem.jitter_ns),
+        *(8, TCA_NETEM_ECN, netem.ecn),
+        *(44, TCA_NETEM_SLOT, netem.slot_least_ns, netem.slot_most_ns, netem.slot_packets, netem.slot_bytes, 0, 0),
+    )
+    packed = head + rate + tail + _pack_loss_model(netem)  # left out, the kernel goes back to single losses by itself
+    if netem.seed is not None:
+        packed += pack_attribute(TCA_NETEM_PRNG_SEED, _U64.pack(netem.seed))
+    if netem.table:
+        packed += pack_attribute(TCA_NETEM_DELAY_DIST, struct.pack(f"={len(netem.table)}h", *netem.table))
+    return packed
 
 
 def _pack_loss_model(netem: Netem) -> bytes:
@@ -292,22 +286,22 @@ def parse_netem(options: bytes) -> Netem:
     latency, limit, loss, gap, duplicate, jitter = _QOPT.unpack_from(options)
     found = attributes(options, _QOPT.size)
 
-    def words(kind: int, form: str) -> tuple[int, ...]:
+    def words(kind: int, form: struct.Struct) -> tuple[int, ...]:
         payload = found.get(kind)
-        return struct.unpack_from(form, payload) if payload is not None else (0,) * (len(form) - 1)
+        return form.unpack_from(payload if payload is not None else bytes(form.size))
 
-    delay_correlation, loss_correlation, duplicate_correlation = words(TCA_NETEM_CORR, "=III")
-    reorder, reorder_correlation = words(TCA_NETEM_REORDER, "=II")
-    corrupt, corrupt_correlation = words(TCA_NETEM_CORRUPT, "=II")
-    rate, packet_overhead, cell_size, cell_overhead = words(TCA_NETEM_RATE, "=IiIi")
+    delay_correlation, loss_correlation, duplicate_correlation = words(TCA_NETEM_CORR, _THREE)
+    reorder, reorder_correlation = words(TCA_NETEM_REORDER, _TWO)
+    corrupt, corrupt_correlation = words(TCA_NETEM_CORRUPT, _TWO)
+    rate, packet_overhead, cell_size, cell_overhead = words(TCA_NETEM_RATE, _RATE)
     if TCA_NETEM_RATE64 in found:
-        (rate,) = words(TCA_NETEM_RATE64, "=Q")
+        (rate,) = words(TCA_NETEM_RATE64, _U64)
     latency_ns, jitter_ns = latency << TICK_SHIFT, jitter << TICK_SHIFT
     if TCA_NETEM_LATENCY64 in found:
-        (latency_ns,) = words(TCA_NETEM_LATENCY64, "=q")
+        (latency_ns,) = words(TCA_NETEM_LATENCY64, _S64)
     if TCA_NETEM_JITTER64 in found:
-        (jitter_ns,) = words(TCA_NETEM_JITTER64, "=q")
-    slot_least_ns, slot_most_ns, slot_packets, slot_bytes, _, _ = words(TCA_NETEM_SLOT, "=qqiiqq")
+        (jitter_ns,) = words(TCA_NETEM_JITTER64, _S64)
+    slot_least_ns, slot_most_ns, slot_packets, slot_bytes, _, _ = words(TCA_NETEM_SLOT, _SLOT)
     loss_model, chances = next(iter(attributes(found.get(TCA_NETEM_LOSS, b"")).items()), (0, b""))
     return Netem(
         latency_ns=latency_ns,
@@ -318,7 +312,7 @@ def parse_netem(options: bytes) -> Netem:
         packet_overhead=packet_overhead,
         duplicate=duplicate,
         gap=gap,
-        ecn=words(TCA_NETEM_ECN, "=I")[0],
+        ecn=words(TCA_NETEM_ECN, _U32)[0],
         delay_correlation=delay_correlation,
         loss_correlation=loss_correlation,
         duplicate_correlation=duplicate_correlation,
@@ -334,5 +328,5 @@ def parse_netem(options: bytes) -> Netem:
         slot_most_ns=slot_most_ns,
         slot_packets=slot_packets,
         slot_bytes=slot_bytes,
-        seed=words(TCA_NETEM_PRNG_SEED, "=Q")[0] if TCA_NETEM_PRNG_SEED in found else None,
+        seed=words(TCA_NETEM_PRNG_SEED, _U64)[0] if TCA_NETEM_PRNG_SEED in found else None,
     )

@@ -49,6 +49,7 @@ _IPV6_METRIC = 1024
 """The metric that an IPv6 route gets which asks for none; the kernel's own routes have a better one."""
 
 _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg: family, dst, src, tos, table, protocol, scope, type, flags
+_ROUTE_IPV4 = struct.Struct("=BBBBBBBBIHH4sHHIHH4s")  # the same, and the three attributes of the commonest route
 _HOP = struct.Struct("=HBBi")  # rtnexthop: length, flags, weight - 1, index
 _RULE = struct.Struct("=BBBBBxxBI")  # fib_rule_hdr: family, dst, src, tos, table, action, flags
 
@@ -105,6 +106,12 @@ def replace_route(
     scope = SCOPE_UNIVERSE
     if len(hops) == 1:
         index, via = hops[0]
+        if family == AF_INET and table == RT_TABLE_MAIN and via is not None and ":" not in via:
+            numbers = (family, prefix, 0, 0, table, RTPROT_STATIC, scope, RTN_UNICAST, 0)
+            body = _ROUTE_IPV4.pack(
+                *numbers, 8, RTA_DST, pack_address(destination), 8, RTA_OIF, index, 8, RTA_GATEWAY, pack_address(via)
+            )
+            return Request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body)
         ways = pack_u32(RTA_OIF, index)
         if via is not None:
             ways += pack_attribute(RTA_GATEWAY, pack_address(via))

@@ -33,6 +33,8 @@ SCOPE_UNIVERSE, SCOPE_LINK = 0, 253
 _FOREVER = 0xFFFF_FFFF
 
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix, flags, scope, index
+_ADDRESS_IPV4 = struct.Struct("=BBBBIHH4sHH4s")  # the same, and its two attributes
+_NEIGHBOUR_IPV4 = struct.Struct("=BxxxiHBBHH4sHH6s2x")
 _LIFETIMES = struct.Struct("=IIII")  # ifa_cacheinfo: preferred, valid, created, updated
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # ndmsg: family, index, state, flags, type
 
@@ -66,7 +68,8 @@ def new_address(index: int, address: str, prefix: int, scope: int) -> Request:
         if scope == SCOPE_LINK:
             body += pack_attribute(IFA_CACHEINFO, _LIFETIMES.pack(0, _FOREVER, 0, 0))
     else:
-        body = _ADDRESS.pack(family, prefix, 0, scope, index)
+        body = _ADDRESS_IPV4.pack(family, prefix, 0, scope, index, 8, IFA_LOCAL, packed, 8, IFA_ADDRESS, packed)
+        return Request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, body)
     body += pack_attribute(IFA_LOCAL, packed) + pack_attribute(IFA_ADDRESS, packed)
     return Request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, body)
 
@@ -85,8 +88,13 @@ def parse_address(body: bytes) -> AddressState:
 
 def new_neighbour(index: int, address: str, mac: str) -> Request:
     """A permanent neighbour: no packet waits for ARP or neighbour discovery."""
-    body = _NEIGHBOUR.pack(family_of(address), index, NUD_PERMANENT, 0, 0)
-    body += pack_attribute(NDA_DST, pack_address(address)) + pack_attribute(NDA_LLADDR, pack_mac(mac))
+    packed, family, packed_mac = pack_address(address), family_of(address), pack_mac(mac)
+    if family == AF_INET6:
+        body = _NEIGHBOUR.pack(family, index, NUD_PERMANENT, 0, 0)
+        body += pack_attribute(NDA_DST, packed) + pack_attribute(NDA_LLADDR, packed_mac)
+    else:
+        numbers = (family, index, NUD_PERMANENT, 0, 0)
+        body = _NEIGHBOUR_IPV4.pack(*numbers, 8, NDA_DST, packed, 10, NDA_LLADDR, packed_mac)
     return Request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, body)
 
 
