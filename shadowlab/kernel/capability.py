@@ -78,12 +78,24 @@ _WHAT = {
     "packets": ("anything at all", _FILTERS),
 }
 """Each required piece: what it is needed for, and what would mend its absence."""
+_NEWER = "a kernel of Linux {} or newer, or the embedded one"
+_FOR_SOME_MAPS = {
+    "bridge": ("LAN segments", _MODULES),
+    "IPv6": ("maps with IPv6", "booting without ipv6.disable=1"),
+    "equal-cost routes": ("equal-cost multipath, each router spreading flows by itself", _NEWER.format("5.14")),
+    "hash seeds": (
+        "routers that spread flows each in its own way, and telling the way of every flow",
+        _NEWER.format("6.11"),
+    ),
+    "policy rules": ("source-routed exceptions", "a kernel with CONFIG_IP_MULTIPLE_TABLES, or the embedded one"),
+}
+"""The same of what only some maps need."""
 
 
 def probe_host() -> HostCapability:
     """Try everything in a child.  A child that fails as a whole counts as a machine without private namespaces."""
     outcomes, trouble = outcomes_of_child(__name__)
-    names = [*_WHAT, *(_CONTROL + name for name in _CONGESTION_CONTROLS)]
+    names = [*_WHAT, *_FOR_SOME_MAPS, *(_CONTROL + name for name in _CONGESTION_CONTROLS)]
     return HostCapability(pieces=tuple(_piece(name, outcomes.get(name, trouble)) for name in names))
 
 
@@ -110,10 +122,8 @@ def outcomes_of_child(module: str) -> tuple[dict[str, str], str]:
 def _piece(name: str, why: str) -> Piece:
     control = name.removeprefix(_CONTROL)
     allow = f"modprobe tcp_{control}, and its name in sysctl net.ipv4.tcp_allowed_congestion_control"
-    needed_for, cure = _WHAT.get(name, (f"flows that use {control}", allow))
-    return Piece(
-        name=name, present=not why, why=why, needed_for=needed_for, cure=cure, required=not name.startswith(_CONTROL)
-    )
+    needed_for, cure = (_WHAT | _FOR_SOME_MAPS).get(name, (f"flows that use {control}", allow))
+    return Piece(name=name, present=not why, why=why, needed_for=needed_for, cure=cure, required=name in _WHAT)
 
 
 def main() -> None:
@@ -131,7 +141,8 @@ def _try_segment(outcomes: dict[str, str]) -> None:
     import socket
 
     from shadowlab.kernel.linux import LinuxSegment
-    from shadowlab.kernel.ports import Segment
+    from shadowlab.kernel.ports import ANYWHERE, Hop, Rule, Segment
+    from shadowlab.kernel.routing.tables import HASH_SEED
     from shadowlab.kernel.syscalls import refusal
     from shadowlab.model.impairment import Impairment
 
@@ -172,6 +183,13 @@ def _try_segment(outcomes: dict[str, str]) -> None:
                 number = error.errno or 0
                 raise refusal(f"use {control} for a connection", number, words.get(number, "")) from error
 
+    def carry_ipv6(segment: Segment) -> None:
+        segment.create_namespace("six", ipv6=True)
+        segment.add_address("six", "lo", "2001:db8::1", 128)
+
+    def part(segment: Segment) -> None:
+        segment.replace_route("a", "192.0.2.0", 24, [Hop("ab", "10.0.0.1"), Hop("ab", "10.0.0.1")])
+
     with LinuxSegment() as segment:
         if not _try(outcomes, "veth", lambda: make_link(segment)):
             return
@@ -181,6 +199,11 @@ def _try_segment(outcomes: dict[str, str]) -> None:
             _try(outcomes, "matchall and mirred", lambda: segment.redirect_ingress("b", "ba", "i.ba"))
         else:
             outcomes["matchall and mirred"] = "not tried without an IFB"
+        _try(outcomes, "bridge", lambda: segment.create_bridge("a", "br", mac="02:00:00:00:00:0c", mtu=1500))
+        _try(outcomes, "IPv6", lambda: carry_ipv6(segment))
+        _try(outcomes, "equal-cost routes", lambda: part(segment))
+        _try(outcomes, "hash seeds", lambda: segment.set_sysctl("a", HASH_SEED, "1"))
+        _try(outcomes, "policy rules", lambda: segment.add_rule("a", Rule("192.0.2.1/32", ANYWHERE, 1000, 100)))
         for control in _CONGESTION_CONTROLS:
             _try(outcomes, _CONTROL + control, lambda control=control: choose(segment, control))  # type: ignore[misc]
 

@@ -35,6 +35,7 @@ _QUIET_IPV6 = (
     ("net/ipv6/conf/default/accept_ra", "0"),  # without it no router is solicited and nothing configures itself
     ("net/ipv6/conf/default/accept_redirects", "0"),  # a redirect would lead around the map
     ("net/ipv6/conf/default/addr_gen_mode", "1"),  # no link-local addresses, so no interface speaks for itself
+    ("net/ipv6/conf/default/mldv2_unsolicited_report_interval", "20"),  # then its reports are over soon; whole ticks
     ("net/ipv6/conf/all/keep_addr_on_down", "1"),  # as IPv4 does
 )
 

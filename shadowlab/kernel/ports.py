@@ -108,7 +108,8 @@ class Segment(Protocol):
     def create_namespace(self, node: str, *, ipv6: bool = False) -> None:
         """Loopback up, forwarding off, no redirects sent, no reverse-path filter, no TCP metrics kept, and no IPv6
         unless it is asked for: then without duplicate address detection, autoconfiguration, router solicitations and
-        link-local addresses, so that an address serves at once and nobody says what the map does not have."""
+        link-local addresses.  What an interface still says by itself is which multicast groups it listens to (MLD), in
+        the moments after it comes up or is given an address."""
 
     def delete_namespace(self, node: str) -> None:
         """Its links must be gone (EBUSY); what else it holds goes with it."""

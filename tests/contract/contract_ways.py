@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -55,6 +56,14 @@ def make_fan(segment: Segment) -> None:
     segment.replace_route("r", SOURCE6, 128, [Hop("ra", "fd00::1")])
     segment.replace_route("b", SOURCE, 32, [Hop("y1", "10.2.1.1")])
     segment.replace_route("b", SOURCE6, 128, [Hop("y1", "fd00:1::1")])
+
+
+def _quiet(segment: Segment) -> None:
+    """Until no interface says anything any more: each tells its multicast groups, twice, in its first moments."""
+    before: dict[tuple[str, str], int] = {}
+    while (now := {(node, name): count for node in "arb" for name, count in _sent_by_all(segment, node)}) != before:
+        before = now
+        time.sleep(0.1)
 
 
 def join(segment: Segment, a: str, name_a: str, b: str, name_b: str, number: int) -> None:
@@ -280,6 +289,10 @@ def _sent(segment: Segment, node: str, names: Iterable[str]) -> dict[str, int]:
     return {name: counters[name].tx_packets for name in names}
 
 
+def _sent_by_all(segment: Segment, node: str) -> list[tuple[str, int]]:
+    return [(name, one.tx_packets) for name, one in segment.counters(node).items()]
+
+
 def _predicted(segment: Segment, node: str, arrived_by: str, family: int, flows: Sequence[Flow]) -> Counter[str]:
     source, target, _ = _of(family)
     hops = [segment.next_hop(node, target, source, arrived_by, flow) for flow in flows]
@@ -306,6 +319,7 @@ def _spread(segment: Segment, before: dict[str, int]) -> dict[str, int]:
 @linux
 def packets_of_udp_take_the_way_that_was_predicted(segment: Segment) -> None:
     make_fan(segment)
+    _quiet(segment)
     for family in _predictable(segment, "r", 4):
         predicted = _predicted(segment, "r", "ra", family, [Flow("udp", port, 7000) for port in PORTS])
         assert len(predicted) == len(WAYS), predicted
@@ -320,6 +334,7 @@ def packets_of_udp_take_the_way_that_was_predicted(segment: Segment) -> None:
 @linux
 def what_cannot_be_told_is_not(segment: Segment) -> None:
     make_fan(segment)
+    _quiet(segment)
     set_seed(segment, "r", "0")  # the kernel's own, which it keeps for itself
     assert segment.next_hop("r", TARGET, SOURCE, "ra", Flow("udp", 40_000, 7000)) is not None
     with refused("r", TARGET6, "EOPNOTSUPP", SEED):
@@ -329,6 +344,7 @@ def what_cannot_be_told_is_not(segment: Segment) -> None:
 @linux
 def packets_of_one_flow_never_part(segment: Segment) -> None:
     make_fan(segment)
+    _quiet(segment)
     for family in _predictable(segment, "r", 4):
         (name,) = _predicted(segment, "r", "ra", family, [Flow("udp", 40_001, 7000)])
         before = _sent(segment, "r", ("x1", "x2", "x3"))
@@ -351,6 +367,7 @@ def _dial(segment: Segment, family: int, port: int) -> None:
 @linux
 def packets_of_tcp_take_the_way_that_was_predicted(segment: Segment) -> None:
     make_fan(segment)
+    _quiet(segment)
     for family in _predictable(segment, "r", 4):
         predicted = _predicted(segment, "r", "ra", family, [Flow("tcp", port, 7001) for port in PORTS])
         assert len(predicted) == len(WAYS), predicted
@@ -365,6 +382,7 @@ def packets_of_tcp_take_the_way_that_was_predicted(segment: Segment) -> None:
 @linux
 def a_sender_with_several_ways_keeps_its_word_too(segment: Segment) -> None:
     make_fan(segment)  # seen from b, which has three ways to a
+    _quiet(segment)
     for family in _predictable(segment, "b", 6):
         form = "10.2.{}.1" if family == 4 else "fd00:{}::1"
         source, target, prefix = _of(family)
@@ -389,6 +407,7 @@ def a_sender_with_several_ways_keeps_its_word_too(segment: Segment) -> None:
 @linux
 def a_black_hole_swallows_what_it_is_sent(segment: Segment) -> None:
     make_fan(segment)
+    _quiet(segment)
     for family in (4, 6):
         _, target, prefix = _of(family)
         segment.replace_by_black_hole("r", target, prefix)
@@ -403,6 +422,7 @@ def a_black_hole_swallows_what_it_is_sent(segment: Segment) -> None:
 @linux
 def packets_follow_a_rule(segment: Segment) -> None:
     make_fan(segment)
+    _quiet(segment)
     for family, form in ((4, "10.2.{}.2"), (6, "fd00:{}::2")):
         source, target, prefix = _of(family)
         segment.replace_route("r", target, prefix, [Hop("x1", form.format(1))])
@@ -420,6 +440,7 @@ def packets_follow_a_rule(segment: Segment) -> None:
 @linux
 def routers_of_different_seeds_do_not_choose_alike(segment: Segment) -> None:
     make_fan(segment)
+    _quiet(segment)
     flows = [Flow("udp", port, 7000) for port in PORTS]
     if not set_seed(segment, "r", "1"):
         return  # the capability says so
