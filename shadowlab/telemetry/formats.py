@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from shadowlab.errors import Fault, InputError
 from shadowlab.telemetry.source import Format
-from shadowlab.telemetry.sources import jsonl, mlab, ndt7, parquet, sock_diag, ss
+from shadowlab.telemetry.sources import capture, jsonl, mlab, ndt7, parquet, sock_diag, ss
 
 FORMATS = (  # strict recognisers stand before lenient ones
+    Format("pcap", "packet captures, pcap and pcapng", capture.recognise, capture.read, capture.EXPECTED),
     Format("parquet", "our own Parquet", parquet.recognise, parquet.read, parquet.EXPECTED),
     Format("sock_diag", "recorded sock_diag messages", sock_diag.recognise, sock_diag.read, sock_diag.EXPECTED),
     Format("jsonl", "our own JSON lines", jsonl.recognise, jsonl.read, jsonl.EXPECTED),
@@ -20,7 +21,6 @@ FORMATS = (  # strict recognisers stand before lenient ones
 )
 """Name, title, recogniser, reader, and what would be right for a file without one record."""
 BY_NAME = {one.name: one for one in FORMATS}
-_ENDINGS = {".ss": "ss", ".jsonl": "jsonl"}
 
 
 def format_named(name: str) -> Format:
@@ -35,10 +35,8 @@ def recognise(head: bytes, *, name: str) -> Format:
     for one in FORMATS:
         if one.recognise(head):
             return one
-    if head and name.endswith(tuple(_ENDINGS)):  # garbage may stand before the first record
-        return BY_NAME[_ENDINGS["." + name.rpartition(".")[2]]]
     if not head:
-        raise InputError(Fault(place=name, message=f"the file is empty; {ss.EXPECTED}"))
+        raise InputError(Fault(place=name, message="the file is empty"))
     raise InputError(
         Fault(
             place=name,

@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from shadowlab.errors import Fault, InputError
 from shadowlab.model.telemetry import TcpRecord
@@ -54,6 +53,7 @@ def open_telemetry(
     format_name: str | None = None,
     instance: str = "",
     at_ns: int | None = None,
+    interval_ns: int | None = None,
     follow: Callable[[], bool] | None = None,
 ) -> Iterator[Reading]:
     """Open a file.  With ``follow`` the end of the file is no end: it is called there, and waits; False ends it.
@@ -62,17 +62,17 @@ def open_telemetry(
     """
     name = "standard input" if path == STDIN else str(path)
     try:
-        stream = sys.stdin.buffer if path == STDIN else cast(BinaryIO, path.open("rb", buffering=0))
+        stream = sys.stdin.buffer if path == STDIN else path.open("rb", buffering=0)
     except OSError as error:
         raise InputError(Fault(place=name, message=f"cannot be read: {error.strerror}")) from error
-    with nullcontext() if path == STDIN else stream:
+    with stream:
         if path != STDIN and path.is_dir():
             raise InputError(Fault(place=name, message="is a folder"))
         source: ByteStream = _Growing(stream, follow) if follow else stream
         if path == STDIN:
             source = _Available(source)
         try:
-            yield _open(source, path, name, format_name, instance, at_ns, _size(stream))
+            yield _open(source, path, name, format_name, instance, at_ns, interval_ns, _size(stream.fileno()))
         except OSError as error:
             if error.filename is not None:
                 raise
@@ -86,6 +86,7 @@ def _open(
     format_name: str | None,
     instance: str,
     at_ns: int | None,
+    interval_ns: int | None,
     size: int | None,
 ) -> Reading:
     tally, packed = Tally(name), Packed()
@@ -104,6 +105,7 @@ def _open(
         path=path if path != STDIN and not packed.packing and path.is_file() else None,
         instance=instance,
         at_ns=at_ns,
+        interval_ns=interval_ns,
     )
     return Reading(
         name=name,
@@ -127,11 +129,9 @@ def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _size(stream: BinaryIO) -> int | None:
-    try:
-        return os.fstat(stream.fileno()).st_size or None
-    except OSError:  # no file at all
-        return None
+def _size(descriptor: int) -> int | None:
+    status = os.fstat(descriptor)
+    return status.st_size if status.st_size else None
 
 
 class _Available:

@@ -30,6 +30,8 @@ class Source:
     """The file itself, if it is one that is not packed: for formats that must be read out of order."""
     instance: str = ""
     at_ns: int | None = None
+    interval_ns: int | None = None
+    """For sources of single events (packets): how long the time is that a record is about.  None: all of it."""
 
 
 @dataclass(frozen=True)
