@@ -227,6 +227,7 @@ def _flow(one: ObservedConnection, name: str, scale: float, services: Mapping[in
         rate_bps=rate_bps,
         mss=mss or None,
         window_bytes=window,
+        ipv6=":" in (*one.sender_records, *one.receiver_records)[0].local_address,
         service=services.get(_service_port(one), ""),
         evidence="; ".join(words),
     )

@@ -28,6 +28,7 @@ def plan(interrupt: Interrupt, scenario: Path, as_json: bool) -> None:
     from shadowlab.lab.scenario import load_scenario
     from shadowlab.model.plain import to_plain
     from shadowlab.model.units import NS_PER_S, format_rate
+    from shadowlab.topology.forwarding.exceptions import findings
 
     prepared = prepare(load_scenario(scenario, known_detectors=frozenset(DETECTORS)))
     cost, job = prepared.cost, prepared.job()
@@ -40,6 +41,7 @@ def plan(interrupt: Interrupt, scenario: Path, as_json: bool) -> None:
             "flows": to_plain(job.flows),
             "timeline": to_plain(job.timeline),
             "telemetry": to_plain(prepared.telemetry),
+            "findings": list(findings(prepared.network)),
         }
         json.dump(document, sys.stdout, ensure_ascii=False, sort_keys=True)
         sys.stdout.write("\n")
@@ -58,6 +60,8 @@ def plan(interrupt: Interrupt, scenario: Path, as_json: bool) -> None:
         f"\n{len(network.nodes)} nodes, {len(network.links)} links, {len(job.flows)} flows on {len(job.paths)} paths, "
         f"{job.duration_ns / NS_PER_S:g} s of network time"
     )
+    for finding in findings(prepared.network):
+        click.echo(f"by the exceptions of the map, {finding}")
     use = prepared.telemetry
     click.echo(f"telemetry: {use.records} records, {use.connections} connections, {use.unreadable} lines unreadable")
     for reason, count in use.left_out.items():

@@ -49,7 +49,9 @@ class Measured:
     counts: PathCounts
     traces: tuple[PathTrace, ...]
     hops: tuple[tuple[int, str, tuple[Direction, ...]], ...]
-    """(since, path, directions), in order of time."""
+    """(since, path, directions), in order of time: the probes' way."""
+    flow_hops: tuple[tuple[int, str, tuple[Direction, ...]], ...] = ()
+    """(since, flow, directions from its source to its target), where flows are spread over several ways."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,29 +71,44 @@ def measure(folder: Path, prepared: Prepared, duration_ns: int) -> Measured:
     }
     table = path_table(folder, prepared.paths, prepared.flows, duration_ns, WINDOW_NS)
     counts = path_counts(folder, prepared.paths, prepared.flows, duration_ns, WINDOW_NS)
-    hops = tuple(_read_hops(folder))
+    lines = _lines(folder)
+    ends = {flow.id: f"{flow.source}→{flow.target}" for flow in prepared.flows}
     return Measured(
         paths=replace(table, values={**table.values, PROBES_SENT: counts.probes_sent.astype(np.float64)}),
         links=link_table(folder, watched, [rates[one] for one in watched], duration_ns, WINDOW_NS),
         counts=counts,
-        traces=tuple(_traces(folder, prepared)),
-        hops=hops,
+        traces=tuple(_traces(lines, prepared)),
+        hops=tuple((one.at_ns, one.path, one.steps) for one in lines if not one.flow),
+        flow_hops=tuple((one.at_ns, one.flow, one.steps) for one in lines if one.flow and one.path == ends[one.flow]),
     )
 
 
-def _lines(folder: Path) -> list[tuple[int, str, list[str]]]:
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """One line of the trace file.  ``fault`` is empty or says why the route ends early."""
+
+    at_ns: int
+    path: str
+    flow: str
+    steps: tuple[Direction, ...]
+    fault: str
+
+
+def _lines(folder: Path) -> list[_Line]:
     try:
         text = (folder / TRACE_FILE).read_text()
-        return [(one["at_ns"], one["path"], one["hops"]) for one in map(json.loads, text.splitlines())]
+        return [
+            _Line(
+                at_ns=one["at_ns"],
+                path=one["path"],
+                flow=one.get("flow", ""),
+                steps=tuple(_direction(hop) for hop in one["hops"] if not hop.startswith(FAULT_MARK)),
+                fault=next((hop.removeprefix(FAULT_MARK) for hop in one["hops"] if hop.startswith(FAULT_MARK)), ""),
+            )
+            for one in map(json.loads, text.splitlines())
+        ]
     except (OSError, ValueError, KeyError) as error:
         raise ShadowFailedError(f"the routes of the run cannot be read from {folder / TRACE_FILE}: {error}") from error
-
-
-def _read_hops(folder: Path) -> list[tuple[int, str, tuple[Direction, ...]]]:
-    return [
-        (at_ns, path, tuple(_direction(hop) for hop in hops if not hop.startswith(FAULT_MARK)))
-        for at_ns, path, hops in _lines(folder)
-    ]
 
 
 def _direction(hop: str) -> Direction:
@@ -99,16 +116,21 @@ def _direction(hop: str) -> Direction:
     return Direction(link=link, source=source, target=target)
 
 
-def _traces(folder: Path, prepared: Prepared) -> list[PathTrace]:
+def _traces(lines: Sequence[_Line], prepared: Prepared) -> list[PathTrace]:
     driven = {str(path) for path in prepared.paths}
-    traces = []
-    for at_ns, path, hops in _lines(folder):
-        if path in driven:
-            steps = [_direction(hop) for hop in hops if not hop.startswith(FAULT_MARK)]
-            fault = next((hop.removeprefix(FAULT_MARK) for hop in hops if hop.startswith(FAULT_MARK)), "")
-            nodes = (steps[0].source, *(step.target for step in steps)) if steps else (path.partition("→")[0],)
-            traces.append(PathTrace(path=path, since_ns=at_ns, nodes=nodes, fault=fault))
-    return traces
+    return [
+        PathTrace(
+            path=one.path,
+            since_ns=one.at_ns,
+            nodes=(one.steps[0].source, *(step.target for step in one.steps))
+            if one.steps
+            else (one.path.partition("→")[0],),
+            fault=one.fault,
+            flow=one.flow,
+        )
+        for one in lines
+        if one.path in driven
+    ]
 
 
 def judge(measured: Measured, prepared: Prepared, detectors: Sequence[str]) -> Judgement:
@@ -188,7 +210,8 @@ def gather(
     measured: Measured, prepared: Prepared, affected: set[str], baseline_ns: tuple[int, int], window_ns: tuple[int, int]
 ) -> tuple[PathEvidence, ...]:
     """What every path tells in a window, in two voices: its probes, which crossed the way there and back, and the data
-    segments of its flows, whose retransmissions speak of the way there alone.
+    segments of its flows, whose retransmissions speak of the way there alone.  Flows of a path that are spread over
+    several ways are not heard: their counts are of the path.
 
     A path whose route changed in the window speaks for its last route, from that change on; and of its delay it says
     nothing, for a longer way is not a slower link.
@@ -203,10 +226,16 @@ def gather(
         back, back_since = _route(measured, f"{path.target}→{path.source}", window_ns[1])
         start = max(window_ns[0], since, back_since)
         inside = (times > start) & (times <= window_ns[1])
-        sent = int(counts.segments_sent[inside, index].sum())
-        again = int(counts.segments_retransmitted[inside, index].sum())
-        voice = PathEvidence(path=name, directions=there, sent=sent, lost=min(again, sent), affected=name in affected)
-        found.append(replace(voice, excess_delay_ns=float("nan")))
+        voice = PathEvidence(path=name, directions=there, sent=0, lost=0, affected=name in affected)
+        shared = _shared_way(measured, [flow.id for flow in prepared.flows if flow_path(flow) == name], window_ns[1])
+        if shared is None:
+            shared = there, since
+        if shared[0]:
+            heard = (times > max(start, shared[1])) & (times <= window_ns[1])
+            sent = int(counts.segments_sent[heard, index].sum())
+            again = int(counts.segments_retransmitted[heard, index].sum())
+            data = replace(voice, directions=shared[0], sent=sent, lost=min(again, sent))
+            found.append(replace(data, excess_delay_ns=float("nan")))
         normal, now = latency[before, index], latency[inside, index]
         normal, now = normal[~np.isnan(normal)], now[~np.isnan(now)]
         comparable = normal.size > 1 and now.size > 0 and max(since, back_since) <= baseline_ns[0]
@@ -221,6 +250,21 @@ def gather(
             )
         )
     return tuple(found)
+
+
+def flow_path(flow: FlowSpec) -> str:
+    """The path a flow runs on, by its name."""
+    return f"{flow.source}→{flow.target}"
+
+
+def _shared_way(measured: Measured, flows: Sequence[str], now_ns: int) -> tuple[tuple[Direction, ...], int] | None:
+    """The way that all these flows take, and since when; an empty one if their ways differ: what they count together
+    then speaks of no way in particular.  None where flows are not spread."""
+    if not measured.flow_hops:
+        return None
+    last = {flow: (hops, since) for since, flow, hops in measured.flow_hops if flow in flows and since <= now_ns}
+    ways = {hops for hops, _ in last.values()}
+    return (ways.pop(), max(since for _, since in last.values())) if len(ways) == 1 else ((), 0)
 
 
 def _route(measured: Measured, path: str, now_ns: int) -> tuple[tuple[Direction, ...], int]:

@@ -15,14 +15,16 @@ from functools import partial
 from shadowlab.errors import ShadowLabError
 from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.loop import Loop
+from shadowlab.kernel.ports import Flow
 from shadowlab.lab.job import Job
 from shadowlab.model.flow import Path
 from shadowlab.monitor.observe import Observer
-from shadowlab.monitor.probes import TIMEOUT_NS, Prober
+from shadowlab.monitor.probes import PROBER_PORT, REFLECTOR_PORT, TIMEOUT_NS, Prober
 from shadowlab.monitor.raw_files import RawFiles
 from shadowlab.shadow.apply import apply
-from shadowlab.shadow.ops import Op, SetLinkState, SetRoute, TimedChange
+from shadowlab.shadow.ops import Op, RemoveRoute, SetLinkState, SetRoute, TimedChange
 from shadowlab.shadow.trace import trace
+from shadowlab.traffic.drive import Drive
 from shadowlab.traffic.engine import Engine
 
 PROGRESS = "progress"
@@ -61,14 +63,21 @@ class _Inside:
         self._loop = loop
         self._zero_ns = 0
         self._failures: list[str] = []
-        self._routes: dict[tuple[str, str], list[str]] = {}
+        self._routes: dict[tuple[str, str, str], list[str]] = {}
 
     def run(self) -> dict[str, object]:
         job, loop = self._job, self._loop
         apply(job.build, self._segment)
         cpu_before, wall_before = os.times(), time.monotonic()
         with (
-            Engine(loop=loop, segment=self._segment, flows=job.flows, addresses=job.addresses, seed=job.seed) as engine,
+            Engine(
+                loop=loop,
+                segment=self._segment,
+                flows=job.flows,
+                addresses=job.addresses,
+                addresses6=job.addresses6,
+                seed=job.seed,
+            ) as engine,
             Prober(
                 loop=loop,
                 segment=self._segment,
@@ -123,7 +132,7 @@ class _Inside:
             self._files.record_event(at_ns, change.reason, op.describe(), outcome)
             if outcome.get("failed"):
                 self._failures.append(f"{op.describe()}: {outcome['failed']}")
-        if any(isinstance(op, SetRoute | SetLinkState) for op in change.ops):
+        if any(isinstance(op, SetRoute | RemoveRoute | SetLinkState) for op in change.ops):
             self._trace_all(at_ns)
 
     def _execute(self, op: Op) -> dict[str, object]:
@@ -138,16 +147,38 @@ class _Inside:
         return {"exit_code": script.exit_code, "output": script.output, "failed": failed}
 
     def _trace_all(self, at_ns: int) -> None:
-        """Record the route of every path, there and back, that is new or has changed, read from the kernel."""
+        """Record the route of every path, there and back, that is new or has changed, read from the kernel.
+
+        Where next hops of equal cost share the flows, a path's route is that of its probes, and each flow has its own.
+        """
+        spreads = self._job.spreads
         for path in self._job.paths:
-            for source, target in ((path.source, path.target), (path.target, path.source)):
-                found = trace(self._segment, self._job.interface_directions, self._job.addresses, source, target)
-                hops = [f"{one.link}|{one.source}|{one.target}" for one in found.directions]
-                if found.fault:
-                    hops.append(f"{FAULT_MARK}{found.fault}")
-                if self._routes.get((source, target)) != hops:
-                    self._routes[source, target] = hops
-                    self._files.record_trace(at_ns, str(Path(source=source, target=target)), hops)
+            there = Flow("udp", PROBER_PORT, REFLECTOR_PORT) if spreads else None
+            back = Flow("udp", REFLECTOR_PORT, PROBER_PORT) if spreads else None
+            self._trace(at_ns, path.source, path.target, there)
+            self._trace(at_ns, path.target, path.source, back)
+        for drive in self._engine.drives if spreads else ():
+            spec, (source, target) = drive.session.spec, drive.ports
+            self._trace(at_ns, spec.source, spec.target, Flow("tcp", source, target), drive)
+            self._trace(at_ns, spec.target, spec.source, Flow("tcp", target, source), drive)
+
+    def _trace(self, at_ns: int, source: str, target: str, flow: Flow | None, drive: Drive | None = None) -> None:
+        job, name = self._job, drive.session.spec.id if drive is not None else ""
+        found = trace(
+            self._segment,
+            job.interface_directions,
+            job.addresses6 if drive is not None and drive.over_ipv6 else job.addresses,
+            source,
+            target,
+            gateways=job.gateways,
+            flow=flow,
+        )
+        hops = [f"{one.link}|{one.source}|{one.target}" for one in found.directions]
+        if found.fault:
+            hops.append(f"{FAULT_MARK}{found.fault}")
+        if self._routes.get((source, target, name)) != hops:
+            self._routes[source, target, name] = hops
+            self._files.record_trace(at_ns, str(Path(source=source, target=target)), hops, name)
 
 
 def _cpu_share(before: os.times_result, wall_before: float) -> float:

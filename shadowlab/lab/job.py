@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.plain import from_plain, to_plain
@@ -28,8 +28,10 @@ class WatchedInterface:
 class Job:
     """One run of one shadow.
 
-    ``addresses`` are the nodes' own; ``interface_peers`` tells for each (``node/interface``) which direction leaves by
-    it, as ``link|source|target``: what tracing a path through the live routes needs.
+    ``addresses`` are the nodes' own; ``interface_directions`` tells for each (``node/interface``) which direction
+    leaves by it, as ``link|source|target``: what tracing a path through the live routes needs.  ``gateways`` tells for
+    each address on a LAN which direction leads there from its segment.  ``spreads``: whether flows are spread over next
+    hops of equal cost, so that each has a way of its own.
     """
 
     seed: int
@@ -43,6 +45,9 @@ class Job:
     paths: tuple[Path, ...]
     watched: tuple[WatchedInterface, ...]
     timeline: tuple[TimedChange, ...]
+    addresses6: Mapping[str, str] = field(default_factory=dict)
+    gateways: Mapping[str, str] = field(default_factory=dict)
+    spreads: bool = False
 
     def to_bytes(self) -> bytes:
         """The same bytes for the same job."""

@@ -30,7 +30,7 @@ from shadowlab.shadow.plan import build_plan
 from shadowlab.telemetry.attach import Attachment
 from shadowlab.topology.addressing import address
 from shadowlab.topology.formats import load_map
-from shadowlab.topology.routing import path_directions, shortest_routes
+from shadowlab.topology.routing import intended_way, shortest_routes
 
 REHEARSAL_LEAD_NS = 20 * NS_PER_S
 """Fault-free time before the first event of a rehearsal: slow start is over, queues are in their usual state."""
@@ -109,6 +109,15 @@ class Prepared:
             paths=self.paths,
             watched=watched_interfaces(self.plan),
             timeline=changes,
+            addresses6=self.fabric.node_address6,
+            gateways={
+                address: f"{one.link}|{one.peer}|{one.node}"
+                for one in self.fabric.interfaces
+                if not one.peer_address
+                for address in (one.address, one.address6)
+                if address
+            },
+            spreads=self.network.ecmp,
         )
 
 
@@ -132,7 +141,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         )
     paths = tuple(sorted({Path(source=flow.source, target=flow.target) for flow in flows}))
     check_references(scenario, full, flows, paths)
-    hops = {path: path_directions(full, path.source, path.target) for path in paths}
+    hops = {path: intended_way(full, path.source, path.target).directions for path in paths}
     cost = _cost(scenario, full, flows, paths, hops)
     factor = factor_for(cost, scenario.wall_budget_ns / NS_PER_S)
     if factor > 1 and not scale:
@@ -149,7 +158,11 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         flows = scale_flows(flows, factor)
         cost = _cost(scenario, network, flows, paths, hops)
     fabric = address(network)
-    routes = shortest_routes(network, fabric)
+    replaced = any(one.kind in ("fail", "restore") for one in scenario.events) or any(
+        one.kind == "reroute" for one in scenario.mitigations
+    )
+    # Routes that are to be replaced one by one, by events or cures, are one for each host.
+    routes = shortest_routes(network, fabric, aggregate=not replaced)
     return Prepared(
         scenario=scenario,
         network=network,

@@ -18,7 +18,7 @@ class FlowSpec:
 
     ``rate_bps`` paces the writer and is None for a greedy one.  ``size_bytes`` ends the flow after that many bytes;
     None lets it last as long as the run.  ``window_bytes`` clamps the receive window.  ``mss`` None leaves the MSS to
-    the path.  ``evidence`` says which record the flow stands on.
+    the path.  ``ipv6``: over IPv6, where the shadow has it.  ``evidence`` says which record the flow stands on.
     """
 
     id: str
@@ -31,6 +31,7 @@ class FlowSpec:
     mss: int | None = None
     window_bytes: int | None = None
     start_ns: int = 0
+    ipv6: bool = False
     service: str = ""
     evidence: str = ""
 

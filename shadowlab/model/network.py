@@ -13,15 +13,19 @@ from typing import Literal
 
 from shadowlab.model.impairment import Impairment
 
-NodeKind = Literal["host", "router"]
+NodeKind = Literal["host", "router", "segment"]
+
+MOST_METRIC = (1 << 32) - 1
+"""The largest metric of a link; sums over any path then fit in 64 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """An instance (``host``: it ends connections) or a forwarding device (``router``).
+    """An instance (``host``: it ends connections), a forwarding device (``router``), or a LAN (``segment``: a bridge
+    without an address, whose links are its ports; all that hangs on it shares one subnet).
 
-    ``addresses`` are its IPv4 addresses in production, by which telemetry is attached to it; the first one is also its
-    own address in the shadow (the segment is isolated, so nothing collides).
+    ``addresses`` are its addresses in production, IPv4 and IPv6, by which telemetry is attached to it; the first of
+    either family is also its own address in the shadow (all is isolated there, so nothing collides).
     """
 
     id: str
@@ -53,6 +57,13 @@ class Direction:
         return Direction(link=self.link, source=self.target, target=self.source)
 
 
+def check_metric(link: str, metric: int) -> None:
+    """Raises ValueError for a metric that shortest paths cannot count with."""
+    if not 1 <= metric <= MOST_METRIC:
+        bound = "at least 1" if metric < 1 else f"at most {MOST_METRIC}"
+        raise ValueError(f"link {link}: metric must be {bound}, got {metric}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Link:
     """A link between two nodes.  ``forward`` impairs what goes from ``a`` to ``b``, ``backward`` the other way."""
@@ -63,6 +74,8 @@ class Link:
     forward: Impairment = Impairment()
     backward: Impairment = Impairment()
     metric: int = 1
+    metric_backward: int | None = None
+    """From ``b`` to ``a``; None: the same as from ``a`` to ``b``."""
     offload: bool = False
     """Whether packets of up to 64 kB may cross it as one, as network cards let them: faster, and coarser."""
     up: bool = True
@@ -73,8 +86,9 @@ class Link:
             raise ValueError(f"link {self.id} leads from {self.a} to itself")
         if self.forward.mtu != self.backward.mtu:
             raise ValueError(f"link {self.id}: its MTU is {self.forward.mtu} one way and {self.backward.mtu} the other")
-        if self.metric < 1:
-            raise ValueError(f"link {self.id}: metric must be at least 1, got {self.metric}")
+        for metric in (self.metric, self.metric_backward):
+            if metric is not None:
+                check_metric(self.id, metric)
 
     @property
     def mtu(self) -> int:
@@ -93,11 +107,37 @@ class Link:
         """What ``direction`` (one of this link's) does to packets."""
         return self.forward if direction.source == self.a else self.backward
 
+    def metric_of(self, direction: Direction) -> int:
+        """The length of ``direction`` (one of this link's) to shortest-path routing."""
+        return self.metric if direction.source == self.a or self.metric_backward is None else self.metric_backward
+
     def with_impairment(self, direction: Direction, impairment: Impairment) -> Link:
         """The same link with one direction changed."""
         if direction.source == self.a:
             return replace(self, forward=impairment)
         return replace(self, backward=impairment)
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class StaticRoute:
+    """An exception to shortest paths: at node ``at`` packets to the host ``to`` go to the neighbour ``via``.
+
+    An empty ``via`` is a black hole.  Two that point at each other make a loop; that is allowed, and told.
+    """
+
+    at: str
+    to: str
+    via: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class SourceRoute:
+    """An exception to shortest paths for one pair of hosts: packets from ``source`` to ``target`` take these routers,
+    first to last, whatever others do there."""
+
+    source: str
+    target: str
+    path: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -122,6 +162,12 @@ class Network:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rate_scale: float = 1.0
     derived: tuple[Derived, ...] = ()
+    ipv6: bool = False
+    """Whether every node and link has IPv6 addresses and routes beside those of IPv4."""
+    ecmp: bool = False
+    """Whether routers spread flows over all next hops of equal cost."""
+    static_routes: tuple[StaticRoute, ...] = ()
+    source_routes: tuple[SourceRoute, ...] = ()
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -137,6 +183,11 @@ class Network:
             for end in (link.a, link.b):
                 if end not in seen:
                     raise ValueError(f"link {link.id} leads to {end}, which is not a node of this map")
+            if self.nodes_by_id[link.a].kind == self.nodes_by_id[link.b].kind == "segment":
+                raise ValueError(f"link {link.id} joins two segments, {link.a} and {link.b}; put a router between them")
+        for node in self.nodes:
+            if node.kind == "segment" and node.addresses:
+                raise ValueError(f"segment {node.id} has an address; a segment has none")
 
     @cached_property
     def nodes_by_id(self) -> Mapping[str, Node]:

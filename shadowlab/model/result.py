@@ -70,12 +70,14 @@ class Provenance:
 @dataclass(frozen=True, kw_only=True)
 class PathTrace:
     """The route a path takes in the kernel's own tables, from ``since_ns`` on.  ``fault`` is empty or says why it ends
-    early (black hole, loop)."""
+    early (black hole, loop).  Where flows are spread over several routes it is that of the path's probes, or of the
+    ``flow`` named."""
 
     path: str
     since_ns: int
     nodes: tuple[str, ...]
     fault: str = ""
+    flow: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,9 +50,11 @@ class RawFiles:
         finally:
             self._close()
 
-    def record_trace(self, at_ns: int, path: str, hops: Sequence[str]) -> None:
-        """The nodes a path leads through, from its source to where it ends, as the kernel routes it at ``at_ns``."""
-        self._line(TRACE_FILE, {"at_ns": at_ns, "path": path, "hops": list(hops)})
+    def record_trace(self, at_ns: int, path: str, hops: Sequence[str], flow: str = "") -> None:
+        """The nodes a path leads through, from its source to where it ends, as the kernel routes it at ``at_ns``: its
+        probes', or those of one ``flow`` of it."""
+        fields: dict[str, object] = {"at_ns": at_ns, "path": path, "hops": list(hops)}
+        self._line(TRACE_FILE, fields | ({"flow": flow} if flow else {}))
 
     def record_event(self, at_ns: int, reason: str, operation: str, outcome: Mapping[str, object]) -> None:
         """An operation of the timeline: when, why, its one-line description, and what came of it."""

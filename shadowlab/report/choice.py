@@ -74,7 +74,7 @@ def traces_at(result: RunResult, at_ns: int) -> dict[str, PathTrace]:
     """The route of each path that was in force at ``at_ns`` (the first known one if none was yet)."""
     found: dict[str, PathTrace] = {}
     for trace in sorted(result.traces, key=lambda one: (one.path, one.since_ns)):
-        if trace.path not in found or trace.since_ns <= at_ns:
+        if not trace.flow and (trace.path not in found or trace.since_ns <= at_ns):
             found[trace.path] = trace
     return found
 

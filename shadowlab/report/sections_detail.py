@@ -177,7 +177,12 @@ def traffic_section(result: RunResult) -> Html:
     heads = ("Flow", "Path", "Service", "Class", "Congestion control", "Rate", "", "Stands on")
     affected = set(affected_paths(result))
     traces = [
-        (one.path, f"from {moment(one.since_ns)}", " → ".join(one.nodes), badge(one.fault, "bad") if one.fault else "")
+        (
+            f"{one.path} (flow {one.flow})" if one.flow else one.path,
+            f"from {moment(one.since_ns)}",
+            " → ".join(one.nodes),
+            badge(one.fault, "bad") if one.fault else "",
+        )
         for one in sorted(result.traces, key=lambda one: (one.path not in affected, one.path, one.since_ns))
     ]
     left_out = [(reason, count) for reason, count in sorted(use.left_out.items())]

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from shadowlab.errors import ShadowFailedError
-from shadowlab.kernel.ports import Hop, ScriptOutcome, Segment
-from shadowlab.model.impairment import Impairment
+from shadowlab.errors import KernelRefusedError, ShadowFailedError
+from shadowlab.kernel.ports import MAIN_TABLE, Hop, Rule, ScriptOutcome, Segment
+from shadowlab.model.impairment import DEFAULT_MTU, Impairment
 from shadowlab.shadow.ops import (
+    BRIDGE,
     CreateLink,
     CreateNode,
     ImpairEgress,
@@ -25,6 +26,7 @@ from shadowlab.shadow.ops import (
     RunScript,
     ScaleDemand,
     SetLinkState,
+    SetNeighbour,
     SetRoute,
 )
 
@@ -34,6 +36,10 @@ OnStep = Callable[[Op], None]
 
 LOOPBACK = "lo"
 FORWARDING = "net/ipv4/ip_forward"
+FORWARDING6 = "net/ipv6/conf/all/forwarding"
+HASH_SEED = "net/ipv4/fib_multipath_hash_seed"
+BRIDGE_MAC = "02:ff:00:00:00:00"
+"""Of every segment's bridge: it sends nothing itself, and each is alone in its namespace."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +86,7 @@ def apply(
 def _execute(op: Op, segment: Segment, on_script: OnScript, on_demand: OnDemand) -> Applied:
     match op:
         case CreateNode():
-            segment.create_namespace(op.node)
-            segment.set_sysctl(op.node, FORWARDING, str(int(op.forwards)))
-            segment.add_address(op.node, LOOPBACK, op.address, 32)
+            _create_node(op, segment)
         case CreateLink():
             _create_link(op, segment)
         case ImpairEgress():
@@ -91,12 +95,14 @@ def _execute(op: Op, segment: Segment, on_script: OnScript, on_demand: OnDemand)
             segment.redirect_ingress(op.node, op.interface, op.device)
             _impair(segment, op.node, op.device, op.impairment)
         case SetRoute():
-            segment.replace_route(op.node, op.destination, op.prefix, (Hop(op.interface, op.via),))
+            _set_route(op, segment)
+        case SetNeighbour():
+            segment.add_neighbour(op.node, op.interface, op.address, op.mac)
         case SetLinkState():
             segment.set_link_up(op.node_a, op.name_a, up=op.up)
             segment.set_link_up(op.node_b, op.name_b, up=op.up)
         case RemoveRoute():
-            segment.delete_route(op.node, op.destination, op.prefix)
+            _remove_route(op, segment)
         case RemoveLink():
             segment.delete_link(op.node_a, op.name_a)
         case RemoveNode():
@@ -106,6 +112,60 @@ def _execute(op: Op, segment: Segment, on_script: OnScript, on_demand: OnDemand)
         case RunScript():
             return Applied(op=op, script=on_script(op))
     return Applied(op=op)
+
+
+def _create_node(op: CreateNode, segment: Segment) -> None:
+    segment.create_namespace(op.node, ipv6=op.ipv6 and not op.bridges)
+    segment.set_sysctl(op.node, FORWARDING, str(int(op.forwards)))
+    if op.bridges:
+        segment.create_bridge(op.node, BRIDGE, mac=BRIDGE_MAC, mtu=DEFAULT_MTU, alias=op.node)
+        return
+    segment.add_address(op.node, LOOPBACK, op.address, 32)
+    if op.address6:
+        segment.set_sysctl(op.node, FORWARDING6, str(int(op.forwards)))
+        segment.add_address(op.node, LOOPBACK, op.address6, 128)
+    if op.hash_seed:
+        _seed_hash(op, segment)
+
+
+def _seed_hash(op: CreateNode, segment: Segment) -> None:
+    """Kernels before 6.11 have one seed for all; then routers in a row choose alike."""
+    try:
+        segment.set_sysctl(op.node, HASH_SEED, str(op.hash_seed))
+    except KernelRefusedError as error:
+        if error.errno_name != "ENOENT":
+            raise
+
+
+def _set_route(op: SetRoute, segment: Segment) -> None:
+    table = op.table or MAIN_TABLE
+    if op.via:
+        hops = [Hop(name, via) for via, name in op.hops]
+        segment.replace_route(op.node, op.destination, op.prefix, hops, table=table)
+    else:
+        segment.replace_by_black_hole(op.node, op.destination, op.prefix, table=table)
+    if op.source and (rule := _rule(op)) not in segment.rules(op.node):
+        segment.add_rule(op.node, rule)
+
+
+def _remove_route(op: RemoveRoute, segment: Segment) -> None:
+    if not op.source:
+        segment.delete_route(op.node, op.destination, op.prefix)
+        return
+    if (rule := _rule(op)) in segment.rules(op.node):
+        segment.delete_rule(op.node, rule)
+    # The route in the table may be gone with its link; the rule never is.
+    if any(
+        (one.destination, one.prefix, one.table) == (op.destination, op.prefix, op.table)
+        for one in segment.routes(op.node)
+    ):
+        segment.delete_route(op.node, op.destination, op.prefix, table=op.table)
+
+
+def _rule(op: SetRoute | RemoveRoute) -> Rule:
+    """Its table's number is its priority as well: before main's, and each of its own."""
+    source = f"{op.source}/{op.prefix}"
+    return Rule(source=source, destination=f"{op.destination}/{op.prefix}", table=op.table, priority=op.table)
 
 
 def _impair(segment: Segment, node: str, device: str, impairment: Impairment) -> None:
@@ -127,10 +187,21 @@ def _create_link(op: CreateLink, segment: Segment) -> None:
         alias=op.link,
         offload=op.offload,
     )
-    segment.add_address(op.node_a, op.name_a, op.address_a, op.prefix)
-    segment.add_address(op.node_b, op.name_b, op.address_b, op.prefix)
-    segment.add_neighbour(op.node_a, op.name_a, op.address_b, op.mac_b)
-    segment.add_neighbour(op.node_b, op.name_b, op.address_a, op.mac_a)
+    ends = (
+        (op.node_a, op.name_a, ((op.address_a, op.prefix), (op.address6_a, op.prefix6)), op.mac_a),
+        (op.node_b, op.name_b, ((op.address_b, op.prefix), (op.address6_b, op.prefix6)), op.mac_b),
+    )
+    for node, name, addresses, _ in ends:
+        if not addresses[0][0]:
+            segment.set_bridge_port(node, name, BRIDGE)
+        for address, prefix in addresses:
+            if address:
+                segment.add_address(node, name, address, prefix)
+    if op.address_a and op.address_b:
+        for (node, name, *_), (_, _, addresses, mac) in (ends, reversed(ends)):
+            for address, _ in addresses:
+                if address:
+                    segment.add_neighbour(node, name, address, mac)
 
 
 def _refuse_demand(op: ScaleDemand) -> None:

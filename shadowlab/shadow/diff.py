@@ -45,12 +45,18 @@ def diff(live: Shape, wanted: Shape) -> tuple[Change, ...]:
     """
     first = tuple(_made_anew(live, wanted))
     standing = shape_of((change.op for change in first), live)
-    built = (*_nodes(standing, wanted), *_links(standing, wanted), *_impairments(standing, wanted))
+    built = (
+        *_nodes(standing, wanted),
+        *_links(standing, wanted),
+        *_neighbours(standing, wanted),
+        *_impairments(standing, wanted),
+    )
     switched = tuple(_states(standing, wanted))
     standing = shape_of((change.op for change in (*built, *switched)), standing)
     removed = tuple(_gone(standing, wanted))
     left = shape_of((change.op for change in removed if isinstance(change.op, RemoveLink)), standing)
-    return (*first, *built, *switched, *_routes(standing, wanted), *_stale_routes(left, wanted), *removed)
+    routes = (*_stale_rules(live, wanted), *_routes(standing, wanted), *_stale_routes(left, wanted))
+    return (*first, *built, *switched, *routes, *removed)
 
 
 def _made_anew(live: Shape, wanted: Shape) -> Iterator[Change]:
@@ -64,7 +70,7 @@ def _made_anew(live: Shape, wanted: Shape) -> Iterator[Change]:
             yield Change(op=_remove_link(link), reason=f"its end {moved[0]} is to be made anew")
     for name in live.nodes:
         if name in nodes:
-            yield Change(op=RemoveNode(node=name), reason="to be made anew: its address or kind differs from the map")
+            yield Change(op=RemoveNode(node=name), reason=f"to be made anew: {_node_difference(live, wanted, name)}")
 
 
 def _difference(have: CreateLink, want: CreateLink) -> str:
@@ -73,6 +79,21 @@ def _difference(have: CreateLink, want: CreateLink) -> str:
     if have.offload != want.offload:
         return f"segmentation offload {'on' if want.offload else 'off'}"
     return f"MTU {want.mtu}" if have.mtu != want.mtu else "its addresses or names differ"
+
+
+def _node_difference(live: Shape, wanted: Shape, name: str) -> str:
+    have, want = live.nodes[name], wanted.nodes[name]
+    if have.ipv6 != want.ipv6:
+        return f"IPv6 {'on' if want.ipv6 else 'off'}"
+    if have.hash_seed != want.hash_seed:
+        return f"equal-cost multipath {'on' if want.hash_seed else 'off'}"
+    return "its address or kind differs from the map"
+
+
+def _neighbours(live: Shape, wanted: Shape) -> Iterator[Change]:
+    for key, want in wanted.neighbours.items():
+        if live.neighbours.get(key) != want:
+            yield Change(op=want, reason="new on its segment")
 
 
 def _nodes(live: Shape, wanted: Shape) -> Iterator[Change]:
@@ -124,15 +145,32 @@ def _routes(live: Shape, wanted: Shape) -> Iterator[Change]:
 
 
 def _route_reason(have: SetRoute | None) -> str:
-    return "there is none" if have is None else f"it leads via {have.via} dev {have.interface}"
+    if have is None:
+        return "there is none"
+    if not have.via:
+        return "it is a black hole"
+    return "it leads " + ", or ".join(f"via {via} dev {name}" for via, name in have.hops)
 
 
 def _stale_routes(live: Shape, wanted: Shape) -> Iterator[Change]:
     """Those that do not go by themselves with their link or node."""
     for key, have in live.routes.items():
-        if key not in wanted.routes and have.node in wanted.nodes:
-            op = RemoveRoute(node=have.node, destination=have.destination, prefix=have.prefix)
-            yield Change(op=op, reason="the map leads nobody there")
+        if key not in wanted.routes and have.node in wanted.nodes and not have.source:
+            yield Change(op=_remove_route(have), reason="the map leads nobody there")
+
+
+def _stale_rules(live: Shape, wanted: Shape) -> Iterator[Change]:
+    """Routes of a source: they have a rule, which does not go with any link.  Before new ones, which may take over
+    their table."""
+    for key, have in live.routes.items():
+        if have.source and key not in wanted.routes and wanted.nodes.get(have.node) == live.nodes.get(have.node):
+            yield Change(op=_remove_route(have), reason="the map makes no exception there")
+
+
+def _remove_route(have: SetRoute) -> RemoveRoute:
+    return RemoveRoute(
+        node=have.node, destination=have.destination, prefix=have.prefix, source=have.source, table=have.table
+    )
 
 
 def _gone(live: Shape, wanted: Shape) -> Iterator[Change]:

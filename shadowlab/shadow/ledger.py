@@ -103,7 +103,7 @@ def account(records: Sequence[Record], *, first_ifindex: int) -> Account | None:
                 opened, why = record, ""
                 nodes |= {op.node: None for op in record.ops if isinstance(op, CreateNode)}
                 interfaces += made  # those of the intent before; this one's are numbered from there
-                made = sum(2 * isinstance(op, CreateLink) + isinstance(op, ImpairIngress) for op in record.ops)
+                made = sum(map(_interfaces_of, record.ops))
             case Done() if opened is not None:
                 interfaces, made = interfaces + made, 0
                 shape, network, opened = shape_of(opened.ops, shape), opened.network, None
@@ -123,6 +123,13 @@ def account(records: Sequence[Record], *, first_ifindex: int) -> Account | None:
         nodes=tuple(nodes),
         next_ifindex=first_ifindex + interfaces,
     )
+
+
+def _interfaces_of(op: Op) -> int:
+    """How many interfaces an operation makes: a veth's ends, an IFB, a segment's bridge."""
+    if isinstance(op, CreateNode):
+        return int(op.bridges)
+    return 2 * isinstance(op, CreateLink) + isinstance(op, ImpairIngress)
 
 
 def _line(number: int, before: str, record: Record) -> tuple[str, str]:

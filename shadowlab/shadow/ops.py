@@ -13,6 +13,9 @@ from shadowlab.model.impairment import Impairment
 
 _LONGEST_NAME = 15
 
+BRIDGE = "br0"
+"""The bridge of a segment: a name that no interface to a node can have."""
+
 
 def ingress_device(interface: str) -> str:
     """The name of the IFB for what arrives at an interface: the same every time, and never another interface's."""
@@ -26,21 +29,53 @@ def _impair_words(impairment: Impairment, direction: str, place: str) -> str:
     return f"impair {direction} at {place}: {impairment.describe()}"
 
 
+def _end_words(address: str, address6: str, prefix: int, other: str) -> str:
+    if not address:
+        return "(port)"
+    return address + ("" if other else f"/{prefix}") + (f" {address6}" if address6 else "")
+
+
+def _way_words(via: str, interface: str, others: tuple[tuple[str, str], ...]) -> str:
+    if not via:
+        return "black hole"
+    return ", or ".join(f"via {gateway} dev {name}" for gateway, name in ((via, interface), *others))
+
+
 @dataclass(frozen=True, kw_only=True)
 class CreateNode:
-    """A namespace for a node; forwarding on for routers.  ``address`` is its own, a /32 on the loopback."""
+    """A namespace for a node; forwarding on for routers.  ``address`` is its own, a /32 on the loopback, and
+    ``address6`` a /128, without which it has no IPv6.  A segment has neither: it is a bridge.
+
+    ``hash_seed`` is for the choice among next hops of equal cost; 0 where there are none.
+    """
 
     node: str
     address: str
     forwards: bool
+    address6: str = ""
+    ipv6: bool = False
+    hash_seed: int = 0
+
+    @property
+    def bridges(self) -> bool:
+        """Whether it is a segment."""
+        return not self.address
 
     def describe(self) -> str:
-        return f"node {self.node}: namespace, {self.address}/32{', forwards' if self.forwards else ''}"
+        words = [f"node {self.node}: namespace"]
+        words.append(f"{self.address}/32" if self.address else f"bridge {BRIDGE}")
+        if self.address6:
+            words.append(f"{self.address6}/128")
+        if self.forwards:
+            words.append("forwards")
+        if self.hash_seed:
+            words.append(f"spreads flows by the seed {self.hash_seed:#010x}")
+        return ", ".join(words)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreateLink:
-    """A veth pair, both ends born in their final namespaces."""
+    """A veth pair, both ends born in their final namespaces.  An end without an address is a port of its bridge."""
 
     link: str
     node_a: str
@@ -54,11 +89,16 @@ class CreateLink:
     prefix: int
     mtu: int
     offload: bool = False
+    address6_a: str = ""
+    address6_b: str = ""
+    prefix6: int = 127
 
     def describe(self) -> str:
+        a = _end_words(self.address_a, self.address6_a, self.prefix, self.address_b)
+        b = _end_words(self.address_b, self.address6_b, self.prefix, self.address_a)
         return (
-            f"link {self.link}: veth {self.node_a}/{self.name_a} {self.address_a} = "
-            f"{self.node_b}/{self.name_b} {self.address_b}, MTU {self.mtu}"
+            f"link {self.link}: veth {self.node_a}/{self.name_a} {a} = "
+            f"{self.node_b}/{self.name_b} {b}, MTU {self.mtu}"
             f"{', segmentation offload: packets of up to 64 kB count as one' if self.offload else ''}"
         )
 
@@ -102,17 +142,44 @@ class ImpairIngress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetNeighbour:
+    """Tell a node which MAC address another one on the same segment has, so that nobody asks."""
+
+    node: str
+    interface: str
+    address: str
+    mac: str
+
+    def describe(self) -> str:
+        return f"neighbour {self.node}: {self.address} is at {self.mac} dev {self.interface}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetRoute:
-    """Install or replace the route of one destination prefix in one node."""
+    """Install or replace the route of one destination prefix in one node.
+
+    ``others`` are further (via, interface) of equal cost.  Without ``via`` it is a black hole.  With a ``source`` (an
+    address) it holds for packets from there only: a rule leads them to the ``table`` it is in.
+    """
 
     node: str
     destination: str
     prefix: int
     via: str
     interface: str
+    others: tuple[tuple[str, str], ...] = ()
+    source: str = ""
+    table: int = 0
+
+    @property
+    def hops(self) -> tuple[tuple[str, str], ...]:
+        """(via, interface) of each next hop; none for a black hole."""
+        return ((self.via, self.interface), *self.others) if self.via else ()
 
     def describe(self) -> str:
-        return f"route {self.node}: {self.destination}/{self.prefix} via {self.via} dev {self.interface}"
+        source = f" from {self.source}" if self.source else ""
+        way = _way_words(self.via, self.interface, self.others)
+        return f"route {self.node}: {self.destination}/{self.prefix}{source} {way}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,14 +199,17 @@ class SetLinkState:
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveRoute:
-    """Remove the route of one destination prefix in one node."""
+    """Remove the route of one destination prefix in one node; one of a ``source`` with its rule."""
 
     node: str
     destination: str
     prefix: int
+    source: str = ""
+    table: int = 0
 
     def describe(self) -> str:
-        return f"route {self.node}: remove {self.destination}/{self.prefix}"
+        source = f" from {self.source}" if self.source else ""
+        return f"route {self.node}: remove {self.destination}/{self.prefix}{source}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +274,7 @@ Op = (
     | CreateLink
     | ImpairEgress
     | ImpairIngress
+    | SetNeighbour
     | SetRoute
     | SetLinkState
     | RemoveRoute

@@ -3,9 +3,10 @@
 In: a network, its fabric, its routes.  Out: operations, in the order in which they must be executed.
 Never: an effect; never a decision about addresses or routes, which ``topology`` took.
 
-Where a direction is impaired: at its router's egress; but if it leaves an instance, where it *arrives*, through an IFB.
-netem on the originating host's own interface would take the packet from its socket, which defeats TCP small queues,
-and would report an overflow to TCP as a local refusal instead of losing a packet.
+Where a direction is impaired: at its router's egress, or its segment's (the port of the bridge); but if it leaves an
+instance, where it *arrives*, through an IFB.  netem on the originating host's own interface would take the packet from
+its socket, which defeats TCP small queues, and would report an overflow to TCP as a local refusal instead of losing a
+packet.
 
 A direction with a queue discipline has two devices (``Impairment.split``), one netem or one shaper on each: several
 netems in one tree are refused by recent kernels when one of them duplicates.  The shaper stands where a plain netem
@@ -22,8 +23,10 @@ would, so the backlog is where the bottleneck is and is watched there.  The dela
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import permutations
 
 from shadowlab.model.fabric import Fabric, Interface, Route
 from shadowlab.model.impairment import DEFAULT_MTU, Impairment
@@ -35,6 +38,7 @@ from shadowlab.shadow.ops import (
     ImpairIngress,
     Op,
     SetLinkState,
+    SetNeighbour,
     SetRoute,
     ingress_device,
 )
@@ -51,6 +55,7 @@ def build_plan(network: Network, fabric: Fabric, routes: Sequence[Route]) -> tup
     return (
         *(_create_node(network, fabric, node.id) for node in network.nodes),
         *(_create_link(fabric, link) for link in network.links),
+        *_neighbours(fabric),
         *(
             op
             for direction in network.directions
@@ -101,7 +106,8 @@ def link_state_ops(fabric: Fabric, link: Link, *, up: bool, routes: Sequence[Rou
     a, b = (fabric.by_direction[direction] for direction in link.directions)
     switch = SetLinkState(link=link.id, node_a=a.node, name_a=a.name, node_b=b.node, name_b=b.name, up=up)
     ends = {(a.node, a.name), (b.node, b.name)}
-    return (switch, *(_set_route(route) for route in routes if up and (route.node, route.interface) in ends))
+    by_it = (route for route in routes if any((route.node, hop[1]) in ends for hop in route.hops))
+    return (switch, *(_set_route(route) for route in by_it if up))
 
 
 def route_ops(old: Sequence[Route], new: Sequence[Route]) -> tuple[SetRoute, ...]:
@@ -114,7 +120,30 @@ def route_ops(old: Sequence[Route], new: Sequence[Route]) -> tuple[SetRoute, ...
 
 
 def _create_node(network: Network, fabric: Fabric, node: str) -> CreateNode:
-    return CreateNode(node=node, address=fabric.node_address[node], forwards=network.nodes_by_id[node].kind == "router")
+    forwards = network.nodes_by_id[node].kind == "router"
+    seed = zlib.crc32(f"{network.name}\n{node}".encode()) or 1
+    return CreateNode(
+        node=node,
+        address=fabric.node_address[node],
+        forwards=forwards,
+        address6=fabric.node_address6.get(node, ""),
+        ipv6=network.ipv6,
+        hash_seed=seed if network.ecmp and network.nodes_by_id[node].kind != "segment" else 0,
+    )
+
+
+def _neighbours(fabric: Fabric) -> Iterator[SetNeighbour]:
+    """Who is who on each segment: every member is told of every other."""
+    members: dict[str, list[Interface]] = {}
+    for one in fabric.interfaces:
+        if one.address and not one.peer_address:
+            members.setdefault(one.peer, []).append(one)
+    for some in members.values():
+        for one, other in permutations(some, 2):
+            if one.node == other.node:
+                continue
+            for address in filter(None, (other.address, other.address6)):
+                yield SetNeighbour(node=one.node, interface=one.name, address=address, mac=other.mac)
 
 
 def _create_link(fabric: Fabric, link: Link) -> CreateLink:
@@ -134,21 +163,29 @@ def _create_link(fabric: Fabric, link: Link) -> CreateLink:
         prefix=a.prefix,
         mtu=link.mtu,
         offload=link.offload,
+        address6_a=a.address6,
+        address6_b=b.address6,
+        prefix6=a.prefix6,
     )
 
 
 def _set_route(route: Route) -> SetRoute:
+    node, destination, prefix, via, interface, others, source, table = route
     return SetRoute(
-        node=route.node,
-        destination=route.destination,
-        prefix=route.prefix,
-        via=route.via,
-        interface=route.interface,
+        node=node,
+        destination=destination,
+        prefix=prefix,
+        via=via,
+        interface=interface,
+        others=others,
+        source=source,
+        table=table,
     )
 
 
 def _leaves_router(network: Network, direction: Direction) -> bool:
-    return network.nodes_by_id[direction.source].kind == "router"
+    """Or a segment: whatever passes packets on and ends no connection."""
+    return network.nodes_by_id[direction.source].kind != "host"
 
 
 def _impairs(impairment: Impairment) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from shadowlab.kernel import named
 from shadowlab.kernel.named import NamedSegment, Standing
+from shadowlab.kernel.ports import MAIN_TABLE
 from shadowlab.shadow.apply import apply
 from shadowlab.shadow.ledger import Account, Intent
 from shadowlab.shadow.ops import (
@@ -24,6 +25,7 @@ from shadowlab.shadow.ops import (
     RemoveLink,
     RemoveNode,
     RemoveRoute,
+    SetNeighbour,
     ingress_device,
 )
 from shadowlab.shadow.shape import Shape, device_of, does_nothing
@@ -73,8 +75,12 @@ def standing_nodes(shape: Shape, more: tuple[Op, ...] = ()) -> dict[str, Standin
     for link in links:
         a, b = (link.node_a, link.name_a), (link.node_b, link.name_b)
         peers[a[0]][a[1]], peers[b[0]][b[1]] = b, a
-        neighbours[a[0]][a[1]] = {link.address_b: link.mac_b}
-        neighbours[b[0]][b[1]] = {link.address_a: link.mac_a}
+        if not (link.address_a and link.address_b):
+            continue  # on a segment: there neighbours have operations of their own
+        neighbours[a[0]][a[1]] = dict.fromkeys(filter(None, (link.address_b, link.address6_b)), link.mac_b)
+        neighbours[b[0]][b[1]] = dict.fromkeys(filter(None, (link.address_a, link.address6_a)), link.mac_a)
+    for known in (*shape.neighbours.values(), *(op for op in more if isinstance(op, SetNeighbour))):
+        neighbours[known.node].setdefault(known.interface, {})[known.address] = known.mac
     return {
         node: Standing(
             peers=peers[node],
@@ -117,7 +123,7 @@ def finish(
                 (op.node, device_of(op)) not in queued
             ):
                 continue
-            case RemoveRoute() if (op.node, op.destination, op.prefix) not in routes:
+            case RemoveRoute() if not op.source and (op.node, op.destination, op.prefix) not in routes:
                 continue
             case _:
                 cleared.append(op)
@@ -137,7 +143,9 @@ def carry_on(segment: NamedSegment, intent: Intent) -> None:
         for node, name in impaired & interfaces
         if segment.read_netem(node, name) is not None or segment.read_shaper(node, name) is not None
     }
-    routes = frozenset((node, one.destination, one.prefix) for node in nodes for one in segment.routes(node))
+    routes = frozenset(
+        (node, one.destination, one.prefix) for node in nodes for one in segment.routes(node) if one.table == MAIN_TABLE
+    )
     ops = finish(intent, nodes=frozenset(nodes), interfaces=interfaces, routes=routes, queued=frozenset(queued))
     apply(ops, segment)
 

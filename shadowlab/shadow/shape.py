@@ -23,13 +23,16 @@ from shadowlab.shadow.ops import (
     RemoveNode,
     RemoveRoute,
     SetLinkState,
+    SetNeighbour,
     SetRoute,
     ingress_device,
 )
 
 Impair = ImpairEgress | ImpairIngress
-RouteKey = tuple[str, str, int]
-"""Node, destination, prefix."""
+RouteKey = tuple[str, str, int, str]
+"""Node, destination, prefix, source."""
+NeighbourKey = tuple[str, str, str]
+"""Node, interface, address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +44,14 @@ class Shape:
     up: frozenset[str] = frozenset()
     impairments: Mapping[tuple[str, str], Impair] = field(default_factory=dict)
     routes: Mapping[RouteKey, SetRoute] = field(default_factory=dict)
+    neighbours: Mapping[NeighbourKey, SetNeighbour] = field(default_factory=dict)
 
     @property
     def fabric(self) -> Fabric:
         """The addresses, names and MACs in use."""
         return Fabric(
             node_address={node.node: node.address for node in self.nodes.values()},
+            node_address6={node.node: node.address6 for node in self.nodes.values() if node.ipv6},
             interfaces=tuple(end for link in self.links.values() for end in _ends(link)),
         )
 
@@ -74,11 +79,19 @@ def devices_of(link: CreateLink | RemoveLink) -> frozenset[tuple[str, str]]:
 def shape_of(ops: Iterable[Op], start: Shape = EMPTY) -> Shape:
     """``start`` after ``ops``."""
     nodes, links, up = dict(start.nodes), dict(start.links), set(start.up)
-    impairments, routes = dict(start.impairments), dict(start.routes)
+    impairments, routes, neighbours = dict(start.impairments), dict(start.routes), dict(start.neighbours)
 
-    def forget_routes(ends: frozenset[tuple[str, str]]) -> None:
-        for key in [key for key, route in routes.items() if (route.node, route.interface) in ends]:
-            del routes[key]
+    def forget_routes(ends: frozenset[tuple[str, str]], *, by_any: bool) -> None:
+        """Those by these interfaces.  One that has further hops outlives an interface that is down.  Of one that is
+        gone IPv4 loses every route with a hop there, IPv6 the hop."""
+        for key, route in tuple(routes.items()):
+            left = tuple(hop for hop in route.hops if (route.node, hop[1]) not in ends)
+            if left == route.hops or (left and not by_any):
+                continue
+            if left and ":" in route.destination:
+                routes[key] = replace(route, via=left[0][0], interface=left[0][1], others=left[1:])
+            else:
+                del routes[key]
 
     for op in ops:
         match op:
@@ -91,34 +104,46 @@ def shape_of(ops: Iterable[Op], start: Shape = EMPTY) -> Shape:
                 if not does_nothing(op.impairment):
                     impairments[op.node, device_of(op)] = op
             case SetRoute():
-                routes[op.node, op.destination, op.prefix] = op
+                routes[op.node, op.destination, op.prefix, op.source] = op
             case SetLinkState():
                 up.discard(op.link)
                 if op.up:
                     up.add(op.link)
                 else:
-                    forget_routes(frozenset({(op.node_a, op.name_a), (op.node_b, op.name_b)}))
+                    forget_routes(frozenset({(op.node_a, op.name_a), (op.node_b, op.name_b)}), by_any=False)
             case RemoveRoute():
-                routes.pop((op.node, op.destination, op.prefix), None)
+                routes.pop((op.node, op.destination, op.prefix, op.source), None)
+            case SetNeighbour():
+                neighbours[op.node, op.interface, op.address] = op
             case RemoveLink():
-                links.pop(op.link, None)
+                was = links.pop(op.link, None)
                 up.discard(op.link)
                 gone = devices_of(op)
-                forget_routes(gone)
+                forget_routes(gone, by_any=True)
+                macs = {was.mac_a, was.mac_b} if was else set()
+                for key, known in tuple(neighbours.items()):
+                    if key[:2] in gone or known.mac in macs:
+                        del neighbours[key]
                 for device in gone:
                     impairments.pop(device, None)
             case RemoveNode():
                 nodes.pop(op.node, None)
-    return Shape(nodes=nodes, links=links, up=frozenset(up), impairments=impairments, routes=routes)
+                for route in [key for key in routes if key[0] == op.node]:
+                    del routes[route]  # black holes, which no link takes along
+            case _:
+                pass
+    return Shape(
+        nodes=nodes, links=links, up=frozenset(up), impairments=impairments, routes=routes, neighbours=neighbours
+    )
 
 
 def _ends(link: CreateLink) -> tuple[Interface, Interface]:
-    a = (link.node_a, link.name_a, link.address_a, link.mac_a)
-    b = (link.node_b, link.name_b, link.address_b, link.mac_b)
+    a = (link.node_a, link.name_a, link.address_a, link.mac_a, link.address6_a)
+    b = (link.node_b, link.name_b, link.address_b, link.mac_b, link.address6_b)
     return _interface(link, a, b), _interface(link, b, a)
 
 
-def _interface(link: CreateLink, near: tuple[str, str, str, str], far: tuple[str, str, str, str]) -> Interface:
+def _interface(link: CreateLink, near: tuple[str, ...], far: tuple[str, ...]) -> Interface:
     return Interface(
         node=near[0],
         name=near[1],
@@ -130,4 +155,7 @@ def _interface(link: CreateLink, near: tuple[str, str, str, str], far: tuple[str
         prefix=link.prefix,
         mac=near[3],
         peer_mac=far[3],
+        address6=near[4],
+        peer_address6=far[4],
+        prefix6=link.prefix6,
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from shadowlab.kernel.ports import Segment
+from shadowlab.kernel.ports import Flow, Segment
 from shadowlab.model.network import Direction
 
 
@@ -44,10 +44,14 @@ def trace(
     addresses: Mapping[str, str],
     source: str,
     target: str,
+    *,
+    gateways: Mapping[str, str] | None = None,
+    flow: Flow | None = None,
 ) -> Trace:
-    """The way from one node's own address to another's.
+    """The way from one node's own address to another's: that of ``flow``, where ways of equal cost part.
 
-    ``interface_directions`` tells for each ``node/interface`` which direction leaves by it, as ``link|source|target``.
+    ``interface_directions`` tells for each ``node/interface`` which direction leaves by it, as ``link|source|target``;
+    ``gateways`` for each address on a LAN the direction that leads there from the segment, in the same form.
     A node in transit is asked as the packet would ask it: with the interface it came in by, so that forwarding and
     filters count as well.
     """
@@ -56,16 +60,24 @@ def trace(
     seen = {source}
     node, arrived_by = source, None
     while True:
-        hop = segment.next_hop(node, addresses[target], addresses[source], arrived_by)
+        hop = segment.next_hop(node, addresses[target], addresses[source], arrived_by, flow)
         if hop is None or hop.local != (node == target):
             return Trace(directions=tuple(crossed), fault=TraceFault(kind="black hole", at=node))
         if hop.local:
             return Trace(directions=tuple(crossed))
-        link, _, peer = interface_directions[f"{node}/{hop.interface}"].split("|")
-        crossed.append(Direction(link=link, source=node, target=peer))
-        if peer in seen:
-            return Trace(directions=tuple(crossed), fault=TraceFault(kind="loop", at=peer))
-        seen.add(peer)
+        step = _direction(interface_directions[f"{node}/{hop.interface}"])
+        crossed.append(step)
+        if (onward := (gateways or {}).get(hop.via or "")) is not None:
+            step = _direction(onward)
+            crossed.append(step)
+        if step.target in seen:
+            return Trace(directions=tuple(crossed), fault=TraceFault(kind="loop", at=step.target))
+        seen.add(step.target)
         # The way back over the same link leaves by the interface that the packet arrives at.
-        arrived_by = places[f"{link}|{peer}|{node}"][len(peer) + 1 :]
-        node = peer
+        arrived_by = places[f"{step.link}|{step.target}|{step.source}"][len(step.target) + 1 :]
+        node = step.target
+
+
+def _direction(text: str) -> Direction:
+    link, source, target = text.split("|")
+    return Direction(link=link, source=source, target=target)

@@ -27,6 +27,14 @@ line.  Never: a value guessed in silence: what the map leaves open is listed in 
       db: {ends: [db-ind, ind]}
     groups:
       midwest: [chi, ind, chi-ind]    # nodes and links
+    ipv6: true                        # beside IPv4; left out: only if a node states an IPv6 address
+    routing: {ecmp: true}             # spread flows over next hops of equal cost
+    routes:                           # exceptions to shortest paths
+      - {at: chi, to: db-ind, via: ind}
+      - {at: chi, to: db-ind, blackhole: true}
+      - {from: web-chi, to: db-ind, path: [chi, ind]}
+
+A node of the kind ``segment`` is a LAN: its links are the ports of a bridge, and all that hangs on it are neighbours.
 
 A link has ``delay``, ``jitter``, ``loss``, ``rate`` (left out or ``unlimited``: as fast as the kernel is), ``queue``
 (packets, or a discipline), and the rest of :mod:`shadowlab.topology.link_keys.sections`.  What a direction does not
@@ -40,11 +48,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from shadowlab.errors import InputError
 from shadowlab.model.impairment import DEFAULT_QUEUE_PACKETS
-from shadowlab.model.network import Derived, Link, Network, Node, NodeKind
+from shadowlab.model.network import (
+    MOST_METRIC,
+    Derived,
+    Link,
+    Network,
+    Node,
+    NodeKind,
+    SourceRoute,
+    StaticRoute,
+)
 from shadowlab.model.units import format_duration
 from shadowlab.topology.geography import fibre_delay_ns, great_circle_km
 from shadowlab.topology.link_keys.build import impairment, with_measured_delay
@@ -56,12 +73,18 @@ from shadowlab.topology.quantities import Id
 __all__ = ["CommonSection", "ImpairmentSection", "MapFile", "json_schema", "read_native"]
 
 
+class DirectionSection(ImpairmentSection):
+    """What one direction of a link has for itself."""
+
+    metric: int | None = Field(default=None, ge=1, le=MOST_METRIC, strict=True, description="its length, one way")
+
+
 class LinkSection(CommonSection):
     """A link: its ends, and what both directions, or one of them, suffer."""
 
     ends: tuple[Id, Id]
-    forward: ImpairmentSection = ImpairmentSection()
-    backward: ImpairmentSection = ImpairmentSection()
+    forward: DirectionSection = DirectionSection()
+    backward: DirectionSection = DirectionSection()
 
 
 class DefaultsSection(BaseModel):
@@ -73,7 +96,7 @@ class DefaultsSection(BaseModel):
 
 
 class NodeSection(BaseModel):
-    """A router or a host."""
+    """A router, a host, or a segment."""
 
     model_config = section()
     kind: NodeKind
@@ -83,6 +106,38 @@ class NodeSection(BaseModel):
     )
     address: Annotated[str, AfterValidator(checked_address)] | None = None
     addresses: tuple[Annotated[str, AfterValidator(checked_address)], ...] = ()
+
+
+class RoutingSection(BaseModel):
+    """How routers find their ways."""
+
+    model_config = section()
+    ecmp: bool = Field(default=False, description="whether flows are spread over next hops of equal cost")
+
+
+class RouteSection(BaseModel):
+    """An exception to shortest paths: a static route or a black hole ``at`` a node, or the whole ``path`` of a pair."""
+
+    model_config = section()
+    to: Id
+    at: Id | None = None
+    via: Id | None = None
+    blackhole: bool = False
+    source: Id | None = Field(default=None, alias="from")
+    path: tuple[Id, ...] = ()
+
+    @model_validator(mode="after")
+    def whole(self) -> RouteSection:
+        """Raises ValueError for keys that make no exception together."""
+        static = self.at is not None and self.source is None and not self.path
+        if static and (self.via is not None) != self.blackhole:
+            return self
+        if self.source is not None and self.path and self.at is None and self.via is None and not self.blackhole:
+            return self
+        raise ValueError(
+            "an exception is `{at: r1, to: host, via: r2}`, `{at: r1, to: host, blackhole: true}`, or "
+            "`{from: host, to: host, path: [r1, r2]}`"
+        )
 
 
 class MapFile(BaseModel):
@@ -97,6 +152,9 @@ class MapFile(BaseModel):
     nodes: dict[Id, NodeSection] = Field(min_length=1)
     links: dict[Id, LinkSection] = {}
     groups: dict[Id, tuple[Id, ...]] = {}
+    ipv6: bool | None = Field(default=None, description="IPv6 beside IPv4; left out: if a node states an IPv6 address")
+    routing: RoutingSection = RoutingSection()
+    routes: tuple[RouteSection, ...] = ()
 
 
 def json_schema() -> dict[str, Any]:
@@ -136,6 +194,7 @@ def _network(raw: MapFile, links: Sequence[Link], derived: Sequence[Derived]) ->
         )
         for name, node in raw.nodes.items()
     )
+    ipv6 = any(":" in address for node in nodes for address in node.addresses)
     return Network(
         name=raw.name,
         nodes=nodes,
@@ -143,6 +202,14 @@ def _network(raw: MapFile, links: Sequence[Link], derived: Sequence[Derived]) ->
         groups=dict(raw.groups),
         rate_scale=raw.rate_scale,
         derived=tuple(derived),
+        ipv6=ipv6 if raw.ipv6 is None else raw.ipv6,
+        ecmp=raw.routing.ecmp,
+        static_routes=tuple(
+            StaticRoute(at=one.at, to=one.to, via=one.via or "") for one in raw.routes if one.at is not None
+        ),
+        source_routes=tuple(
+            SourceRoute(source=one.source, target=one.to, path=one.path) for one in raw.routes if one.source is not None
+        ),
     )
 
 
@@ -167,8 +234,10 @@ def _link(name: str, raw: MapFile, folder: Path, derive: Callable[[Derived], Non
         raise ValueError("it has no delay one way")
     if any("queue" not in way for way in ways):
         tell(f"queue {DEFAULT_QUEUE_PACKETS} packets", "default")
-    if "metric" not in common:
+    metrics = [way.metric or common.get("metric") for way in (link.forward, link.backward)]
+    if None in metrics:
         tell(f"metric {DEFAULT_METRIC}", "default")
+    forward_metric, backward_metric = (metric or DEFAULT_METRIC for metric in metrics)
     if common.get("offload"):
         tell("segmentation offload", "asked for: packets of up to 64 kB count as one to its losses and limits")
     rtt_ns = sum(way["delay"] for way in ways)
@@ -179,6 +248,7 @@ def _link(name: str, raw: MapFile, folder: Path, derive: Callable[[Derived], Non
         b=link.ends[1],
         forward=forward,
         backward=backward,
-        metric=common.get("metric", DEFAULT_METRIC),
+        metric=forward_metric,
+        metric_backward=backward_metric if backward_metric != forward_metric else None,
         offload=common.get("offload", False),
     )

@@ -7,32 +7,40 @@ has its own fault already and is passed over here, so that all faults of a file 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from shadowlab.errors import Fault
+from shadowlab.model.impairment import DEFAULT_MTU
+from shadowlab.topology.addressing import IPV6_POOL
 from shadowlab.topology.pieces import describe_pieces, pieces
 from shadowlab.topology.positioned import Positioned
+from shadowlab.topology.route_rules import route_faults
 from shadowlab.topology.wording import did_you_mean
 
 _NOT_OF_A_NODE = "which cannot be the address of a node"
 
 
 def checked_address(text: str) -> str:
-    """The text itself if it is an IPv4 address a node may have.  Raises ValueError."""
+    """The text itself if it is an address a node may have, IPv6 in its shortest form.  Raises ValueError."""
     try:
-        parsed = IPv4Address(text)
-    except AddressValueError as error:
-        raise ValueError(f"'{text[:40]}' is not an IPv4 address; write it like 192.0.2.10") from error
+        parsed = ip_address(text)
+    except ValueError as error:
+        raise ValueError(
+            f"'{text[:40]}' is neither an IPv4 nor an IPv6 address; write it like 192.0.2.10 or 2001:db8::10"
+        ) from error
     for what, so in (
-        ("the unspecified address", int(parsed) >> 24 == 0),
+        ("the unspecified address", parsed.is_unspecified or (parsed.version == 4 and int(parsed) >> 24 == 0)),
         ("a loopback address", parsed.is_loopback),
         ("a multicast address", parsed.is_multicast),
+        ("a link-local address", parsed.version == 6 and parsed.is_link_local),
+        ("an IPv4 address in the clothes of IPv6", isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None),
         ("a reserved address", parsed.is_reserved),
+        ("of the pool that the shadow's own addresses come from", parsed in IPV6_POOL),
     ):
         if so:
             raise ValueError(f"{text} is {what}, {_NOT_OF_A_NODE}")
-    return text
+    return str(parsed)
 
 
 def cross_faults(positioned: Positioned) -> Iterator[Fault]:
@@ -43,6 +51,8 @@ def cross_faults(positioned: Positioned) -> Iterator[Fault]:
     yield from end_faults
     yield from _delay_faults(positioned, nodes, links)
     yield from _group_faults(positioned, nodes, links)
+    yield from _segment_faults(positioned, nodes, links)
+    yield from route_faults(positioned, nodes, [pair for pair in map(_ends, links.values()) if pair])
     for name in links:
         if name in nodes:
             message = f"link `{name}` has the name of a node; groups could not tell them apart"
@@ -108,9 +118,48 @@ def _address_faults(positioned: Positioned, nodes: Mapping[str, Any]) -> Iterato
         paths: list[tuple[Any, tuple[str | int, ...]]] = [(node.get("address"), ("address",))]
         paths += [(one, ("addresses", n)) for n, one in enumerate(several if isinstance(several, list) else ())]
         for text, path in paths:
-            if isinstance(text, str) and owner.setdefault(text, name) != name:
-                message = f"address {text[:40]} of node `{name}` belongs to node `{owner[text]}` already"
+            if not isinstance(text, str):
+                continue
+            same = _shortest(text)
+            if owner.setdefault(same, name) != name:
+                message = f"address {text[:40]} of node `{name}` belongs to node `{owner[same]}` already"
                 yield positioned.fault(("nodes", name, *path), message)
+
+
+def _shortest(address: str) -> str:
+    """An address as everybody writes it; what is none, as it is."""
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address
+
+
+def _segment_faults(positioned: Positioned, nodes: Mapping[str, Any], links: Mapping[str, Any]) -> Iterator[Fault]:
+    segments = {name for name, node in nodes.items() if isinstance(node, dict) and node.get("kind") == "segment"}
+    for name in segments:
+        for key in ("address", "addresses"):
+            if nodes[name].get(key):
+                message = f"segment `{name}` has an address: it is a bridge; give addresses to the nodes on it"
+                yield positioned.fault(("nodes", name, key), message, of_key=True)
+    defaults = _mapping(positioned.data, "defaults")
+    sizes: dict[str, tuple[str, Any]] = {}
+    for name, link in links.items():
+        ends = _ends(link) or []
+        on = [end for end in ends if end in segments]
+        if len(on) == 2 and ends[0] != ends[1]:
+            message = f"link `{name}` joins two segments, `{on[0]}` and `{on[1]}`; put a router between them"
+            yield positioned.fault(("links", name), message, of_key=True)
+        elif len(on) == 1:
+            host = any(isinstance(nodes.get(end), dict) and nodes[end].get("kind") == "host" for end in ends)
+            default = _mapping(defaults, "access_link" if host else "router_link")
+            mtu = link.get("mtu", default.get("mtu", DEFAULT_MTU))
+            first, size = sizes.setdefault(on[0], (name, mtu))
+            if mtu != size:
+                message = (
+                    f"link `{name}` has the MTU {mtu} and link `{first}` {size}, but a segment such as `{on[0]}` "
+                    "cannot fragment; give all its links the same"
+                )
+                yield positioned.fault(("links", name), message, of_key=True)
 
 
 def _group_faults(positioned: Positioned, nodes: Mapping[str, Any], links: Mapping[str, Any]) -> Iterator[Fault]:
@@ -135,8 +184,11 @@ def _piece_faults(positioned: Positioned, nodes: Mapping[str, Any], links: Mappi
         yield positioned.fault(("links",) if links else ("nodes",), message, of_key=True)
         return
     kinds = {name: node.get("kind") for name, node in nodes.items() if isinstance(node, dict)}
-    routers = [name for name in nodes if kinds.get(name) == "router"]
-    through = pieces(routers, [(a, b) for a, b in filter(None, pairs) if kinds[a] == kinds[b] == "router"])
-    if len(through) > 1 and set(kinds.values()) <= {"router", "host"} and len(kinds) == len(nodes):
+    if not set(kinds.values()) <= {"router", "host", "segment"} or len(kinds) != len(nodes):
+        return
+    forwarding = {name for name in nodes if kinds[name] != "host"}
+    inner = [(a, b) for a, b in filter(None, pairs) if a in forwarding and b in forwarding]
+    through = pieces([name for name in nodes if name in forwarding], inner)
+    if len(through) > 1:
         message = f"hosts do not forward, and without them {describe_pieces(through)}; join the routers by a link"
         yield positioned.fault(("links",), message, of_key=True)

@@ -64,6 +64,16 @@ class Drive:
         self._name = f"flow {session.spec.id}"
         self._reads = 0
 
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The source's, of the present connection, and the target's."""
+        return self._source[1] + self.session.attempt, self._target[1]
+
+    @property
+    def over_ipv6(self) -> bool:
+        """Whether it has IPv6 addresses."""
+        return ":" in self._source[0]
+
     def open(self) -> None:
         """Listen."""
         self._listener = open_listener(self._door, self.session.spec, *self._target)

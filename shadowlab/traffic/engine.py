@@ -41,6 +41,7 @@ class Engine:
         flows: Sequence[FlowSpec],
         addresses: Mapping[str, str],
         seed: int,
+        addresses6: Mapping[str, str] | None = None,
         tick_ns: int = TICK_NS,
         lazy_reading: bool = True,
     ) -> None:
@@ -56,8 +57,9 @@ class Engine:
                 raise ShadowFailedError(f"flow {spec.id}: more than {FLOWS_PER_NODE} flows begin or end at one node")
             slot = zlib.crc32(f"{seed}:{spec.id}".encode()) % PHASES
             session = Session(spec, tick_ns=tick_ns, phase_ns=slot * (tick_ns // PHASES))
-            source = (addresses[spec.source], FIRST_SOURCE_PORT + outward * ATTEMPTS)
-            target = (addresses[spec.target], FIRST_TARGET_PORT + inward)
+            at = addresses6 if spec.ipv6 and addresses6 else addresses
+            source = (at[spec.source], FIRST_SOURCE_PORT + outward * ATTEMPTS)
+            target = (at[spec.target], FIRST_TARGET_PORT + inward)
             drives.append(Drive(loop, segment, session, source, target, lazy_reading))
         self.drives: tuple[Drive, ...] = tuple(drives)
         self._by_id = {drive.session.spec.id: drive for drive in drives}

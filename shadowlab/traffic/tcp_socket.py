@@ -42,7 +42,7 @@ def open_listener(door: SocketDoor, spec: FlowSpec, address: str, port: int) -> 
     application reads: that is what makes lazy reading neutral (kernel: ``__tcp_select_window``).
     """
     with _told(f"flow {spec.id}: listen on {spec.target} {address}:{port}"):
-        sock = door.open_socket(spec.target, socket.AF_INET, socket.SOCK_STREAM)
+        sock = door.open_socket(spec.target, _family(address), socket.SOCK_STREAM)
         try:
             _force_buffer(sock, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
             _set(sock, socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, _window(spec))
@@ -69,7 +69,7 @@ def open_sender(door: SocketDoor, spec: FlowSpec, address: str, port: int, tick_
     """The source's end, bound, not yet connected."""
     not_sent = max(NOT_SENT_BYTES, (spec.rate_bps or 0) * tick_ns * NOT_SENT_TICKS // 8_000_000_000)
     with _told(f"flow {spec.id}: open a connection from {spec.source} {address}:{port}"):
-        sock = door.open_socket(spec.source, socket.AF_INET, socket.SOCK_STREAM)
+        sock = door.open_socket(spec.source, _family(address), socket.SOCK_STREAM)
         try:
             set_congestion_control(sock, spec)
             if spec.mss is not None:
@@ -106,6 +106,10 @@ def set_congestion_control(sock: socket.socket, spec: FlowSpec) -> None:
 def read_tcp_info(sock: socket.socket, length: int) -> bytes:
     """The kernel's struct tcp_info, as long as this kernel's is, at most ``length`` bytes."""
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, length)
+
+
+def _family(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def _window(spec: FlowSpec) -> int:

@@ -135,7 +135,8 @@ class LiveLab:
         self._ledger.append(Done())
 
     def _write_hosts(self, shape: Shape) -> None:
-        lines = ["127.0.0.1 localhost", *(f"{node.address} {node.node}" for node in shape.nodes.values())]
+        known = [(address, node.node) for node in shape.nodes.values() for address in (node.address, node.address6)]
+        lines = ["127.0.0.1 localhost", *(f"{address} {node}" for address, node in known if address)]
         folder = self.folder.path / GUEST_FOLDER
         try:
             folder.mkdir(exist_ok=True)
@@ -264,7 +265,7 @@ def wanted_shape(network: Network, live: Shape) -> Shape:
     """What a network amounts to, with the addresses of what lives already.  Raises InputError if it cannot be."""
     try:
         fabric = address(network, keep=live.fabric)
-        routes = shortest_routes(network, fabric, avoid=network.down, partial=True)
+        routes = shortest_routes(network, fabric, avoid=network.down, partial=True, aggregate=True)
         return shape_of(build_plan(network, fabric, routes))
     except ValueError as error:
         raise InputError(str(error)) from error

@@ -74,7 +74,9 @@ def changed_link(network: Network, name: str, words: Sequence[str], *, towards: 
     except ValueError as error:
         raise InputError(f"link {name}: {error}") from error
     state = stated.get(("state",), "up" if link.up else "down")
-    return replace(link, metric=common.get("metric", link.metric), up=state == "up")
+    if "metric" in common:
+        link = replace(link, metric=common["metric"], metric_backward=None)
+    return replace(link, up=state == "up")
 
 
 # --- words ------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from pydantic import (
 from shadowlab.model.impairment import DEFAULT_MTU, DEFAULT_QUEUE_PACKETS, Impairment
 from shadowlab.model.jitter import Distribution
 from shadowlab.model.loss import check_fraction
+from shadowlab.model.network import MOST_METRIC
 from shadowlab.model.units import parse_size
 from shadowlab.topology.quantities import Duration, Fraction, Rate, Size
 
@@ -219,7 +220,9 @@ class ImpairmentSection(BaseModel):
 class CommonSection(ImpairmentSection):
     """What both directions of a link share."""
 
-    metric: int = Field(default=DEFAULT_METRIC, ge=1, strict=True, description="its length to shortest-path routing")
+    metric: int = Field(
+        default=DEFAULT_METRIC, ge=1, le=MOST_METRIC, strict=True, description="its length to shortest-path routing"
+    )
     mtu: Annotated[int, Field(strict=True), _within("mtu")] = Field(default=DEFAULT_MTU, description="largest packet")
     offload: bool = Field(default=False, description="whether packets of up to 64 kB may cross as one")
 

@@ -62,7 +62,7 @@ def test_a_reroute_changes_only_the_routes_that_lead_over_the_fault_and_knows_th
     found = candidate(REROUTE, "r-s")
 
     assert found.impossible == ""
-    assert [line.split(" via ")[0] for line in words(found.ops)] == ["route r: 10.0.0.2/32", "route s: 10.0.0.1/32"]
+    assert [line.split(" via ")[0] for line in words(found.ops)] == ["route r: 10.32.0.2/32", "route s: 10.32.0.1/32"]
     assert all(line.endswith("dev to-t") for line in words(found.ops))
     assert [line.split(" dev ")[1] for line in words(found.undo)] == ["to-s", "to-r"]
 

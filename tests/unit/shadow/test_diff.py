@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from shadow_example import ACCESS, CORE, FABRIC, NETWORK, ROUTES
+from shadow_example import ACCESS, CORE, NETWORK
 
 from shadowlab.kernel.fake import FakeSegment
 from shadowlab.model.impairment import Impairment
-from shadowlab.model.network import Link, Network, Node
+from shadowlab.model.network import Link, Network, Node, SourceRoute, StaticRoute
 from shadowlab.model.queue import Fifo
 from shadowlab.shadow.apply import apply
 from shadowlab.shadow.diff import diff
@@ -20,16 +21,17 @@ from shadowlab.shadow.shape import EMPTY, Shape, shape_of
 from shadowlab.topology.addressing import address
 from shadowlab.topology.routing import shortest_routes
 
-LIVE = shape_of(build_plan(NETWORK, FABRIC, ROUTES))
-
 
 def wanted(network: Network, live: Shape = EMPTY) -> Shape:
     fabric = address(network, keep=live.fabric)
-    return shape_of(build_plan(network, fabric, shortest_routes(network, fabric, partial=True)))
+    return shape_of(build_plan(network, fabric, shortest_routes(network, fabric, partial=True, aggregate=True)))
 
+
+LIVE = wanted(NETWORK)
 
 impairments = st.sampled_from((Impairment(), ACCESS, CORE, replace(CORE, queue=Fifo(packets=50))))
-names = st.sampled_from(("h1", "h2", "r1", "r2", "r3"))
+names = st.sampled_from(("h1", "h2", "r1", "r2", "r3", "s1"))
+KINDS = {"h": "host", "r": "router", "s": "segment"}
 
 
 @st.composite
@@ -39,7 +41,7 @@ def networks(draw: st.DrawFn) -> Network:
     nodes = tuple(
         Node(
             id=name,
-            kind="host" if name.startswith("h") else "router",
+            kind=KINDS[name[0]],  # type: ignore[arg-type]
             addresses=("192.0.2.1",) if stated and name == "h1" else (),
         )
         for name in ids
@@ -58,7 +60,23 @@ def networks(draw: st.DrawFn) -> Network:
             Link(id=name, a=ends[0], b=ends[1], forward=there, backward=back, metric=metric)
             for name, ends, there, back, metric in links
         ),
+        ipv6=draw(st.booleans()),
+        ecmp=draw(st.booleans()),
+        **_exceptions(draw, ids, [ends[:2] for _, ends, *_ in links]),
     )
+
+
+def _exceptions(draw: st.DrawFn, ids: list[str], pairs: list[list[str]]) -> dict[str, Any]:
+    if not {"h1", "h2"} <= set(ids):
+        return {}
+    static = [StaticRoute(at=a, to="h1", via=b) for a, b in pairs if a[0] == "r" and b[0] == "r"]
+    static += [StaticRoute(at=name, to="h2") for name in ids if name[0] == "r"]
+    made = draw(st.lists(st.sampled_from(static), max_size=2, unique_by=lambda one: (one.at, one.to))) if static else []
+    source = SourceRoute(source="h1", target="h2", path=("r1",))
+    return {
+        "static_routes": tuple(made),
+        "source_routes": (source,) if "r1" in ids and draw(st.booleans()) else (),
+    }
 
 
 @given(a=networks(), b=networks())
@@ -85,6 +103,9 @@ def test_the_kernel_takes_every_difference_and_then_holds_what_is_wanted(a: Netw
         assert set(segment.namespaces()) == set(fresh.namespaces())
         for node in fresh.namespaces():
             assert segment.routes(node) == fresh.routes(node)
+            assert segment.rules(node) == fresh.rules(node)
+            assert segment.bridge_ports(node) == fresh.bridge_ports(node)
+            assert set(fresh.neighbours(node)) <= set(segment.neighbours(node))
             assert sorted(segment.addresses(node)) == sorted(fresh.addresses(node))
             carrying = {name: up for name, up in segment.links(node).items() if not name.startswith("i.")}
             assert carrying == {name: up for name, up in fresh.links(node).items() if not name.startswith("i.")}

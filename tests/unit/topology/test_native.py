@@ -157,7 +157,8 @@ LINK = "links:\n  ab: {ends: [a, b], delay: 1 ms"
         ),
         (
             HEAD + "nodes: {a: {kind: router, address: 300.1.1.1}}",
-            "m.yaml:3:36: nodes.a.address: '300.1.1.1' is not an IPv4 address; write it like 192.0.2.10",
+            "m.yaml:3:36: nodes.a.address: '300.1.1.1' is neither an IPv4 nor an IPv6 address; "
+            "write it like 192.0.2.10 or 2001:db8::10",
         ),
         (
             HEAD + "nodes: {a: {kind: router, addresses: [127.0.0.1]}}",
@@ -171,7 +172,8 @@ LINK = "links:\n  ab: {ends: [a, b], delay: 1 ms"
         (HEAD + "nodes: {a: {}}", "m.yaml:3:9: the key `kind` of nodes.a is missing"),
         (
             HEAD + "nodes: {a: {kind: ruter}}",
-            "m.yaml:3:19: nodes.a.kind: expected 'host' or 'router', got the text 'ruter': did you mean `router`?",
+            "m.yaml:3:19: nodes.a.kind: expected 'host', 'router' or 'segment', got the text 'ruter': "
+            "did you mean `router`?",
         ),
         (
             HEAD + "nodes: {a: {kind: router, at: [91, 0]}}",
