@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from shadowlab.calibrate.demand import read_demands
 from shadowlab.errors import Fault, InputError
 from shadowlab.lab.changes import State, Timeline, resolve_events
+from shadowlab.lab.events.steps import steps_of
 from shadowlab.lab.job import Job, WatchedInterface
 from shadowlab.lab.references import check_references
 from shadowlab.lab.scenario import Mitigation, Scenario
@@ -158,7 +159,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         flows = scale_flows(flows, factor)
         cost = _cost(scenario, network, flows, paths, hops)
     fabric = address(network)
-    replaced = any(one.kind in ("fail", "restore") for one in scenario.events) or any(
+    replaced = any(step.kind == "routes" for step in steps_of(scenario.events, full)) or any(
         one.kind == "reroute" for one in scenario.mitigations
     )
     # Routes that are to be replaced one by one, by events or cures, are one for each host.

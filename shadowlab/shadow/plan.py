@@ -37,6 +37,7 @@ from shadowlab.shadow.ops import (
     ImpairEgress,
     ImpairIngress,
     Op,
+    RemoveRoute,
     SetLinkState,
     SetNeighbour,
     SetRoute,
@@ -110,13 +111,26 @@ def link_state_ops(fabric: Fabric, link: Link, *, up: bool, routes: Sequence[Rou
     return (switch, *(_set_route(route) for route in by_it if up))
 
 
-def route_ops(old: Sequence[Route], new: Sequence[Route]) -> tuple[SetRoute, ...]:
+def route_ops(old: Sequence[Route], new: Sequence[Route]) -> tuple[SetRoute | RemoveRoute, ...]:
     """What leads from the routes ``old`` to ``new``: only what differs.
 
-    A destination that ``new`` does not reach any more keeps its old route: there is no better one.
+    A destination that ``new`` does not reach any more keeps its old route: there is no better one.  An exception for
+    one source goes when ``new`` has none: there the common route is better.
     """
     held = set(old)
-    return tuple(_set_route(route) for route in new if route not in held)
+    kept = {(route.node, route.destination, route.source) for route in new if route.source}
+    ended = (
+        RemoveRoute(
+            node=route.node,
+            destination=route.destination,
+            prefix=route.prefix,
+            source=route.source,
+            table=route.table,
+        )
+        for route in old
+        if route.source and (route.node, route.destination, route.source) not in kept
+    )
+    return (*ended, *(_set_route(route) for route in new if route not in held))
 
 
 def _create_node(network: Network, fabric: Fabric, node: str) -> CreateNode:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import select
 import socket
+import time
 from typing import Any
 
 from shadowlab.kernel.linux import LinuxSegment
@@ -22,6 +23,8 @@ from shadowlab.shadow.trace import Trace, trace
 READ_FILE = "read.json"
 PORT, FLOWS = 7000, 12
 _WAIT_MS = 1000
+_SETTLED_S = 15
+"""Of virtual time: the kernel reports which IPv6 multicast groups a new interface hears (MLD), and would be counted."""
 
 
 def traced(told: Any, segment: Segment, book: dict[str, str], source: str, target: str, port: int) -> Trace:
@@ -66,6 +69,7 @@ def crossings(segment: LinuxSegment, nodes: list[str]) -> dict[str, int]:
 def sent(told: Any, segment: LinuxSegment) -> list[list[Any]]:
     """For each pair, family and flow: whether it arrived, the middle node as told, and as packets were counted."""
     seen: list[list[Any]] = []
+    time.sleep(_SETTLED_S)
     for source, target, middle in told["send"]:
         for family, book in sorted(told["books"].items()):
             for port in range(PORT, PORT + FLOWS):

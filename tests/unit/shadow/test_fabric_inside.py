@@ -145,7 +145,7 @@ def test_on_linux_and_by_packets(tmp_path: Path) -> None:
     for family in "46":
         flows = [one for one in read["sent"] if one[0] == family]
         assert all(arrived for _, arrived, _, _ in flows)
-        assert all(counted == told for _, _, told, counted in flows), "packets go where the kernel says"
+        assert [told for _, _, told, _ in flows] == [counted for *_, counted in flows]
         spread = {tuple(told) for _, _, told, _ in flows[: fabric_inside.FLOWS]}
         assert spread == {("a",), ("b",)}
         assert {tuple(told) for _, _, told, _ in flows[fabric_inside.FLOWS :]} == {("b",)}
