@@ -109,19 +109,26 @@ routes = st.builds(
     prefix=st.just(32),
     via=st.sampled_from(("10.0.0.1", "10.0.0.3")),
     interface=st.sampled_from(("x", "y")),
+    others=st.just(()),
+    source=st.sampled_from(("", "192.0.2.9")),
+    table=st.just(0),
 )
-tables = st.lists(routes, max_size=8, unique_by=lambda route: (route.node, route.destination, route.prefix))
+tables = st.lists(routes, max_size=8, unique_by=lambda route: (route.node, route.destination, route.source))
 
 
 @given(old=tables, new=tables)
 def test_applying_the_difference_gives_the_new_routes(old: list[Route], new: list[Route]) -> None:
-    held = {(one.node, one.destination, one.prefix): (one.via, one.interface) for one in old}
+    held = {(one.node, one.destination, one.source): one.hops for one in old}
 
     for op in route_ops(old, new):
-        held[op.node, op.destination, op.prefix] = (op.via, op.interface)
+        if isinstance(op, SetRoute):
+            held[op.node, op.destination, op.source] = op.hops
+        else:
+            del held[op.node, op.destination, op.source]
 
     for one in new:
-        assert held[one.node, one.destination, one.prefix] == (one.via, one.interface)
+        assert held.pop((one.node, one.destination, one.source)) == one.hops
+    assert not any(source for _, _, source in held), "exceptions that nobody wants any more"
     assert route_ops(new, new) == ()
 
 

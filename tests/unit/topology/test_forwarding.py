@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowlab.model.fabric import Fabric, Route
@@ -61,6 +61,7 @@ def networks(draw: st.DrawFn) -> Network:
     return network(*stated, ecmp=draw(st.booleans()), ipv6=draw(st.booleans()))
 
 
+@settings(deadline=None)
 @given(networks(), st.data())
 def test_prefixes_lead_every_host_as_one_route_for_each_does(lab: Network, data: st.DataObject) -> None:
     avoid = frozenset(data.draw(st.lists(st.sampled_from([link.id for link in lab.links]), max_size=2)))
@@ -78,6 +79,7 @@ def test_prefixes_lead_every_host_as_one_route_for_each_does(lab: Network, data:
                     assert chosen(few, node.id, target) == chosen(plain, node.id, target)
 
 
+@settings(deadline=None)
 @given(networks())
 def test_no_prefix_of_a_router_lies_inside_another(lab: Network) -> None:
     routes = shortest_routes(lab, address(lab), partial=True, aggregate=True)
@@ -89,6 +91,7 @@ def test_no_prefix_of_a_router_lies_inside_another(lab: Network) -> None:
                 assert not any(one != other and one.version == other.version and one.overlaps(other) for other in mine)
 
 
+@settings(deadline=None)
 @given(networks())
 def test_whole_tables_take_the_exits_of_dijkstra(lab: Network) -> None:
     graph = Graph(lab)
