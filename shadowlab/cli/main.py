@@ -18,6 +18,10 @@ _READER_GONE = 128 + signal.SIGPIPE
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process."""
+    if os.geteuid() == 0:
+        from shadowlab.kernel.rights.privileges import COMMAND, keep_only
+
+        keep_only(COMMAND)
     interrupt = Interrupt()
     interrupt.install()
     try:

@@ -1,7 +1,8 @@
 """A remediation script: a child in the namespace the calling thread is in, ended with everything it started.
 
 In: arguments, an environment, a time limit, the script's text.  Out: exit code and output.
-Never: a descendant left alive, an environment variable that was not given, more output than 64 kB.
+Never: a descendant left alive, an environment variable that was not given, more output than 64 kB, a right beyond
+those of a program in a node (`privileges.NODE`) or one gained from a file.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from shadowlab.kernel import clock, syscalls
 from shadowlab.kernel.ports import ScriptOutcome
+from shadowlab.kernel.rights import privileges
 
 OUTPUT_BYTES = 64 << 10
 CUT_MARK = "\n[output cut here]\n"
@@ -44,9 +46,10 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout_ns: int, te
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_hold_a_nodes_rights,
             )
-        except OSError as error:
-            raise syscalls.refusal(f"start {name}", error.errno or 0) from error
+        except (OSError, subprocess.SubprocessError) as error:
+            raise syscalls.refusal(f"start {name}", getattr(error, "errno", 0) or 0) from error
         with child:
             try:
                 return _follow(child, timeout_ns, text.encode())
@@ -54,6 +57,11 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout_ns: int, te
                 _end(child, mine)
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # a script may leave what we may not remove; the folder is scratch
+
+
+def _hold_a_nodes_rights() -> None:
+    privileges.keep_only(privileges.NODE)
+    privileges.no_new_privileges()
 
 
 def _scratch_folder() -> str:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel import syscalls
+from shadowlab.kernel.rights import privileges
 
 _OWN_NAMESPACE = "/proc/thread-self/ns/net"
 _VISITS_A_MOUNT = 64
@@ -68,25 +69,37 @@ def fresh_namespace(home_fd: int, node: str) -> Iterator[int]:
         syscalls.setns(home_fd, syscalls.CLONE_NEWNET, "return from the new namespace of " + node)
 
 
-def enter_private_segment() -> None:
+def enter_private_segment(*, own_users: bool = False) -> None:
     """Leave the machine's namespaces for ever: fresh network and mount namespaces, and a user namespace if not root.
 
     To be called once, early, in a process of its own with a single thread (the kernel demands it for user namespaces).
-    Afterwards no interface, route or mount of the machine can be reached, and this process is root over what it makes.
+    Afterwards no interface, route or mount of the machine can be reached, and this process is root over what it makes,
+    with no other capabilities than `privileges.SEGMENT` and no way to others.  With ``own_users`` root, too, takes a
+    user namespace, where there are any: then its rights end where its namespaces do.
     """
-    if os.geteuid() == 0:
-        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET, "make a private network and mount namespace")
-    else:
+    spaces = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET
+    if os.geteuid() == 0 and not (own_users and _entered_user_namespace(spaces)):
+        syscalls.unshare(spaces, "make a private network and mount namespace")
+    elif os.geteuid() != 0:
         user, group = os.geteuid(), os.getegid()
         syscalls.unshare(
-            syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET,
-            "make a private user, network and mount namespace without being root",
+            syscalls.CLONE_NEWUSER | spaces, "make a private user, network and mount namespace without being root"
         )
         # Without privilege a process may map only its own ids, and its groups only after giving up setgroups(2).
         _write_own("setgroups", "deny")
         _write_own("uid_map", f"0 {user} 1")
         _write_own("gid_map", f"0 {group} 1")
     syscalls.make_mounts_private()
+    privileges.keep_only(privileges.SEGMENT)
+    privileges.no_new_privileges()
+
+
+def _entered_user_namespace(spaces: int) -> bool:
+    try:
+        privileges.enter_user_namespace(spaces)
+    except OSError:
+        return False
+    return True
 
 
 def _write_own(name: str, text: str) -> None:

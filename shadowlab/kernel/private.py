@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 
@@ -37,8 +37,11 @@ def run_private(
     wall_deadline_s: float,
     on_line: Callable[[str], None],
     stopped: Callable[[], bool],
+    own_users: bool = False,
 ) -> int:
     """Call ``entry`` as ``function(job_path, folder)``; its exit code.
+
+    ``own_users``: root, too, takes a user namespace (see `enter_private_segment`); ask :func:`user_namespace_suffices`.
 
     Raises ShadowFailedError when it raised, was killed, or passed its deadline; KeyboardInterrupt when ``stopped()``.
     """
@@ -47,7 +50,7 @@ def run_private(
     last: deque[str] = deque(maxlen=_LAST_LINES)
     try:
         child = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(os.getpid()), entry, str(job_path), str(folder)],
+            [sys.executable, "-m", __name__, str(os.getpid()), str(int(own_users)), entry, str(job_path), str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -100,14 +103,26 @@ def _follow(
             return True
 
 
-def main(parent: int, entry: str, job_path: str, folder: str) -> int:
-    """The child: tie its life to the parent's, leave the machine's namespaces, call the function."""
-    die_with_parent(parent)
-    enter_private_segment()
+def user_namespace_suffices(*, receive_bytes: int, send_bytes: int, congestion_controls: Iterable[str]) -> bool:
+    """Whether root gives nothing away by a user namespace.
+
+    In there buffers end at the machine's limits, and a congestion control that is not loaded is not to be had.
+    """
+    limits = [Path("/proc/sys/net/core/rmem_max"), Path("/proc/sys/net/core/wmem_max")]
+    loaded = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()
+    return set(congestion_controls) <= set(loaded) and all(
+        int(limit.read_text()) >= wanted for limit, wanted in zip(limits, (receive_bytes, send_bytes), strict=True)
+    )
+
+
+def main(parent: int, own_users: int, entry: str, job_path: str, folder: str) -> int:
+    """The child: tie its life to the parent's, leave the machine's namespaces and rights, call the function."""
+    enter_private_segment(own_users=bool(own_users))
+    die_with_parent(parent)  # last: giving up rights takes the death signal away
     module, _, function = entry.partition(":")
     code: int = getattr(import_module(module), function)(job_path, folder)
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), *sys.argv[2:]))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))

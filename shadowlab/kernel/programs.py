@@ -1,8 +1,10 @@
 """Any program inside a node: started in the namespace the calling thread is in, with its own view of the machine.
 
 In: arguments, an environment, streams, the hosts file of the lab.  Out: a running program.
-Never: a mount that is seen outside of the program's own mount namespace.
+Never: a mount that is seen outside of the program's own mount namespace; a right beyond `privileges.NODE`.
 
+A program is root over its node's network, and of the machine it holds what daemons need of files and users: nothing
+that leads into another namespace.  It may gain rights from files as anywhere else (sudo, su, ping work).
 As with ``ip netns exec``, /sys shows the node's own interfaces.  /etc/hosts names the lab's nodes.
 """
 
@@ -17,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any, NoReturn
 
 from shadowlab.kernel import syscalls
+from shadowlab.kernel.rights import privileges
 
 NOT_FOUND, NOT_EXECUTABLE, TIMED_OUT = 127, 126, 124
 PIPE = subprocess.PIPE
@@ -54,6 +57,7 @@ def start(
 
     def prepare() -> None:
         own_view(hosts)
+        privileges.keep_only(privileges.NODE)
         if terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
@@ -72,6 +76,7 @@ def start(
 def become(argv: Sequence[str], *, environment: Mapping[str, str], hosts: str | None) -> NoReturn:
     """Let this process become the program, streams, terminal, exit code and all.  Raises OSError if it cannot."""
     own_view(hosts)
+    privileges.limit_programs(privileges.NODE)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and a program would inherit that
         signal.signal(number, signal.SIG_DFL)
     os.execvpe(argv[0], list(argv), dict(environment))

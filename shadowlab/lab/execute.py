@@ -20,11 +20,12 @@ from shadowlab.guest.boot import run_in_guest
 from shadowlab.guest.cache import BuiltKernel, find_kernel, need_kernel
 from shadowlab.guest.init import JOB_FOLDER
 from shadowlab.kernel.capability import probe_host
-from shadowlab.kernel.private import run_private
+from shadowlab.kernel.private import run_private, user_namespace_suffices
 from shadowlab.lab import inside
 from shadowlab.lab.interrupt import Interrupted
 from shadowlab.lab.job import Job
 from shadowlab.store.whole import translated
+from shadowlab.traffic.tcp_socket import RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES
 
 KernelChoice = Literal["auto", "embedded", "host"]
 ClockChoice = Literal["auto", "virtual", "real"]
@@ -213,6 +214,11 @@ class _Pool:
                 wall_deadline_s=deadline_s,
                 on_line=on_line,
                 stopped=self.stop.is_set,
+                own_users=user_namespace_suffices(
+                    receive_bytes=RECEIVE_BUFFER_BYTES,
+                    send_bytes=SEND_BUFFER_BYTES,
+                    congestion_controls={flow.congestion_control for flow in work.job.flows},
+                ),
             )
 
 

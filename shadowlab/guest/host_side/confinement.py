@@ -71,6 +71,7 @@ def write_order(
     *,
     kernel: BuiltKernel,
     arguments: Sequence[str],
+    cpu: int,
     environment: dict[str, str],
     folder: Path,
     control: Path,
@@ -92,6 +93,7 @@ def write_order(
     order = {
         "parent": os.getpid(),
         "arguments": list(arguments),
+        "cpu": cpu,
         "environment": environment,
         "folder": str(folder),
         "control": str(control),

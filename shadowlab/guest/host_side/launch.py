@@ -31,6 +31,7 @@ def main(order_fd: int) -> None:
     with open(order_fd, "rb") as file:
         order = marshal.loads(file.read())
     _tie_life_to(order["parent"])
+    os.sched_setaffinity(0, {order["cpu"]})
     try:
         report = _confine(order)
     except OSError as error:

@@ -71,6 +71,7 @@ def started(start: Start, *, console_fd: int) -> Iterator[tuple[subprocess.Popen
                 write_order(
                     kernel=start.kernel,
                     arguments=start.arguments,
+                    cpu=start.cpu,
                     environment=environment,
                     folder=start.folder,
                     control=start.control,
@@ -96,7 +97,6 @@ def started(start: Start, *, console_fd: int) -> Iterator[tuple[subprocess.Popen
         finally:
             os.close(report_write)
         stack.callback(_end, process)
-        os.sched_setaffinity(process.pid, {start.cpu})
         told = _read_all(report)
         if not told:
             raise ShadowFailedError("the guest's process died before it was confined:\n" + _console(console_fd))

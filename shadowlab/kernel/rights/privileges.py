@@ -10,6 +10,7 @@ Imports little: see `guest/host_side/launch.py`.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from collections.abc import Iterable, Mapping
 
@@ -91,6 +92,19 @@ def keep_only(kept: Iterable[int]) -> None:
     _prctl(_PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL, "clear the ambient capabilities")
 
 
+def limit_programs(kept: Iterable[int]) -> None:
+    """A program that root starts, or becomes, from here on holds these at most; this process keeps what it holds.
+
+    So if the program cannot be started, the way back is open.  Raises OSError.
+    """
+    held = read_capabilities()["permitted"]
+    if not held >> SETPCAP & 1:
+        return
+    _drop_from_bounding(_mask(kept))
+    _set_capabilities(held, inheritable=0)
+    _prctl(_PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL, "clear the ambient capabilities")
+
+
 def become(user: int, *, kept: Iterable[int] = ()) -> None:
     """Become another user and group for ever, without other groups, keeping these capabilities over an exec.
 
@@ -116,8 +130,10 @@ def enter_user_namespace(more: int = 0) -> None:
     """As root: a user namespace (and ``more`` of others) in which every user and group means what it means outside.
 
     What this process may do it may do there only: over files by their modes and owners as before, over the machine
-    itself (its network, its mounts, its settings) nothing.  Raises OSError, having changed nothing.
+    itself (its network, its mounts, its settings) nothing.  Raises OSError.
     """
+    if _mask((SETUID, SETGID, SETFCAP)) & ~read_capabilities()["effective"]:
+        raise OSError(errno.EPERM, "map the users of a user namespace: not permitted")
     asked, answer = os.pipe(), os.pipe()
     own = os.getpid()
     mapper = os.fork()
@@ -142,7 +158,7 @@ def enter_user_namespace(more: int = 0) -> None:
         os.close(answer[0])
         os.waitpid(mapper, 0)
     if not mapped:
-        raise OSError(1, "map the users of a user namespace: not permitted")
+        raise OSError(errno.EPERM, "map the users of a user namespace: not permitted")
 
 
 def enter_own_user_namespace(more: int = 0) -> None:
