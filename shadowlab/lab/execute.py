@@ -31,6 +31,7 @@ KernelChoice = Literal["auto", "embedded", "host"]
 ClockChoice = Literal["auto", "virtual", "real"]
 
 _ENTRY = f"{inside.__name__}:{inside.run.__name__}"
+LEAST_GUEST_BYTES = 1 << 30
 _BOOT_NS = 30 * 10**9
 _SLOWEST = 5
 """A run may take so many times its expected wall time before it is given up."""
@@ -92,12 +93,13 @@ def _host() -> Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """A job with the folder its raw records go to and the wall time it is expected to take."""
+    """A job with the folder its raw records go to, the wall time it is expected to take, and what a guest is given."""
 
     name: str
     job: Job
     folder: Path
     expected_wall_s: float
+    memory_bytes: int = LEAST_GUEST_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +204,7 @@ class _Pool:
                 seed=work.job.seed,
                 virtual_deadline_ns=work.job.duration_ns + _BOOT_NS,
                 wall_deadline_s=deadline_s,
+                memory_bytes=work.memory_bytes,
                 cpu=core,
                 on_line=on_line,
                 stopped=self.stop.is_set,

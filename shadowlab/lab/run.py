@@ -17,11 +17,21 @@ from shadowlab import __version__
 from shadowlab.correlate.agree import compare
 from shadowlab.detect.levels import judge_levels
 from shadowlab.detect.registry import DETECTORS
+from shadowlab.kernel.examine.memory import free_bytes
 from shadowlab.lab.analyse import WINDOW_NS, Judgement, Measured, judge, measure
 from shadowlab.lab.conclude import best_cure, conclusions, headline
 from shadowlab.lab.events.planned import Planned, behind, planned_work
 from shadowlab.lab.events.words import describe_event
-from shadowlab.lab.execute import ClockChoice, Done, KernelChoice, Place, Work, choose_place, execute
+from shadowlab.lab.execute import (
+    LEAST_GUEST_BYTES,
+    ClockChoice,
+    Done,
+    KernelChoice,
+    Place,
+    Work,
+    choose_place,
+    execute,
+)
 from shadowlab.lab.interrupt import Interrupt, check
 from shadowlab.lab.prepare import Prepared, prepare
 from shadowlab.lab.progress import Progress
@@ -35,6 +45,7 @@ from shadowlab.model.plain import to_plain
 from shadowlab.model.result import FORMAT, RunResult, TimelineEntry
 from shadowlab.model.verdict import Correlation, CureOutcome, FaultDomain
 from shadowlab.monitor.indicators import path_table
+from shadowlab.predict.cost import count_parts, map_cost, need_memory
 from shadowlab.store.folder import RunFolder
 from shadowlab.store.series import write_series
 from shadowlab.store.whole import translated
@@ -74,6 +85,7 @@ def run_scenario(
     prepared = prepare(load_scenario(scenario_path, known_detectors=frozenset(DETECTORS)), seed=seed, scale=scale)
     interrupt.something_to_lose()
     place = choose_place(kernel, clock)
+    need_memory(map_cost(count_parts(prepared.plan), place.kind), free_bytes(), "the shadow")
     check(interrupt)
     path = out or Path("runs") / f"{prepared.scenario.name}-{prepared.seed}"
     with _parents_only_for_success(path), RunFolder(path) as folder:
@@ -105,6 +117,8 @@ class _Run:
         self._progress = progress
         self._interrupt = interrupt
         self._wall: dict[str, float] = {}
+        cost = map_cost(count_parts(prepared.plan), place.kind)
+        self._memory_bytes = max(LEAST_GUEST_BYTES, cost.guest_bytes)
 
     def run(self, write_report: ReportWriter) -> RunOutcome:
         started = time.monotonic()
@@ -116,7 +130,15 @@ class _Run:
         )
         (done,) = execute(
             self._place,
-            [Work(name="main run", job=prepared.job(), folder=raw, expected_wall_s=prepared.cost.wall_s)],
+            [
+                Work(
+                    name="main run",
+                    job=prepared.job(),
+                    folder=raw,
+                    expected_wall_s=prepared.cost.wall_s,
+                    memory_bytes=self._memory_bytes,
+                )
+            ],
             self._progress.work,
             self._interrupt.asked,
         )
@@ -193,6 +215,7 @@ class _Run:
                         job=job,
                         folder=folder / f"{number}",
                         expected_wall_s=prepared.cost.wall_s * share,
+                        memory_bytes=self._memory_bytes,
                     )
                 )
             finished = execute(self._place, works, self._progress.work, self._interrupt.asked)

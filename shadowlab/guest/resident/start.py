@@ -68,6 +68,11 @@ def start_resident(folder: Path, *, entry: str, job: object, guest_folder: str, 
     keeper.returncode = 0  # it lives on, and is nobody's to wait for
 
 
+def ordered_memory_bytes(folder: Path) -> int:
+    """What the resident guest of ``folder`` was given."""
+    return int(json.loads((folder / ORDER).read_text(encoding="utf-8"))["memory_bytes"])
+
+
 def _read_all(fd: int, patience_s: float) -> bytes:
     give_up_s = time.monotonic() + patience_s
     said = b""

@@ -21,7 +21,14 @@ from pathlib import Path
 from shadowlab.errors import ShadowFailedError
 from shadowlab.guest.init import JOB_FOLDER
 from shadowlab.guest.resident.door import read_confinement
-from shadowlab.guest.resident.start import Line, asked, is_alive, start_resident, stop_resident
+from shadowlab.guest.resident.start import (
+    Line,
+    asked,
+    is_alive,
+    ordered_memory_bytes,
+    start_resident,
+    stop_resident,
+)
 from shadowlab.lab.live import keeper
 from shadowlab.lab.live.folder import GUEST_FOLDER, HOSTS_FILE, LabFolder
 from shadowlab.lab.live.ground import OnStepName, Outcome, Program, View
@@ -34,16 +41,15 @@ _ENTRY = f"{keeper.__name__}:{keeper.keep.__name__}"
 _INTENT_FILE = "intent.json"
 _STDIN_WINDOW = 16 << 10
 _ACK_BYTES = 32 << 10
-_BASE_BYTES, _NODE_BYTES = 512 << 20, 1 << 20
 _TMP = "/run/tmp"
 
 
 class EmbeddedGround:
     """See :class:`~shadowlab.lab.live.ground.Ground`."""
 
-    def __init__(self, folder: LabFolder, *, nodes: int = 0) -> None:
+    def __init__(self, folder: LabFolder, *, memory_bytes: int = 0) -> None:
         self._folder = folder
-        self._nodes = nodes
+        self._memory_bytes = memory_bytes
 
     @property
     def _path(self) -> Path:
@@ -55,9 +61,14 @@ class EmbeddedGround:
             entry=_ENTRY,
             job={"lab": account.begun.lab},
             guest_folder=GUEST_FOLDER,
-            memory_bytes=_BASE_BYTES + _NODE_BYTES * self._nodes,
+            memory_bytes=self._memory_bytes,
             seed=int(account.begun.lab, 16),
         )
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the guest was given."""
+        return ordered_memory_bytes(self._path)
 
     def alive(self, account: Account) -> bool:
         return is_alive(self._path)

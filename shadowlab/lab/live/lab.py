@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from shadowlab.errors import CannotRunError, InputError, ShadowFailedError, ShadowLabError
+from shadowlab.kernel.examine.memory import free_bytes
 from shadowlab.kernel.links import FIRST_IFINDEX
 from shadowlab.lab.live.embedded import EmbeddedGround
 from shadowlab.lab.live.folder import (
@@ -27,10 +28,12 @@ from shadowlab.lab.live.folder import (
 from shadowlab.lab.live.ground import Ground, KernelKind, OnStepName
 from shadowlab.lab.live.host import HostGround, unmake_names
 from shadowlab.model.network import Network
+from shadowlab.predict.cost import count_parts, format_bytes, map_cost, need_memory
 from shadowlab.shadow.apply import OnStep
 from shadowlab.shadow.diff import Change, diff
 from shadowlab.shadow.ledger import Account, Begun, Done, Failed, Intent, Leaving, Ledger, account
 from shadowlab.shadow.plan import build_plan
+from shadowlab.shadow.readback import ops_of
 from shadowlab.shadow.recover import Removed
 from shadowlab.shadow.shape import EMPTY, Shape, shape_of
 from shadowlab.topology.addressing import address
@@ -77,17 +80,31 @@ class LiveLab:
             )
         return found
 
-    def ground(self, known: Account, *, nodes: int = 0) -> Ground:
-        """The kernel it stands on; ``nodes`` are how many it is to hold, for one that is not open yet."""
-        return HostGround(self.folder) if known.begun.kernel == "host" else EmbeddedGround(self.folder, nodes=nodes)
+    def ground(self, known: Account, *, memory_bytes: int = 0) -> Ground:
+        """The kernel it stands on; ``memory_bytes`` are what a guest that is not open yet is given."""
+        if known.begun.kernel == "host":
+            return HostGround(self.folder)
+        return EmbeddedGround(self.folder, memory_bytes=memory_bytes)
 
     # --- birth -------------------------------------------------------------------------------------------------
 
     def up(
-        self, network: Network, *, kernel: KernelKind, map_path: Path, on_op: OnStep | None = None
+        self,
+        network: Network,
+        *,
+        kernel: KernelKind,
+        map_path: Path,
+        on_op: OnStep | None = None,
+        memory_bytes: int | None = None,
     ) -> tuple[Change, ...]:
-        """Build it.  Whatever goes wrong on the way, nothing of it stays."""
+        """Build it.  Whatever goes wrong on the way, nothing of it stays.
+
+        ``memory_bytes`` are what it may take; without a figure, what this machine has free.  Raises CannotRunError,
+        before anything is made, for a map that needs more.
+        """
         changes = diff(EMPTY, wanted_shape(network, EMPTY))
+        cost = map_cost(count_parts([change.op for change in changes]), kernel)
+        need_memory(cost, free_bytes() if memory_bytes is None else memory_bytes, f"lab {self.name}")
         with ExitStack() as held:
             with all_labs_lock():
                 self.folder.make()
@@ -121,7 +138,8 @@ class LiveLab:
         intent = Intent(ops=tuple(change.op for change in changes), network=network, reason="built from the map")
         self._write_hosts(shape_of(intent.ops))
         begun = self.account()
-        self.ground(begun, nodes=len(network.nodes)).open(begun)
+        cost = map_cost(count_parts(intent.ops), kernel)
+        self.ground(begun, memory_bytes=cost.guest_bytes).open(begun)
         self._carry_out(intent, on_op)
 
     def _carry_out(self, intent: Intent, on_op: OnStep | None) -> None:
@@ -167,6 +185,7 @@ class LiveLab:
             network = make(known.network)
             want = wanted_shape(network, known.shape)
             changes = diff(known.shape, want)
+            self._need_room(known, want)
             if changes or network != known.network:
                 ops = tuple(change.op for change in changes)
                 try:
@@ -176,6 +195,21 @@ class LiveLab:
                     raise
                 self._write_hosts(want)
         return changes
+
+    def _need_room(self, known: Account, want: Shape) -> None:
+        """Raises CannotRunError for a change that needs more memory than there is, before anything is touched."""
+        kernel: KernelKind = "host" if known.begun.kernel == "host" else "embedded"
+        now, then = (map_cost(count_parts(ops_of(shape)), kernel) for shape in (known.shape, want))
+        if then.memory_bytes <= now.memory_bytes:
+            return
+        ground = self.ground(known)
+        if not isinstance(ground, EmbeddedGround):
+            need_memory(then, free_bytes() + now.memory_bytes, f"lab {self.name}, changed,")
+        elif then.memory_bytes > ground.memory_bytes:
+            raise CannotRunError(
+                f"lab {self.name}, changed, needs {format_bytes(then.memory_bytes)}, and its guest was given "
+                f"{format_bytes(ground.memory_bytes)} when it went up: take it down and up again with the new map"
+            )
 
     def _take_back(self, before: Account, error: ShadowLabError) -> None:
         """The kernel refused a change: make everything as it was before it."""
