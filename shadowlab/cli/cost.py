@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from shadowlab.lab.costs import Costs
+    from shadowlab.lab.doctor.costs import Costs
 
 
 @click.command()
@@ -27,7 +27,7 @@ def cost(map_path: Path, telemetry: Path | None, duration: str, as_json: bool) -
       shadowlab cost topologies/abilene.yaml
       shadowlab cost big.yaml --telemetry dumps.ss --duration 5min --json
     """
-    from shadowlab.lab.costs import cost_of
+    from shadowlab.lab.doctor.costs import cost_of
     from shadowlab.model.units import parse_duration
 
     try:
