@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from shadowlab.errors import KernelRefusedError, ShadowFailedError
 from shadowlab.kernel.syscalls import refusal
 from shadowlab.wire.netlink import (
-    NLM_F_ACK,
     NLM_F_DUMP_INTR,
     NLMSG_DONE,
     NLMSG_ERROR,
     Message,
     Request,
+    pack_batch,
     pack_message,
     parse_answer,
     walk_messages,
@@ -88,12 +88,7 @@ class NetlinkSocket:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         first = self._sequence + 1
         last = self._sequence = self._sequence + len(waiting)
-        self._send(
-            b"".join(
-                pack_message(request, first + place, NLM_F_ACK if first + place == last else 0)
-                for place, (request, _) in enumerate(waiting)
-            )
-        )
+        self._send(pack_batch([request for request, _ in waiting], first))
         refused: KernelRefusedError | None = None
         fenced = False
         while not fenced:

@@ -115,7 +115,7 @@ class Pie:
     limit_packets: int = 1000
     target_ns: int = 15 * NS_PER_MS
     update_ns: int = 20 * NS_PER_MS
-    """The kernel rounds it up to its timer tick: a multiple of 10 ms is exact everywhere."""
+    """The kernel rounds it up to its timer tick: a multiple of 20 ms is exact everywhere, one of 10 ms nearly."""
     alpha: int = 2
     beta: int = 20
     ecn: bool = True

@@ -21,6 +21,7 @@ FORMATS = (  # strict recognisers stand before lenient ones
 )
 """Name, title, recogniser, reader, and what would be right for a file without one record."""
 BY_NAME = {one.name: one for one in FORMATS}
+_ENDINGS = {".ss": "ss", ".jsonl": "jsonl"}
 
 
 def format_named(name: str) -> Format:
@@ -35,8 +36,10 @@ def recognise(head: bytes, *, name: str) -> Format:
     for one in FORMATS:
         if one.recognise(head):
             return one
+    if head and name.endswith(tuple(_ENDINGS)):  # garbage may stand before the first record
+        return BY_NAME[_ENDINGS["." + name.rpartition(".")[2]]]
     if not head:
-        raise InputError(Fault(place=name, message="the file is empty"))
+        raise InputError(Fault(place=name, message=f"the file is empty; {ss.EXPECTED}"))
     raise InputError(
         Fault(
             place=name,

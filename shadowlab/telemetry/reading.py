@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from shadowlab.errors import Fault, InputError
 from shadowlab.model.telemetry import TcpRecord
@@ -62,17 +63,17 @@ def open_telemetry(
     """
     name = "standard input" if path == STDIN else str(path)
     try:
-        stream = sys.stdin.buffer if path == STDIN else path.open("rb", buffering=0)
+        stream = sys.stdin.buffer if path == STDIN else cast(BinaryIO, path.open("rb", buffering=0))
     except OSError as error:
         raise InputError(Fault(place=name, message=f"cannot be read: {error.strerror}")) from error
-    with stream:
+    with nullcontext() if path == STDIN else stream:
         if path != STDIN and path.is_dir():
             raise InputError(Fault(place=name, message="is a folder"))
         source: ByteStream = _Growing(stream, follow) if follow else stream
         if path == STDIN:
             source = _Available(source)
         try:
-            yield _open(source, path, name, format_name, instance, at_ns, interval_ns, _size(stream.fileno()))
+            yield _open(source, path, name, format_name, instance, at_ns, interval_ns, _size(stream))
         except OSError as error:
             if error.filename is not None:
                 raise
@@ -129,9 +130,11 @@ def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _size(descriptor: int) -> int | None:
-    status = os.fstat(descriptor)
-    return status.st_size if status.st_size else None
+def _size(stream: BinaryIO) -> int | None:
+    try:
+        return os.fstat(stream.fileno()).st_size or None
+    except OSError:  # no file at all
+        return None
 
 
 class _Available:

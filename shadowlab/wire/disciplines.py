@@ -50,6 +50,8 @@ _TICK_SHIFT = 6
 _MAX_U32 = 0xFFFFFFFF
 _TC_LINKLAYER_ETHERNET = 1
 _LEAST_BURST_NS = 10_000
+_PIE_UPDATE_STEP_US = 10_000
+"""The updates of PIE that can be asked for are multiples of this."""
 _HTB_QUANTUM_BYTES = 60_000
 _RED_ECN, _RED_ADAPTIVE = 1, 4
 _RED_STAB_BYTES = 256
@@ -371,7 +373,8 @@ def _queue_of(kind: str, values: Mapping[str, int], buffer: Mapping[str, int]) -
         return Pie(
             limit_packets=limit,
             target_ns=target_ns,
-            update_ns=values["update_us"] * NS_PER_US,
+            # Whole ticks, rounded up, and no tick is above 10 ms: 30 ms are held as 32 where one has 4 (HZ=250).
+            update_ns=values["update_us"] // _PIE_UPDATE_STEP_US * _PIE_UPDATE_STEP_US * NS_PER_US,
             alpha=values["alpha"],
             beta=values["beta"],
             ecn=ecn,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 NLMSG_ERROR = 2
@@ -63,11 +63,27 @@ class Answer(NamedTuple):
     words: str
 
 
-def pack_message(request: Request, sequence: int, extra_flags: int = 0) -> bytes:
+def pack_message(request: Request, sequence: int) -> bytes:
     """A request, framed and padded.  The port id is 0: the kernel fills it in."""
     length = HEADER_BYTES + len(request.body)
-    flags = request.flags | extra_flags | NLM_F_REQUEST
-    return _HEADER.pack(length, request.kind, flags, sequence, 0) + request.body + _PADDING[length & 3]
+    return (
+        _HEADER.pack(length, request.kind, request.flags | NLM_F_REQUEST, sequence, 0)
+        + request.body
+        + _PADDING[length & 3]
+    )
+
+
+def pack_batch(requests: Iterable[Request], sequence: int) -> bytes:
+    """Requests one behind the other, numbered from ``sequence`` on; the last asks for an acknowledgement, and is thus a
+    fence: the kernel works in order, and answers by itself what it refuses."""
+    parts: list[bytes] = []
+    for kind, flags, body in requests:
+        length = HEADER_BYTES + len(body)
+        parts += (_HEADER.pack(length, kind, flags | NLM_F_REQUEST, sequence, 0), body, _PADDING[length & 3])
+        sequence += 1
+    length, kind, flags, last, _ = _HEADER.unpack(parts[-3])
+    parts[-3] = _HEADER.pack(length, kind, flags | NLM_F_ACK, last, 0)
+    return b"".join(parts)
 
 
 def walk_messages(buffer: bytes) -> Iterator[Message]:

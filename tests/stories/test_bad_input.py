@@ -280,7 +280,7 @@ def test_an_empty_file_is_called_empty(tmp_path: Path, name: str, fault: str) ->
         (
             "before.ss",
             [
-                f"before.ss: no readable record in 2 lines; {RECORD}",
+                f"before.ss: no readable record of format ss; {RECORD}",
                 "before.ss:1: no TCP state at the start of the line",
                 "before.ss:2: no TCP state at the start of the line",
             ],

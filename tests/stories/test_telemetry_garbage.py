@@ -71,7 +71,7 @@ def assert_refused(folder: Path, pieces: Iterator[bytes], megabytes: int, words:
 
 @pytest.mark.parametrize("garbage", [noise, words, one_line])
 def test_50_mb_that_hold_no_record_are_refused_in_little_memory(tmp_path: Path, garbage: Garbage) -> None:
-    assert_refused(tmp_path, garbage(), 50, "no readable record in ")
+    assert_refused(tmp_path, garbage(), 50, "no readable record of format ss; expected dumps")
 
 
 def test_50_mb_of_strangers_are_refused_in_little_memory(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_50_mb_of_strangers_are_refused_in_little_memory(tmp_path: Path) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("garbage", [noise, words, one_line])
 def test_a_gigabyte_that_holds_no_record_is_refused_in_little_memory(tmp_path: Path, garbage: Garbage) -> None:
-    assert_refused(tmp_path, garbage(), 1000, "no readable record in ")
+    assert_refused(tmp_path, garbage(), 1000, "no readable record of format ss; expected dumps")
 
 
 @pytest.mark.slow

@@ -29,6 +29,17 @@ def test_messages_packed_one_after_the_other_are_walked_in_order(given_requests:
     assert walked == [Message(one.kind, one.flags, number, one.body) for number, one in enumerate(given_requests)]
 
 
+@given(st.lists(requests, min_size=1, max_size=6))
+def test_of_a_batch_the_last_alone_asks_for_an_acknowledgement(given_requests: list[Request]) -> None:
+    plain = [Request(one.kind, one.flags & ~netlink.NLM_F_ACK, one.body) for one in given_requests]
+
+    walked = list(netlink.walk_messages(netlink.pack_batch(plain, 7)))
+
+    wanted = [Message(one.kind, one.flags, 7 + place, one.body) for place, one in enumerate(plain)]
+    wanted[-1] = wanted[-1]._replace(flags=wanted[-1].flags | netlink.NLM_F_ACK)
+    assert walked == wanted
+
+
 @given(attribute_lists)
 def test_attributes_packed_are_walked_in_order(given_attributes: list[tuple[int, bytes]]) -> None:
     buffer = b"".join(netlink.pack_attribute(kind, payload) for kind, payload in given_attributes)
