@@ -43,6 +43,15 @@ def checked_address(text: str) -> str:
     return str(parsed)
 
 
+def is_node_address(text: str) -> bool:
+    """Whether a node may have this address."""
+    try:
+        checked_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def cross_faults(positioned: Positioned) -> Iterator[Fault]:
     """Every fault between the parts of a map."""
     nodes, links = _mapping(positioned.data, "nodes"), _mapping(positioned.data, "links")

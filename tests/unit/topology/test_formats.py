@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from shadowlab.errors import InputError
+from shadowlab.topology.foreign.options import MapOptions
 from shadowlab.topology.formats import load_map, read_map
-from shadowlab.topology.graphml import MapOptions
 
 NATIVE = b"# a remark\nshadowlab: map/1\nname: m\nnodes: {a: {kind: router}}\n"
 JSON = b'{"shadowlab": "map/1", "name": "m", "nodes": {"a": {"kind": "router"}}}'
+UNKNOWN = "m: this is not a map in a known format; known are our own (YAML with `shadowlab: map/1`), GraphML, "
 GRAPHML = b'<?xml version="1.0"?>\n<graphml><graph edgedefault="undirected"><node id="a"/></graph></graphml>'
 
 
@@ -29,13 +30,11 @@ def test_the_content_decides_the_format(text: bytes) -> None:
         (b"\x7fELF", "m: this is a binary file, not text: byte 0x7f at offset 0"),
         (
             b"graph { a -- b }",
-            "m: this is not a map in a known format; known are GraphML and ShadowLab map (YAML with "
-            "`shadowlab: map/1`)",
+            UNKNOWN,
         ),
         (
             b"<html></html>",
-            "m: this is not a map in a known format; known are GraphML and ShadowLab map (YAML with "
-            "`shadowlab: map/1`)",
+            UNKNOWN,
         ),
     ],
 )
@@ -43,7 +42,7 @@ def test_what_is_no_map_is_refused(text: bytes, message: str) -> None:
     with pytest.raises(InputError) as caught:
         read_map(text, name="m")
 
-    assert str(caught.value) == message
+    assert str(caught.value).startswith(message)
 
 
 def test_a_file_is_read_and_named_by_its_path(tmp_path: Path) -> None:

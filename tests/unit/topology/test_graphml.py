@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from shadowlab.errors import InputError
 from shadowlab.model.network import Derived
-from shadowlab.topology.graphml import MapOptions, read_graphml
-from shadowlab.topology.link_speed import link_speed, spoken_speed
+from shadowlab.topology.foreign.link_speed import link_speed, spoken_speed
+from shadowlab.topology.formats import MapOptions, read_map
 
 KEYS = ("label", "Latitude", "Longitude", "LinkLabel", "LinkSpeed", "LinkSpeedUnits", "LinkSpeedRaw", "Network")
 BARE = MapOptions(hosts_per_router=0)
@@ -37,7 +37,7 @@ def zoo(*parts: str, direction: str = "undirected") -> bytes:
 
 def faults(text: bytes, options: MapOptions = BARE) -> list[str]:
     with pytest.raises(InputError) as caught:
-        read_graphml(text, name="z.graphml", options=options)
+        read_map(text, name="z.graphml", options=options)
     return [str(fault) for fault in caught.value.faults]
 
 
@@ -49,7 +49,7 @@ def test_routers_links_and_where_each_value_came_from() -> None:
         edge(0, 1, LinkLabel="OC-192c"),
     )
 
-    network = read_graphml(text, name="z.graphml", options=BARE)
+    network = read_map(text, name="z.graphml", options=BARE)
 
     assert network.name == "Two-Cities"
     assert [(one.id, one.kind, one.label) for one in network.nodes] == [
@@ -77,7 +77,7 @@ def test_routers_links_and_where_each_value_came_from() -> None:
 def test_missing_coordinates_and_speeds_take_stated_defaults() -> None:
     text = zoo(node(0, label="a", Latitude="1", Longitude="1"), node(1, label="b"), edge(0, 1, LinkLabel="Lit Fibre"))
 
-    network = read_graphml(text, name="z", options=BARE)
+    network = read_map(text, name="z", options=BARE)
 
     assert (network.links[0].forward.delay_ns, network.links[0].forward.rate_bps) == (1_000_000, 10_000_000_000)
     origins = [one.origin for one in network.derived]
@@ -88,7 +88,7 @@ def test_missing_coordinates_and_speeds_take_stated_defaults() -> None:
 def test_a_stated_speed_is_not_derived() -> None:
     text = zoo(node(0, label="a"), node(1, label="b"), edge(0, 1, LinkSpeedRaw="2500000000.0", LinkLabel="10 Gbps"))
 
-    network = read_graphml(text, name="z", options=BARE)
+    network = read_map(text, name="z", options=BARE)
 
     assert network.links[0].forward.rate_bps == 2_500_000_000
     assert not [one for one in network.derived if one.value.startswith("rate")]
@@ -97,7 +97,7 @@ def test_a_stated_speed_is_not_derived() -> None:
 def test_rates_are_scaled_on_request() -> None:
     text = zoo(node(0, label="a"), node(1, label="b"), edge(0, 1, LinkSpeedRaw="1e10"))
 
-    network = read_graphml(text, name="z", options=MapOptions(hosts_per_router=0, rate_scale=1000))
+    network = read_map(text, name="z", options=MapOptions(hosts_per_router=0, rate_scale=1000))
 
     assert (network.links[0].forward.rate_bps, network.rate_scale) == (10_000_000, 1000)
 
@@ -107,7 +107,7 @@ def test_parallel_links_and_equal_labels_stay_apart_and_loops_are_left_out() -> 
         node(0, label="x"), node(1, label="x"), node(2), edge(0, 1), edge(1, 0), edge(0, 1), edge(1, 2), edge(2, 2)
     )
 
-    network = read_graphml(text, name="z", options=BARE)
+    network = read_map(text, name="z", options=BARE)
 
     assert [one.id for one in network.nodes] == ["x", "x-2", "n2"]
     assert [one.id for one in network.links] == ["x-x-2", "x-2-x", "x-x-2-2", "x-2-n2"]
@@ -117,7 +117,7 @@ def test_parallel_links_and_equal_labels_stay_apart_and_loops_are_left_out() -> 
 def test_instances_are_attached_to_every_router() -> None:
     text = zoo(node(0, label="a"), node(1, label="b"), edge(0, 1))
 
-    network = read_graphml(text, name="z", options=MapOptions(hosts_per_router=2))
+    network = read_map(text, name="z", options=MapOptions(hosts_per_router=2))
 
     assert [one.id for one in network.hosts] == ["a-vm1", "a-vm2", "b-vm1", "b-vm2"]
     access = network.links_by_id["a-vm1-a"].forward
@@ -132,7 +132,7 @@ def test_names_stay_within_their_length() -> None:
     long = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch"
     text = zoo(*(node(n, label=long) for n in range(12)), *(edge(n, n + 1) for n in range(11)))
 
-    network = read_graphml(text, name="z", options=MapOptions(hosts_per_router=100))
+    network = read_map(text, name="z", options=MapOptions(hosts_per_router=100))
 
     names = [*network.nodes_by_id, *network.links_by_id]
     assert len(set(names)) == len(names)
@@ -144,9 +144,9 @@ def test_a_map_in_pieces_is_refused_or_its_largest_piece_taken() -> None:
 
     assert faults(text) == [
         "z.graphml:2:1: the map is in 2 pieces: 2 nodes (such as `b (1)`) and 1 node (`a (0)`); "
-        "join them, or ask for the largest piece only"
+        "join them, or go on with the largest piece: --largest-component"
     ]
-    network = read_graphml(text, name="z", options=MapOptions(hosts_per_router=0, largest_component=True))
+    network = read_map(text, name="z", options=MapOptions(hosts_per_router=0, largest_component=True))
     assert [one.id for one in network.nodes] == ["b", "c"]
     assert network.derived[0] == Derived(
         subject="map", value="nodes left out: 1", origin="not joined to the largest piece"
@@ -164,8 +164,8 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>
         (b"<graphml>\n<graph></graphml>", "z.graphml:2:10: not valid XML: mismatched tag"),
         (b"<graphml>&x;</graphml>", "z.graphml:1:10: not valid XML: undefined entity"),
         (b"<graphml></graphml>", "z.graphml: this XML file holds no GraphML `<graph>`"),
-        (b"<a>" * 200, "z.graphml:1:301: elements are nested more than 100 deep"),
-        (zoo(), "z.graphml:2:1: the graph has no node"),
+        (b"<graphml>" * 200, "z.graphml:1:901: elements are nested more than 100 deep"),
+        (zoo(), "z.graphml:2:1: the map has no node"),
         (
             zoo(node(0), direction="directed"),
             'z.graphml:2:1: the graph is directed, but links lead both ways: write edgedefault="undirected"',
@@ -198,7 +198,7 @@ def test_all_faults_come_together() -> None:
 @given(st.binary(max_size=80) | st.text("<>/&;graphmlnodeid= '\"", max_size=60).map(lambda t: f"<graphml>{t}".encode()))
 def test_no_bytes_raise_anything_but_an_input_error(text: bytes) -> None:
     with pytest.raises(InputError):
-        read_graphml(text, name="z")
+        read_map(text, name="z")
 
 
 @pytest.mark.parametrize(
