@@ -3,8 +3,8 @@
 In: the text of a file, or the files of a lab.  Out: a :class:`~shadowlab.topology.foreign.drawing.ForeignMap`.
 
 ``pc1[0]="A"`` joins interface 0 of pc1 to the collision domain A (``A/02:00:00:00:00:01`` states a MAC as well).  A
-domain of two is a link, one of more is a LAN.  Startup files tell addresses (``ip address add``, ``ifconfig``).  A device
-that switches forwarding on is a router, and so is one with several interfaces.
+domain of two is a link, one of more is a LAN.  Startup files tell addresses (``ip address add``, ``ifconfig``).  A
+device that switches forwarding on is a router, and so is one with several interfaces.
 """
 
 from __future__ import annotations
