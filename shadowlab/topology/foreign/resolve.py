@@ -89,13 +89,17 @@ class _Resolver:
                 made.append(access)
         if self._faults:
             raise InputError(*self._faults)
-        return Network(
-            name=safe_name(self._drawn.title) or "map",
-            nodes=tuple(found),
-            links=tuple(made),
-            rate_scale=self._options.rate_scale,
-            derived=tuple(self._derived),
-        )
+        try:
+            return Network(
+                name=safe_name(self._drawn.title) or "map",
+                nodes=tuple(found),
+                links=tuple(made),
+                rate_scale=self._options.rate_scale,
+                derived=tuple(self._derived),
+                ipv6=any(":" in address for node in found for address in node.addresses),
+            )
+        except ValueError as error:
+            raise InputError(Fault(place=self._drawn.place, message=str(error))) from error
 
     def _note(self, subject: str, value: str, origin: str) -> None:
         self._derived.append(Derived(subject=subject, value=value, origin=origin))

@@ -70,7 +70,7 @@ def test_a_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_map(tmp_path)
 
-    assert str(caught.value).startswith(f"{tmp_path}: this folder is not a map; name the map file in it, or a folder of these")
+    assert str(caught.value).startswith(f"{tmp_path}: this folder is not a map; name the map file in it")
 
 
 def test_a_path_through_a_file(tmp_path: Path) -> None:
