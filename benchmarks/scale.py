@@ -1,6 +1,7 @@
 """What a network costs a kernel: memory for each node, link, queue and route, build and tear-down, up to 1000 nodes.
 
-In: ``--only embedded`` or ``host``; ``--alone``: this machine is ours alone, so all its memory counts on the host too.
+In: ``--only embedded`` or ``host``; ``--nodes`` and ``--runs`` for less of it; ``--alone``: this machine is ours alone,
+so all its memory counts on the host too.
 Out: one JSON line per kernel and size, with the figures of each kind of part.  Memory hardly varies from run to run;
 seconds do, on a shared machine: their median is given, and ``load_average`` says how busy it was.
 
@@ -9,7 +10,7 @@ segment of this machine's kernel, as root; what the kernel says it took (slab, p
 other people's included: with somebody else at work these figures are noise, which ``min`` and ``max`` show.  A stock
 kernel with netem, for itself alone (its seconds mean nothing):
 
-    scripts/vm .venv/bin/python -m benchmarks.scale --only host --alone
+    scripts/vm --timeout 1800 .venv/bin/python -m benchmarks.scale --only host --alone --nodes 300
 
 Where the host's kernel has no netem, a token bucket stands in its place (``queue``); where it cannot redirect what
 arrives, the IFB is made and nothing led to it (``redirect``).
@@ -168,6 +169,8 @@ def main() -> None:
     parser = ArgumentParser(prog="scripts/bench scale")
     parser.add_argument("--only", choices=("embedded", "host"))
     parser.add_argument("--alone", action="store_true")
+    parser.add_argument("--nodes", type=int, choices=[sum(one) for one in SIZES], help="only this size")
+    parser.add_argument("--runs", type=int, default=REPEATS)
     parser.add_argument("--here", action="store_true", help="one measurement, in its own process")
     words = parser.parse_args()
     if words.here:
@@ -185,8 +188,10 @@ def main() -> None:
             continue
         queue = "netem" if where == "embedded" or _host_has("netem") else "tbf"
         for routers, hosts in SIZES:
+            if words.nodes not in (None, routers + hosts):
+                continue
             job = json.dumps(to_plain(plan(routers, hosts))).encode()
-            _line(where, routers, hosts, [run(job) for _ in range(REPEATS)], queue)
+            _line(where, routers, hosts, [run(job) for _ in range(words.runs)], queue)
 
 
 def _host_has(piece: str) -> bool:

@@ -1,7 +1,8 @@
 """Any program inside a node: started in the namespace the calling thread is in, with its own view of the machine.
 
 In: arguments, an environment, streams, the hosts file of the lab.  Out: a running program.
-Never: a mount that is seen outside of the program's own mount namespace; a right beyond `privileges.NODE`.
+Never: a mount that is seen outside of the program's own mount namespace; a right beyond `privileges.NODE`, unless it is
+a program of ours that looks at all nodes.
 
 A program is root over its node's network, and of the machine it holds what daemons need of files and users: nothing
 that leads into another namespace.  It may gain rights from files as anywhere else (sudo, su, ping work).
@@ -49,15 +50,16 @@ def start(
     stderr: int | IO[bytes],
     hosts: str | None,
     terminal: bool = False,
+    rights: frozenset[int] = privileges.NODE,
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own.  Raises OSError if it cannot be started.
+    """Start a program in a session of its own, with these rights.  Raises OSError if it cannot be started.
 
     With ``terminal`` its standard input is a terminal, and becomes the one that controls it.
     """
 
     def prepare() -> None:
         own_view(hosts)
-        privileges.keep_only(privileges.NODE)
+        privileges.keep_only(rights)
         if terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 

@@ -109,10 +109,11 @@ class EmbeddedGround:
             )
         return Outcome(exit_code=code, stdout=bytes(gathered["out"]), stderr=bytes(gathered["err"]))
 
-    def run_lines(
+    def examine(
         self, program: Program, stdin: bytes, *, timeout_s: float | None, on_line: Callable[[bytes], None]
     ) -> Outcome:
-        """Run a program that tells line by line what it does: ``on_line`` takes each line of its standard output."""
+        """Run a program of ours that may enter every node, and tells line by line what it does: ``on_line`` takes each
+        line of its standard output."""
         rest, errors = bytearray(), bytearray()
 
         def take(stream: str, chunk: bytes) -> None:
@@ -125,7 +126,7 @@ class EmbeddedGround:
             for line in lines:
                 on_line(line)
 
-        with asked(self._path, self._request(program, None)) as line:
+        with asked(self._path, self._request(program, None) | {"do": "examine"}) as line:
             code = _Streams(line, feed=stdin, take=take).pass_on(timeout_s)
         return Outcome(exit_code=code, stdout=bytes(rest), stderr=bytes(errors))
 

@@ -19,6 +19,7 @@ from shadowlab.errors import ShadowLabError
 from shadowlab.kernel import named, programs
 from shadowlab.kernel.links import FIRST_IFINDEX
 from shadowlab.kernel.named import NamedSegment
+from shadowlab.kernel.rights import privileges
 from shadowlab.lab.live.ground import observe
 from shadowlab.lab.live.running import Running, resize
 from shadowlab.model.plain import from_plain
@@ -103,7 +104,10 @@ class Keeper:
             case "root":
                 return _read_root()
             case "exec":
-                self._start(number, message)
+                self._start(number, message, privileges.NODE)
+                return None
+            case "examine":  # a program of ours, which goes from node to node
+                self._start(number, message, privileges.SEGMENT)
                 return None
         return {"error": f"unknown request {message['do']!r}"}
 
@@ -115,7 +119,7 @@ class Keeper:
         else:
             carry_on(self._segment, intent)
 
-    def _start(self, number: int, message: dict[str, Any]) -> None:
+    def _start(self, number: int, message: dict[str, Any], rights: frozenset[int]) -> None:
         size = message["tty"]
         ours = theirs = -1
         if size is not None:
@@ -133,6 +137,7 @@ class Keeper:
                     stderr=stream,
                     hosts=message["hosts"],
                     terminal=size is not None,
+                    rights=rights,
                 )
         except programs.START_ERRORS as error:
             if ours >= 0:

@@ -165,7 +165,7 @@ def _examine(lab: LiveLab, known: Account, job: Examination, on_share: OnShare) 
             on_share(message["done"] / directions)
 
     budget_s = sum(trial.part_ns for trial in job.trials) * 4e-9
-    outcome = ground.run_lines(
+    outcome = ground.examine(
         program, json.dumps(to_plain(job)).encode(), timeout_s=2 * budget_s + _PATIENCE_S, on_line=on_line
     )
     if outcome.exit_code or not last or "seen" not in last[0]:
