@@ -239,6 +239,10 @@ class FakeSegment:
             pack_mac(mac)
         one.neighbours[address] = mac
 
+    def delete_neighbour(self, node: str, name: str, address: str) -> None:
+        found = self._interface(node, name, f"forget the neighbour {address} of {node}/{name}")
+        found.neighbours.pop(canonical(address), None)
+
     def neighbours(self, node: str) -> tuple[tuple[str, str, str], ...]:
         found = self._node(node, f"read the neighbours of {node}").interfaces
         return tuple(

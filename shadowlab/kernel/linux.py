@@ -295,6 +295,13 @@ class LinuxSegment:
         record = self._change(node, name, tried, lambda ifindex: rtnetlink.new_neighbour(ifindex, address, mac))
         record.neighbours[address] = mac
 
+    def delete_neighbour(self, node: str, name: str, address: str) -> None:
+        tried = f"forget the neighbour {address} of {node}/{name}"
+        address = canonical(address)
+        self._namespace(node, tried).interface(name, tried).neighbours.pop(address, None)
+        if any(one[:2] == (name, address) for one in self.neighbours(node)):
+            self._change(node, name, tried, lambda ifindex: rtnetlink.delete_neighbour(ifindex, address))
+
     def neighbours(self, node: str) -> tuple[tuple[str, str, str], ...]:
         return read_neighbours(self._read(node, f"read the neighbours of {node}"))
 

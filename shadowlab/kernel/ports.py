@@ -173,6 +173,9 @@ class Segment(Protocol):
     def add_neighbour(self, node: str, name: str, address: str, mac: str) -> None:
         """Permanent, so that no packet waits for ARP; comes back by itself when the interface goes down and up."""
 
+    def delete_neighbour(self, node: str, name: str, address: str) -> None:
+        """Forget a permanent neighbour; nothing happens if there is none."""
+
     def neighbours(self, node: str) -> tuple[tuple[str, str, str], ...]:
         """(interface, address, MAC) of the permanent ones."""
 

@@ -21,6 +21,7 @@ from shadowlab.shadow.ops import (
     ImpairIngress,
     Op,
     RemoveLink,
+    RemoveNeighbour,
     RemoveNode,
     RemoveRoute,
     RunScript,
@@ -103,6 +104,8 @@ def _execute(op: Op, segment: Segment, on_script: OnScript, on_demand: OnDemand)
             segment.set_link_up(op.node_b, op.name_b, up=op.up)
         case RemoveRoute():
             _remove_route(op, segment)
+        case RemoveNeighbour():
+            segment.delete_neighbour(op.node, op.interface, op.address)
         case RemoveLink():
             segment.delete_link(op.node_a, op.name_a)
         case RemoveNode():

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from shadowlab.model.impairment import Impairment
 from shadowlab.shadow.ops import (
@@ -19,12 +20,15 @@ from shadowlab.shadow.ops import (
     ImpairEgress,
     Op,
     RemoveLink,
+    RemoveNeighbour,
     RemoveNode,
     RemoveRoute,
     SetLinkState,
     SetRoute,
 )
 from shadowlab.shadow.shape import Impair, Shape, devices_of, shape_of
+
+Prefix = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +60,7 @@ def diff(live: Shape, wanted: Shape) -> tuple[Change, ...]:
     removed = tuple(_gone(standing, wanted))
     left = shape_of((change.op for change in removed if isinstance(change.op, RemoveLink)), standing)
     routes = (*_stale_rules(live, wanted), *_routes(standing, wanted), *_stale_routes(left, wanted))
-    return (*first, *built, *switched, *routes, *removed)
+    return (*first, *built, *switched, *routes, *_stale_neighbours(left, wanted), *removed)
 
 
 def _made_anew(live: Shape, wanted: Shape) -> Iterator[Change]:
@@ -154,9 +158,27 @@ def _route_reason(have: SetRoute | None) -> str:
 
 def _stale_routes(live: Shape, wanted: Shape) -> Iterator[Change]:
     """Those that do not go by themselves with their link or node."""
+    prefixes: dict[str, list[Prefix]] = {}
     for key, have in live.routes.items():
-        if key not in wanted.routes and have.node in wanted.nodes and not have.source:
-            yield Change(op=_remove_route(have), reason="the map leads nobody there")
+        if key in wanted.routes or have.node not in wanted.nodes or have.source:
+            continue
+        if not prefixes:
+            for route in wanted.routes.values():
+                prefixes.setdefault(route.node, []).append(_prefix(route))
+        gone = _prefix(have)
+        others = (one for one in prefixes.get(have.node, ()) if one.version == gone.version)
+        other = next((one for one in others if _overlap(one, gone)), None)
+        reason = f"its hosts are led by {other} now" if other else "the map leads nobody there"
+        yield Change(op=_remove_route(have), reason=reason)
+
+
+def _prefix(route: SetRoute) -> Prefix:
+    return ip_network((route.destination, route.prefix))
+
+
+def _overlap(one: Prefix, other: Prefix) -> bool:
+    length = min(one.prefixlen, other.prefixlen)
+    return (int(one.network_address) ^ int(other.network_address)) >> (one.max_prefixlen - length) == 0
 
 
 def _stale_rules(live: Shape, wanted: Shape) -> Iterator[Change]:
@@ -171,6 +193,13 @@ def _remove_route(have: SetRoute) -> RemoveRoute:
     return RemoveRoute(
         node=have.node, destination=have.destination, prefix=have.prefix, source=have.source, table=have.table
     )
+
+
+def _stale_neighbours(live: Shape, wanted: Shape) -> Iterator[Change]:
+    for key, have in live.neighbours.items():
+        if key not in wanted.neighbours:
+            op = RemoveNeighbour(node=have.node, interface=have.interface, address=have.address)
+            yield Change(op=op, reason="not on its segment any more")
 
 
 def _gone(live: Shape, wanted: Shape) -> Iterator[Change]:

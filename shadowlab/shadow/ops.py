@@ -155,6 +155,18 @@ class SetNeighbour:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RemoveNeighbour:
+    """Forget one."""
+
+    node: str
+    interface: str
+    address: str
+
+    def describe(self) -> str:
+        return f"neighbour {self.node}: forget {self.address} dev {self.interface}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetRoute:
     """Install or replace the route of one destination prefix in one node.
 
@@ -275,6 +287,7 @@ Op = (
     | ImpairEgress
     | ImpairIngress
     | SetNeighbour
+    | RemoveNeighbour
     | SetRoute
     | SetLinkState
     | RemoveRoute

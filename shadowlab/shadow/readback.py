@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shadowlab.kernel.ports import MAIN_TABLE, Segment
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.queue import Shaper
-from shadowlab.shadow.apply import FORWARDING, LOOPBACK
-from shadowlab.shadow.ops import CreateLink, ImpairIngress, Op, SetLinkState
+from shadowlab.shadow.apply import FORWARDING, FORWARDING6, LOOPBACK
+from shadowlab.shadow.ops import BRIDGE, CreateLink, ImpairIngress, Op, SetLinkState, SetRoute
 from shadowlab.shadow.shape import Shape, devices_of
 
 _SUPER_PACKETS = 2
@@ -68,6 +68,7 @@ def part_of(shape: Shape, links: Iterable[str]) -> Shape:
         up=shape.up & set(near),
         impairments={key: op for key, op in shape.impairments.items() if key[0] in nodes},
         routes={key: op for key, op in shape.routes.items() if key[0] in nodes},
+        neighbours={key: op for key, op in shape.neighbours.items() if key[0] in nodes},
     )
 
 
@@ -76,6 +77,7 @@ def ops_of(shape: Shape) -> tuple[Op, ...]:
     return (
         *shape.nodes.values(),
         *shape.links.values(),
+        *shape.neighbours.values(),
         *shape.impairments.values(),
         *(_raise(shape.links[name]) for name in sorted(shape.up)),
         *shape.routes.values(),
@@ -101,23 +103,49 @@ def differences(shape: Shape, segment: ReadDoor) -> Iterator[Difference]:
 def _of_node(shape: Shape, segment: ReadDoor, node: str) -> Iterator[Difference]:
     wish = shape.nodes[node]
     yield from _pair(node, "forwarding", str(int(wish.forwards)), segment.read_sysctl(node, FORWARDING).strip())
+    if wish.address6:
+        forwards = segment.read_sysctl(node, FORWARDING6).strip()
+        yield from _pair(node, "IPv6 forwarding", str(int(wish.forwards)), forwards)
     ends = _ends(shape, node)
     yield from _interfaces(shape, segment, node, ends)
-    addresses = {(LOOPBACK, wish.address, 32)} | {(name, *one[:2]) for name, one in ends.items()}
+    wished = {(LOOPBACK, wish.address, 32), (LOOPBACK, wish.address6, 128)}
+    wished |= {(name, address, prefix) for name, one in ends.items() for address, prefix, _ in one.addresses}
+    addresses = {one for one in wished if one[1]}
     yield from _sets(node, "address", _slashed(addresses), _slashed(segment.addresses(node)))
-    neighbours = {f"{peer} at {mac} by {name}" for name, (_, _, peer, mac, _) in ends.items()}
+    ports = {f"{name} of {BRIDGE}" for name, one in ends.items() if not one.addresses[0][0]}
+    yield from _sets(node, "port", ports, {f"{name} of {bridge}" for bridge, name in segment.bridge_ports(node)})
     held = {f"{peer} at {mac} by {name}" for name, peer, mac in segment.neighbours(node)}
-    yield from _sets(node, "neighbour", neighbours, held)
-    routes = {
-        _route_words(one.destination, one.prefix, ((one.interface, one.via),))
-        for one in shape.routes.values()
-        if one.node == node
-    }
+    yield from _sets(node, "neighbour", _neighbours(shape, node, ends), held)
+    routes = [one for one in shape.routes.values() if one.node == node]
     installed = {
         _route_words(one.destination, one.prefix, one.hops, one.kind, one.table) for one in segment.routes(node)
     }
-    yield from _sets(node, "route", routes, installed)
+    yield from _sets(node, "route", map(_wished_route, routes), installed)
+    rules = {f"from {one.source} to {one.destination} in table {one.table}" for one in segment.rules(node)}
+    yield from _sets(node, "rule", {_wished_rule(one) for one in routes if one.source}, rules)
     yield from _queues(shape, segment, node)
+
+
+def _neighbours(shape: Shape, node: str, ends: Mapping[str, _End]) -> set[str]:
+    """Those of its links, and those of its segments."""
+    known = {
+        (name, peer, one.peer_mac)
+        for name, one in ends.items()
+        for address, _, peer in one.addresses
+        if address and peer
+    }
+    known |= {(op.interface, op.address, op.mac) for op in shape.neighbours.values() if op.node == node}
+    return {f"{peer} at {mac} by {name}" for name, peer, mac in known}
+
+
+def _wished_route(one: SetRoute) -> str:
+    hops = [(name, via) for via, name in one.hops]
+    kind = "unicast" if hops else "blackhole"
+    return _route_words(one.destination, one.prefix, hops, kind, one.table or MAIN_TABLE)
+
+
+def _wished_rule(one: SetRoute) -> str:
+    return f"from {one.source}/{one.prefix} to {one.destination}/{one.prefix} in table {one.table}"
 
 
 def _route_words(
@@ -132,23 +160,29 @@ def _route_words(
     return f"{destination}/{prefix} {', '.join(ways) or kind}{where}"
 
 
-_End = tuple[str, int, str, str, CreateLink]
-"""Address, prefix, the neighbour's address and MAC, the link."""
+class _End(NamedTuple):
+    """Of either family address, prefix and the neighbour's address (empty: none); its MAC; the link."""
+
+    addresses: tuple[tuple[str, int, str], tuple[str, int, str]]
+    peer_mac: str
+    link: CreateLink
 
 
 def _ends(shape: Shape, node: str) -> dict[str, _End]:
     found: dict[str, _End] = {}
     for link in shape.links.values():
         if link.node_a == node:
-            found[link.name_a] = (link.address_a, link.prefix, link.address_b, link.mac_b, link)
+            ipv4, ipv6 = (link.address_a, link.prefix, link.address_b), (link.address6_a, link.prefix6, link.address6_b)
+            found[link.name_a] = _End((ipv4, ipv6), link.mac_b, link)
         if link.node_b == node:
-            found[link.name_b] = (link.address_b, link.prefix, link.address_a, link.mac_a, link)
+            ipv4, ipv6 = (link.address_b, link.prefix, link.address_a), (link.address6_b, link.prefix6, link.address6_a)
+            found[link.name_b] = _End((ipv4, ipv6), link.mac_a, link)
     return found
 
 
 def _interfaces(shape: Shape, segment: ReadDoor, node: str, ends: Mapping[str, _End]) -> Iterator[Difference]:
     states = segment.link_states(node)
-    for name, (_, _, _, _, link) in ends.items():
+    for name, (_, _, link) in ends.items():
         place, state = f"{node}/{name}", states.get(name)
         if state is None:
             yield Difference(place=place, attribute="interface", wished="there", held="none")

@@ -20,6 +20,7 @@ from shadowlab.shadow.ops import (
     ImpairIngress,
     Op,
     RemoveLink,
+    RemoveNeighbour,
     RemoveNode,
     RemoveRoute,
     SetLinkState,
@@ -115,15 +116,15 @@ def shape_of(ops: Iterable[Op], start: Shape = EMPTY) -> Shape:
                 routes.pop((op.node, op.destination, op.prefix, op.source), None)
             case SetNeighbour():
                 neighbours[op.node, op.interface, op.address] = op
+            case RemoveNeighbour():
+                neighbours.pop((op.node, op.interface, op.address), None)
             case RemoveLink():
-                was = links.pop(op.link, None)
+                links.pop(op.link, None)
                 up.discard(op.link)
                 gone = devices_of(op)
                 forget_routes(gone, by_any=True)
-                macs = {was.mac_a, was.mac_b} if was else set()
-                for key, known in tuple(neighbours.items()):
-                    if key[:2] in gone or known.mac in macs:
-                        del neighbours[key]
+                for neighbour in [one for one in neighbours if one[:2] in gone]:
+                    del neighbours[neighbour]
                 for device in gone:
                     impairments.pop(device, None)
             case RemoveNode():

@@ -98,6 +98,11 @@ def new_neighbour(index: int, address: str, mac: str) -> Request:
     return Request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, body)
 
 
+def delete_neighbour(index: int, address: str) -> Request:
+    body = _NEIGHBOUR.pack(family_of(address), index, 0, 0, 0) + pack_attribute(NDA_DST, pack_address(address))
+    return Request(RTM_DELNEIGH, 0, body)
+
+
 def get_neighbours() -> Request:
     return Request(RTM_GETNEIGH, NLM_F_DUMP, _NEIGHBOUR.pack(0, 0, 0, 0, 0))
 

@@ -41,7 +41,7 @@ def command(name: str | None, as_json: bool) -> None:
 def _show(told: dict[str, Any]) -> None:
     width = max((len(name) for name in (*told["nodes"], *told["links"])), default=0)
     for name, node in told["nodes"].items():
-        kind = "router" if node["forwards"] else "host"
+        kind = "router" if node["forwards"] else "host" if node["address"] else "segment"
         click.echo(f"  node {name:{width}}  {kind:6}  {node['address']:15}  {node['namespace']}")
     for name, link in told["links"].items():
         state = "up" if link["carries"] else "DOWN"

@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MIXED = -2
+_ROOM_BITS = 3
+"""A block may be so many bits shorter than its hosts need: those to come beside them are led without a change."""
 NO_WAY = -1
 ANY_WAY = -3
 """For a node's own address, or one it holds a route for elsewhere: a block may cover it or not."""
@@ -91,27 +93,28 @@ class Tree:
             same = np.where(left == right, left, _MIXED)
             held[number] = np.where(left == ANY_WAY, right, np.where(right == ANY_WAY, left, same))
         found: list[list[Block]] = [[] for _ in range(rows)]
-        stack = [(self._root, np.arange(rows))]
+        stack = [(self._root, np.arange(rows), self._bits)]
         while stack:
-            number, here = stack.pop()
+            number, here, room = stack.pop()
             way = held[number, here]
             whole = way >= 0
             if whole.any():
-                address, length = self._prefix(number)
+                address, length = self._prefix(number, room)
                 for row, one in zip(here[whole].tolist(), way[whole].tolist(), strict=True):
                     found[row].append(Block(address, length, one))
             mixed = here[way == _MIXED]
             if mixed.size:
                 branch = self._branches[number - leaves]
-                stack += [(branch.right, mixed), (branch.left, mixed)]
+                stack += [(branch.right, mixed, branch.length + 1), (branch.left, mixed, branch.length + 1)]
         return found
 
-    def _prefix(self, number: int) -> tuple[str, int]:
-        """Address and length of what is below a leaf or branch."""
+    def _prefix(self, number: int, room: int) -> tuple[str, int]:
+        """Address and length of what is below a leaf or branch, and of some room around it, down to ``room`` bits."""
         length, leaf = self._bits, number
         if number >= len(self._values):
             length = self._branches[number - len(self._values)].length
         while leaf >= len(self._values):
             leaf = self._branches[leaf - len(self._values)].left
+        length = min(length, max(room, length - _ROOM_BITS))
         cut = self._bits - length
         return str(self._family(self._values[leaf] >> cut << cut)), length

@@ -123,7 +123,8 @@ def test_what_is_new_on_a_segment_is_told_to_all_on_it_and_touches_nothing_else(
     assert all("h3" in text or "neighbour" in text or text.startswith("route") for text in words), words
     told = [text.split(":")[0] for text in words if text.startswith("neighbour")]
     assert sorted(set(told)) == [f"neighbour {name}" for name in ("g", "h1", "h2", "h3")]
-    assert all("is at" in text and text.endswith("(new on its segment)") for text in words if "neighbour" in text)
+    routes = {text.split(":")[0] for text in words if text.startswith("route")}
+    assert routes == {f"route {name}" for name in ("g", "h1", "h2", "h3", "z")}, "z tells h2 from its neighbours"
 
 
 @pytest.mark.guest
