@@ -29,13 +29,14 @@ def doctor(as_json: bool) -> None:
     """
     from shadowlab.guest.cache import list_kernels
     from shadowlab.guest.debian import installed_kernel
+    from shadowlab.guest.host_side.probe import probe_confinement
     from shadowlab.kernel.capability import probe_host
     from shadowlab.kernel.examine.disciplines import probe_disciplines
     from shadowlab.kernel.examine.machine import read_machine
     from shadowlab.lab.doctor.diagnosis import diagnose
 
     kernels = [*list_kernels(), *filter(None, [installed_kernel()])]
-    diagnosis = diagnose(read_machine(), probe_host(), probe_disciplines(), kernels)
+    diagnosis = diagnose(read_machine(), probe_host(), probe_disciplines(), kernels, probe_confinement())
     click.echo(as_document(diagnosis) if as_json else as_text(diagnosis))
     if not diagnosis.can_run:
         raise click.exceptions.Exit(EXIT_CANNOT_RUN)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from shadowlab.errors import ShadowFailedError
 from shadowlab.kernel.netns import enter_private_segment
+from shadowlab.kernel.rights import privileges
 from shadowlab.kernel.syscalls import die_with_parent
 
 JOB_FILE = "job.json"
@@ -113,6 +114,13 @@ def user_namespace_suffices(*, receive_bytes: int, send_bytes: int, congestion_c
     return set(congestion_controls) <= set(loaded) and all(
         int(limit.read_text()) >= wanted for limit, wanted in zip(limits, (receive_bytes, send_bytes), strict=True)
     )
+
+
+def describe_private(*, own_users: bool) -> str:
+    """What holds a segment on the host's kernel, in a line."""
+    if os.geteuid() != 0 or (own_users and Path("/proc/sys/user/max_user_namespaces").read_text() != "0\n"):
+        return "namespaces of its own for users, mounts and network"
+    return f"namespaces of its own for mounts and network, and {len(privileges.SEGMENT)} capabilities of root's"
 
 
 def main(parent: int, own_users: int, entry: str, job_path: str, folder: str) -> int:

@@ -20,7 +20,7 @@ from shadowlab.guest.boot import run_in_guest
 from shadowlab.guest.cache import BuiltKernel, find_kernel, need_kernel
 from shadowlab.guest.init import JOB_FOLDER
 from shadowlab.kernel.capability import probe_host
-from shadowlab.kernel.private import run_private, user_namespace_suffices
+from shadowlab.kernel.private import describe_private, run_private, user_namespace_suffices
 from shadowlab.lab import inside
 from shadowlab.lab.interrupt import Interrupted
 from shadowlab.lab.job import Job
@@ -108,6 +108,8 @@ class Done:
 
     report: Mapping[str, object]
     wall_s: float
+    confined_by: str
+    """What held its process to its place on this machine, in a line."""
 
 
 def execute(
@@ -172,7 +174,7 @@ class _Pool:
         job = work.job.to_bytes()
         try:
             work.folder.mkdir(parents=True, exist_ok=True)
-            self._segment(work, job, core)
+            confined_by = self._segment(work, job, core)
             report = read_report(work)
         except (OSError, ShadowFailedError, CannotRunError) as error:
             if _is_full(work.folder, len(job)):
@@ -184,10 +186,11 @@ class _Pool:
                 raise ShadowFailedError(f"{work.name}: {error}") from error
             raise
         self._on_progress(work.name, 1.0)
-        return Done(report=report, wall_s=time.monotonic() - started)
+        return Done(report=report, wall_s=time.monotonic() - started, confined_by=confined_by)
 
-    def _segment(self, work: Work, job: bytes, core: int) -> None:
+    def _segment(self, work: Work, job: bytes, core: int) -> str:
         seconds = work.job.duration_ns / 1e9
+        known: list[str] = []
 
         def on_line(line: str) -> None:
             if line.startswith(inside.PROGRESS):
@@ -208,8 +211,15 @@ class _Pool:
                 cpu=core,
                 on_line=on_line,
                 stopped=self.stop.is_set,
+                on_confined=lambda confinement: known.append(confinement.describe()),
             )
         else:
+            own_users = user_namespace_suffices(
+                receive_bytes=RECEIVE_BUFFER_BYTES,
+                send_bytes=SEND_BUFFER_BYTES,
+                congestion_controls={flow.congestion_control for flow in work.job.flows},
+            )
+            known.append(describe_private(own_users=own_users))
             run_private(
                 entry=_ENTRY,
                 job=job,
@@ -217,12 +227,9 @@ class _Pool:
                 wall_deadline_s=deadline_s,
                 on_line=on_line,
                 stopped=self.stop.is_set,
-                own_users=user_namespace_suffices(
-                    receive_bytes=RECEIVE_BUFFER_BYTES,
-                    send_bytes=SEND_BUFFER_BYTES,
-                    congestion_controls={flow.congestion_control for flow in work.job.flows},
-                ),
+                own_users=own_users,
             )
+        return known[0]
 
 
 def _is_full(folder: Path, freed_bytes: int) -> bool:

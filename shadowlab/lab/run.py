@@ -119,6 +119,7 @@ class _Run:
         self._wall: dict[str, float] = {}
         cost = map_cost(count_parts(prepared.plan), place.kind)
         self._memory_bytes = max(LEAST_GUEST_BYTES, cost.guest_bytes)
+        self._confined_by = ""
 
     def run(self, write_report: ReportWriter) -> RunOutcome:
         started = time.monotonic()
@@ -143,6 +144,7 @@ class _Run:
             self._interrupt.asked,
         )
         self._wall["main run"] = done.wall_s
+        self._confined_by = done.confined_by
         self._stage("measure and judge")
         measured = measure(raw, prepared, scenario.duration_ns)
         judgement = judge(measured, prepared, scenario.detectors)
@@ -311,6 +313,7 @@ class _Run:
             "kernel": self._place.description,
             "kernel_kind": self._place.kind,
             "clock": self._place.clock,
+            "confined_by": self._confined_by,
             "network_seconds": self._scenario.duration_ns / 1e9,
             "expected_wall_seconds": round(self._prepared.cost.wall_s, 1),
             "expected_packet_hops": round(self._prepared.cost.packet_hops),

@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import select
-import shutil
 import signal
 import socket
 import struct
@@ -20,6 +19,7 @@ from pathlib import Path
 import lab_programs
 import psutil
 import pytest
+from host_tables import host_tables
 
 import shadowlab
 from shadowlab.errors import InputError, ShadowFailedError
@@ -84,23 +84,6 @@ def lab(request: pytest.FixtureRequest, run: Run) -> str:
     kernel: str = request.param
     run("up", "office.yaml", "--kernel", kernel)
     return kernel
-
-
-def host_tables() -> dict[str, str]:
-    """Whatever of the host's network a command might change."""
-    sysctls = Path("/proc/sys/net/ipv4")
-    tables = {str(file): file.read_text(errors="replace") for file in sorted(sysctls.glob("conf/*/*"))}
-    tables |= {name: (sysctls / name).read_text() for name in ("ip_forward", "tcp_no_metrics_save")}
-    for name in ("route", "fib_trie", "if_inet6", "ip_tables_names"):
-        file = Path("/proc/net") / name
-        tables[name] = file.read_text() if file.exists() else ""
-    tables["interfaces"] = str(socket.if_nameindex())
-    # Other suites on this machine may have labs: names are looked at one by one, and all of them by the crash matrix.
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    tables["mounts"] = "\n".join(line for line in mounts if "/run/netns" not in line)
-    if nft := shutil.which("nft"):
-        tables["nft"] = subprocess.run([nft, "list", "ruleset"], capture_output=True, text=True, check=False).stdout
-    return tables
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -427,6 +410,40 @@ def test_19_names_appear_under_ip_netns_and_a_foreign_one_stays(run: Run) -> Non
         ["ip", "-n", node, "link", "show", "to-r1"], capture_output=True, text=True, check=True
     ).stdout
     assert f"alias shadowlab/{node.split('-')[1]}/web" in shown
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_21_no_command_changes_anything_of_the_hosts_network(kernel: str, run: Run) -> None:
+    before = host_tables()
+
+    for words in (
+        ("up", "office.yaml", "--kernel", kernel),
+        ("list",),
+        ("status",),
+        ("set", "core", "metric=7"),
+        ("apply", "grown.yaml", "--lab", "office"),
+        ("exec", "web-1", "--", "sh", "-c", "ip link set lo mtu 9000; ip route add blackhole 192.0.2.0/24"),
+        ("verify", "--isolation"),
+        ("gc",),
+        *([("doctor", "--json")] if kernel == "host" else []),
+    ):
+        run(*words)
+        assert differing(before, host_tables()) == [], words
+    capture = subprocess.Popen([SHADOWLAB, "capture", "core", "-w", "file.pcapng"])
+    patience = time.monotonic() + 20
+    while not Path("file.pcapng").exists():
+        assert time.monotonic() < patience
+        time.sleep(0.02)
+    capture.send_signal(signal.SIGINT)
+    capture.wait(10)
+    assert differing(before, host_tables()) == [], "capture"
+    run("down")
+
+    assert differing(before, host_tables()) == []
+
+
+def differing(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    return [name for name in {**before, **after} if before.get(name) != after.get(name)]
 
 
 def test_20_importing_the_package_stays_fast() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from host_tables import host_tables
 from user_command import Ended, ended, run, small_scenario, start, until
 
 pytestmark = [pytest.mark.story, pytest.mark.guest]
@@ -39,7 +40,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     small_scenario(folder)
     with (folder / "before.ss").open("a") as file:
         file.write(STRANGER)
-    return Run(folder, run("run", "incident.yaml", "--out", "out", "--json", folder=folder))
+    before = host_tables()
+    done = Run(folder, run("run", "incident.yaml", "--out", "out", "--json", folder=folder))
+    assert host_tables() == before, "a run leaves the host's network as it was"
+    return done
 
 
 def hashes(folder: Path) -> dict[str, str]:

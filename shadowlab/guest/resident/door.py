@@ -247,12 +247,13 @@ def write_confinement(folder: Path, known: Confinement) -> None:
     (folder / CONFINED).write_text(json.dumps(asdict(known) | {"text": known.describe()}) + "\n", encoding="utf-8")
 
 
-def read_confinement(folder: Path) -> str:
-    """What holds the guest whose keeper works in the folder, in a line; empty if none is up."""
+def read_confinement(folder: Path) -> dict[str, str]:
+    """What holds the guest whose keeper works in the folder: ``by`` and ``text``, empty if none is up."""
     try:
-        return str(json.loads((folder / CONFINED).read_text(encoding="utf-8"))["text"])
+        told = json.loads((folder / CONFINED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return ""
+        return {"by": "", "text": ""}
+    return {"by": str(told["by"]), "text": str(told["text"])}
 
 
 def _read_hello(line: socket.socket, ended: int) -> bool:

@@ -50,6 +50,7 @@ class Machine:
     max_net_namespaces: int | None
     userns_forbidden_by: str
     """The sysctl that forbids user namespaces to ordinary users; empty if none does."""
+    ptrace_scope: int | None
     conntrack_count: int | None
     conntrack_max: int | None
     congestion_allowed: tuple[str, ...]
@@ -74,6 +75,7 @@ def read_machine(*, measure_ns: int = 300_000_000) -> Machine:
         max_user_namespaces=_number("user/max_user_namespaces"),
         max_net_namespaces=_number("user/max_net_namespaces"),
         userns_forbidden_by=_userns_forbidden_by(),
+        ptrace_scope=_number("kernel/yama/ptrace_scope"),
         conntrack_count=_number("net/netfilter/nf_conntrack_count"),
         conntrack_max=_number("net/netfilter/nf_conntrack_max"),
         congestion_allowed=tuple((allowed or "").split()),

@@ -1,6 +1,7 @@
 """What this machine can run, what holds it back, what that means, and the one command that mends it.
 
-In: facts: the host kernel's capability, its queueing disciplines, the machine's limits, the kernels in the cache.
+In: facts: the host kernel's capability, its queueing disciplines, the machine's limits, the kernels in the cache, how a
+guest would be confined.
 Out: a :class:`Diagnosis`.  Never: a change; nothing here is done for the user.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shadowlab.guest.cache import BuiltKernel
+from shadowlab.guest.host_side.confinement import Confinement
 from shadowlab.kernel.capability import HostCapability, Piece
 from shadowlab.kernel.examine.disciplines import DISCIPLINES
 from shadowlab.kernel.examine.machine import Machine
@@ -26,6 +28,8 @@ CONNTRACK_FULL = 0.8
 STOCK_KERNEL = "apt-get install linux-image-amd64 && reboot"
 MODULES = {"veth": "veth", "netem": "sch_netem", "ifb": "ifb", "matchall and mirred": "cls_matchall act_mirred"}
 OWN_NAMESPACES = "sysctl -w kernel.unprivileged_userns_clone=1"
+TRACING_FORBIDDEN = 2
+"""Of Yama's scopes the first that wants a capability even for a process's own children."""
 ALLOWED = "net.ipv4.tcp_allowed_congestion_control"
 
 
@@ -57,12 +61,17 @@ class Diagnosis:
 
 
 def diagnose(
-    machine: Machine, capability: HostCapability, disciplines: Mapping[str, str], kernels: Sequence[BuiltKernel]
+    machine: Machine,
+    capability: HostCapability,
+    disciplines: Mapping[str, str],
+    kernels: Sequence[BuiltKernel],
+    confinement: Confinement | str,
 ) -> Diagnosis:
     """Pure: facts in, findings out."""
     return Diagnosis(
         findings=(
             *_embedded(kernels),
+            *_confinement(confinement, machine),
             *_host(machine, capability),
             *_disciplines(disciplines),
             *_congestion(machine, capability),
@@ -98,6 +107,40 @@ def _embedded(kernels: Sequence[BuiltKernel]) -> Iterator[Finding]:
             if exact
             else "runs with one seed may differ by a timer tick",
             mend="" if exact else "apt-get install linux-source-6.12 && shadowlab kernel build",
+        )
+
+
+def _confinement(confinement: Confinement | str, machine: Machine) -> Iterator[Finding]:
+    topic, name = "embedded kernel", "confinement"
+    if isinstance(confinement, str):
+        yield Finding(
+            topic=topic,
+            name=name,
+            state="missing",
+            found=confinement,
+            means="the embedded kernel's process cannot be started",
+            mend="shadowlab doctor --json",
+        )
+    else:
+        weak = confinement.by == "user"
+        yield Finding(
+            topic=topic,
+            name=name,
+            state="weak" if weak else "ok",
+            found=f"confined by {confinement.describe()}",
+            means="a program that breaks out of the guest could change whatever this user may change"
+            if weak
+            else "whatever runs in the guest changes no file but its run's folder",
+            mend=OWN_NAMESPACES if weak else "",
+        )
+    if machine.ptrace_scope is not None and machine.ptrace_scope >= TRACING_FORBIDDEN:
+        yield Finding(
+            topic=topic,
+            name="tracing",
+            state="missing",
+            found=f"kernel.yama.ptrace_scope={machine.ptrace_scope}",
+            means="the embedded kernel traces its own processes, which this forbids",
+            mend="sysctl -w kernel.yama.ptrace_scope=1",
         )
 
 

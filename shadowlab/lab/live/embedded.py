@@ -76,7 +76,12 @@ class EmbeddedGround:
     @property
     def confined_by(self) -> str:
         """What holds the guest's process on the host, in a line."""
-        return read_confinement(self._path)
+        return read_confinement(self._path)["text"]
+
+    @property
+    def confined_by_user_only(self) -> bool:
+        """Whether this machine had nothing to confine it with."""
+        return read_confinement(self._path)["by"] == "user"
 
     def apply(self, account: Account, intent: Intent, on_step: OnStep | None) -> None:
         self._order("apply", intent)

@@ -17,6 +17,7 @@ import psutil
 
 from shadowlab.guest.resident.start import Line
 from shadowlab.kernel.named import mark_of
+from shadowlab.kernel.rights.privileges import DAC_READ_SEARCH, read_capabilities
 from shadowlab.lab.live.embedded import EmbeddedGround
 from shadowlab.lab.live.ground import Program
 from shadowlab.lab.live.lab import LiveLab
@@ -80,6 +81,8 @@ def _findings(lab: LiveLab, known: Account) -> Iterator[Finding]:
     )
     yield _host_interfaces(known)
     yield _host_sockets(lab, known)
+    if isinstance(ground, EmbeddedGround):
+        yield _host_rights(lab, ground)
     yield from _probes(lab, known)
 
 
@@ -133,6 +136,19 @@ def _host_sockets(lab: LiveLab, known: Account) -> Finding:
         for one in process.connections(kind="inet")
     ]
     return Finding(question=question, holds=not held, seen=", ".join(held) or "none")
+
+
+def _host_rights(lab: LiveLab, ground: EmbeddedGround) -> Finding:
+    """The guest's processes on the host, as the kernel tells what they hold."""
+    with Line(lab.folder.path) as line:
+        guests = psutil.Process(line.keeper).children(recursive=True)
+    held = {one.pid: read_capabilities(one.pid)["effective"] & ~(1 << DAC_READ_SEARCH) for one in guests}
+    strong = [f"process {pid} holds capabilities {mask:x}" for pid, mask in held.items() if mask]
+    return Finding(
+        question="the guest's processes can change nothing on the host but the lab's own folder",
+        holds=not strong and not ground.confined_by_user_only,
+        seen=", ".join(strong) or f"{len(guests)} processes; {ground.confined_by}",
+    )
 
 
 def _probes(lab: LiveLab, known: Account) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ import pytest
 
 from shadowlab.cli.doctor import as_document, as_text
 from shadowlab.guest.cache import BuiltKernel
+from shadowlab.guest.host_side.confinement import Confinement
 from shadowlab.kernel.capability import HostCapability, Piece
 from shadowlab.kernel.examine.disciplines import DISCIPLINES
 from shadowlab.kernel.examine.machine import Lateness, Machine, measure_lateness
@@ -32,11 +33,13 @@ GOOD = Machine(
     max_user_namespaces=1000,
     max_net_namespaces=1000,
     userns_forbidden_by="",
+    ptrace_scope=1,
     conntrack_count=1,
     conntrack_max=1000,
     congestion_allowed=("reno", "cubic"),
     lateness=Lateness(samples=250, median_ns=60_000, p99_ns=200_000, max_ns=300_000),
 )
+CONFINED = Confinement(by="landlock", user=1000, reads_all=False, network="no TCP", abi=7)
 NAMES = ("private namespaces", "veth", "netem", "ifb", "matchall and mirred", "packets")
 
 
@@ -66,9 +69,10 @@ def diagnosis(
     capability: HostCapability | None = None,
     kernels: tuple[BuiltKernel, ...] = (),
     missing: str = "",
+    confinement: Confinement | str = CONFINED,
 ) -> Diagnosis:
     disciplines = {kind: "unknown kind" if kind == missing else "" for kind in DISCIPLINES}
-    return diagnose(machine, capability or capable(), disciplines, kernels)
+    return diagnose(machine, capability or capable(), disciplines, kernels, confinement)
 
 
 def finding(found: Diagnosis, name: str) -> Finding:
@@ -193,3 +197,18 @@ def test_the_command_prints_one_document_and_its_exit_code_tells_whether_anythin
     assert ended.returncode == (0 if document["can_run"] else 3)
     assert document["embedded_virtual"] is (cache == "own")
     assert {one["name"] for one in document["findings"]} >= {"netem", "timers", "open files", "root", "/dev/shm"}
+
+
+def test_confinement_is_told_and_the_lack_of_it_too() -> None:
+    well = finding(diagnosis(), "confinement")
+    badly = finding(diagnosis(confinement=replace(CONFINED, by="user", abi=0)), "confinement")
+    not_at_all = finding(diagnosis(confinement="make a Landlock rule set: EPERM"), "confinement")
+
+    assert (well.state, well.mend) == ("ok", "")
+    assert well.found == "confined by Landlock (ABI 7); user 1000, no rights; network: no TCP"
+    assert (badly.state, not_at_all.state) == ("weak", "missing")
+    assert badly.mend
+
+
+def test_a_machine_that_forbids_tracing_is_told_so() -> None:
+    assert "ptrace_scope=1" in finding(diagnosis(replace(GOOD, ptrace_scope=2)), "tracing").mend
