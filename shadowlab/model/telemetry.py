@@ -65,6 +65,9 @@ class TcpRecord:
     bytes_acked: int | None = None
     bytes_received: int | None = None
     bytes_retransmitted: int | None = None
+    wire_bytes_out: int | None = None
+    """With all headers: what a source knows that looks at packets instead of sockets."""
+    wire_bytes_in: int | None = None
     segments_out: int | None = None
     segments_in: int | None = None
     data_segments_out: int | None = None
@@ -131,7 +134,7 @@ MEASURED = tuple(one.name for one in fields(TcpRecord) if one.name not in ALWAYS
 """The fields that may be unknown."""
 COUNTERS = (
     *("bytes_sent", "bytes_acked", "bytes_received", "bytes_retransmitted"),
-    *("segments_out", "segments_in", "data_segments_out", "data_segments_in"),
+    *("wire_bytes_out", "wire_bytes_in", "segments_out", "segments_in", "data_segments_out", "data_segments_in"),
     *("retransmits_total", "fast_retransmits", "timeout_retransmits", "spurious_retransmits", "timeouts"),
     *("delivered_segments", "delivered_ce_segments", "dsack_duplicates", "reordering_seen", "out_of_order_segments"),
     *("zero_windows", "busy_ns", "rwnd_limited_ns", "sndbuf_limited_ns"),

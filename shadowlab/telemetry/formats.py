@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from shadowlab.errors import Fault, InputError
 from shadowlab.telemetry.source import Format
-from shadowlab.telemetry.sources import capture, jsonl, mlab, ndt7, parquet, sock_diag, ss
+from shadowlab.telemetry.sources import (
+    aws_nfm,
+    capture,
+    jsonl,
+    mlab,
+    ndt7,
+    netobserv,
+    parquet,
+    prometheus,
+    sock_diag,
+    ss,
+    tcplife,
+)
 
 FORMATS = (  # strict recognisers stand before lenient ones
     Format("pcap", "packet captures, pcap and pcapng", capture.recognise, capture.read, capture.EXPECTED),
@@ -17,7 +29,24 @@ FORMATS = (  # strict recognisers stand before lenient ones
     Format("jsonl", "our own JSON lines", jsonl.recognise, jsonl.read, jsonl.EXPECTED),
     Format("mlab", "M-Lab's tcp-info archive, JSON lines", mlab.recognise, mlab.read, mlab.EXPECTED),
     Format("ndt7", "ndt7 results and messages, JSON", ndt7.recognise, ndt7.read, ndt7.EXPECTED),
+    Format("netobserv", "netobserv flow logs, JSON", netobserv.recognise, netobserv.read, netobserv.EXPECTED),
+    Format(
+        "prometheus-json",
+        "answers of Prometheus' query_range and query",
+        prometheus.recognise_json,
+        prometheus.read_json,
+        prometheus.EXPECTED_JSON,
+    ),
+    Format("aws-nfm", "reports of AWS's Network Flow Monitor agent", aws_nfm.recognise, aws_nfm.read, aws_nfm.EXPECTED),
+    Format("tcplife", "bcc's tcplife, text", tcplife.recognise, tcplife.read, tcplife.EXPECTED),
     Format("ss", "`ss -tinOHm` text of iproute2", ss.recognise, ss.read, ss.EXPECTED),
+    Format(
+        "prometheus",
+        "a page of Prometheus metrics",
+        prometheus.recognise_text,
+        prometheus.read_text,
+        prometheus.EXPECTED_TEXT,
+    ),
 )
 """Name, title, recogniser, reader, and what would be right for a file without one record."""
 BY_NAME = {one.name: one for one in FORMATS}

@@ -1,0 +1,191 @@
+"""Prometheus: a scraped page (text exposition, also OpenMetrics), and answers of its ``query_range`` and ``query``.
+
+In: text, or JSON.  Out: one record per host or pair of ends and moment, with what the known metrics say of it; what
+the metrics are is in :mod:`prometheus_names`.  Metrics of other things are passed over and counted.
+Never: more than :data:`MOST_GROUPS` records held while their samples come in: then what is complete so far is given.
+
+A page says no time unless its samples do: then the caller must.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from shadowlab.model.telemetry import TcpRecord, field_kinds, record_of
+from shadowlab.model.units import NS_PER_MS, NS_PER_S
+from shadowlab.telemetry.addresses import parse_address
+from shadowlab.telemetry.blocks import LONGEST_LINE_BYTES, split_lines
+from shadowlab.telemetry.json_stream import json_values
+from shadowlab.telemetry.source import Source
+from shadowlab.telemetry.sources.prometheus_names import Ends, ends_of, meaning_of
+from shadowlab.telemetry.sources.values import LARGEST
+
+EXPECTED_TEXT = (
+    "expected a page of Prometheus metrics with TCP figures: of node_exporter, Retina, Hubble, ebpf_exporter"
+)
+EXPECTED_JSON = 'expected an answer of Prometheus: {"status": "success", "data": {"result": […]}} with named series'
+MOST_GROUPS = 200_000
+OTHER_METRICS = "samples of metrics that say nothing of TCP"
+_SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+(-?[\d.]+))?(?:\s+#\s.*)?", re.ASCII)
+_LABEL = re.compile(r'\s*([a-zA-Z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)', re.ASCII)
+_ESCAPE = re.compile(r"\\(.)")
+_PAGE = re.compile(
+    rb"(?:^|\n)# (?:HELP|TYPE) [a-zA-Z_:][\w:]* "
+    rb"|^[a-zA-Z_:][\w:]*(?:\{[^\n]*\})? [-+.\deE]*(?:NaN|Inf)?(?: -?[\d.]+)?(?:\n|$)"
+)
+_ANSWER = re.compile(rb'"resultType"\s*:|"metric"\s*:\s*\{')
+_MILLISECONDS_FROM = 1e11
+"""A larger timestamp is in milliseconds (Prometheus), a smaller one in seconds (OpenMetrics)."""
+
+
+def recognise_text(head: bytes) -> bool:
+    """Whether it begins with comments or samples as exporters write them."""
+    return _PAGE.search(head[:4096]) is not None and head[:1] not in b"{["
+
+
+def recognise_json(head: bytes) -> bool:
+    """Whether it is an answer to a query."""
+    return head.lstrip()[:1] == b"{" and b'"status"' in head[:200] and _ANSWER.search(head) is not None
+
+
+def read_text(source: Source) -> Iterator[TcpRecord]:
+    """The records of a page."""
+    groups = _Groups(source)
+    for number, raw in enumerate(split_lines(source.blocks), start=1):
+        if len(raw) > LONGEST_LINE_BYTES:
+            source.tally.refuse(number, f"longer than {LONGEST_LINE_BYTES} bytes")
+            continue
+        line = raw.decode("utf-8", "replace").strip()
+        if not line or line[0] == "#":
+            continue
+        try:
+            match = _SAMPLE.fullmatch(line)
+            if match is None:
+                raise ValueError("no sample: NAME{LABELS} VALUE expected")
+            stamp = match[4]
+            at_ns = source.at_ns if stamp is None else _stamp(float(stamp))
+            groups.add(match[1], _labels(match[2] or ""), float(match[3]), at_ns)
+        except (ValueError, OverflowError) as error:
+            source.tally.refuse(number, str(error))
+        if groups.full:
+            yield from groups.records()
+    yield from groups.records()
+
+
+def read_json(source: Source) -> Iterator[TcpRecord]:
+    """The records of one answer or several."""
+    groups = _Groups(source)
+    for place, series in json_values(source.blocks, source.tally, inside="result"):
+        try:
+            name, labels, values = _series(series)
+        except ValueError as error:
+            source.tally.refuse(place, str(error))
+            continue
+        if not name:
+            source.tally.pass_over("a series without a name: the result of an expression")
+            continue
+        if meaning_of(name, labels) is None:
+            source.tally.pass_over(OTHER_METRICS, len(values))
+            continue
+        for index, pair in enumerate(values):
+            try:
+                groups.add(name, labels, float(pair[1]), _stamp(float(pair[0])))
+            except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
+                source.tally.refuse(f"{place}, value {index}", f"no [time, value] pair: {error}")
+            if groups.full:
+                yield from groups.records()
+    yield from groups.records()
+
+
+def _series(series: Any) -> tuple[str, dict[str, str], list[Any]]:
+    if not isinstance(series, dict) or not isinstance(series.get("metric"), dict):
+        raise ValueError("a series is an object with metric and values")
+    labels = series["metric"]
+    if not all(isinstance(one, str) for one in labels.values()):
+        raise ValueError("a label is no text")
+    values = series["values"] if "values" in series else [series.get("value")]
+    if not isinstance(values, list):
+        raise ValueError("values is no list")
+    return labels.get("__name__", ""), labels, values
+
+
+def _labels(text: str) -> dict[str, str]:
+    labels, at = {}, 0
+    while at < len(text):
+        match = _LABEL.match(text, at)
+        if match is None:
+            if text[at:].strip():
+                raise ValueError(f"the labels cannot be read from {text[at : at + 40]!r} on")
+            break
+        labels[match[1]] = _ESCAPE.sub(lambda one: "\n" if one[1] == "n" else one[1], match[2])
+        at = match.end()
+    return labels
+
+
+def _stamp(value: float) -> int:
+    at_ns = round(value * (NS_PER_MS if value >= _MILLISECONDS_FROM else NS_PER_S))
+    if not 0 <= at_ns < LARGEST:
+        raise ValueError(f"{value} is no time")
+    return at_ns
+
+
+class _Groups:
+    """The records under way: whom they are about and when, to what is known of them."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._fields: dict[tuple[Ends, int], dict[str, float]] = {}
+
+    @property
+    def full(self) -> bool:
+        return len(self._fields) >= MOST_GROUPS
+
+    def add(self, name: str, labels: dict[str, str], value: float, at_ns: int | None) -> None:
+        meaning = meaning_of(name, labels)
+        if meaning is None:
+            self._source.tally.pass_over(OTHER_METRICS)
+            return
+        if not math.isfinite(value) or not 0 <= value < LARGEST:
+            raise ValueError(f"{name} is {value}, which counts nothing")
+        if at_ns is None:
+            raise ValueError("the page does not say when it was scraped: give --at TIME")
+        ends = ends_of(meaning.scope, labels, self._source.instance)
+        fields = self._fields.setdefault((ends, at_ns), {})
+        fields[meaning.field] = value + (fields.get(meaning.field, 0) if meaning.adds else 0)
+
+    def records(self) -> Iterator[TcpRecord]:
+        """The records so far, in the order of time."""
+        kinds = field_kinds()
+        for (ends, at_ns), numbers in sorted(self._fields.items(), key=lambda one: (one[0][1], one[0][0])):
+            available, total = numbers.pop("available", None), numbers.get("host_memory_total_bytes")
+            if available is not None and total is not None and total >= available:
+                numbers["host_memory_used_bytes"] = total - available
+            if not numbers:
+                continue
+            fields: dict[str, Any] = {
+                name: value if kinds[name] is float else round(value) for name, value in numbers.items()
+            }
+            fields |= {
+                "at_ns": at_ns,
+                "scope": ends.scope,
+                "instance": ends.instance[:1000],
+                "peer": ends.peer[:1000],
+                "local_address": _address(ends.local_address),
+                "local_port": 0,
+                "peer_address": _address(ends.peer_address),
+                "peer_port": int(ends.port) if ends.port.isdecimal() and int(ends.port[:6]) <= 65_535 else 0,
+                "source": self._source.name,
+            }
+            yield record_of(fields)
+        self._fields.clear()
+
+
+def _address(text: str) -> str:
+    """The address, or an empty text for a label that holds something else."""
+    try:
+        return parse_address(text) if text else ""
+    except ValueError:
+        return ""
