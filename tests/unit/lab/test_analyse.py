@@ -166,6 +166,22 @@ def test_a_path_that_changed_its_way_speaks_for_the_new_way_from_then_on(ready: 
     assert np.isnan(probes.excess_delay_ns)  # a longer way is not a slower link
 
 
+def test_flows_that_are_spread_speak_only_where_they_share_a_way(ready: Prepared) -> None:
+    there = path_directions(ready.network, "web", "db")
+    around = path_directions(ready.network, "web", "db", avoid=frozenset({"north-south"}))
+    run = measured(ready, lost={"web→db": 3})
+    first = next(flow for flow in ready.flows if (flow.source, flow.target) == ("web", "db"))
+    more = replace(ready, flows=(*ready.flows, replace(first, id="another")))
+
+    apart = replace(run, flow_hops=((0, first.id, there), (0, "another", around)))
+    together = replace(run, flow_hops=((0, first.id, around), (0, "another", around)))
+
+    (probes,) = evidence_of(more, apart, "web→db", (EVENT, EVENT + 10))
+    assert probes.directions == there + path_directions(ready.network, "db", "web")
+    data, _ = evidence_of(more, together, "web→db", (EVENT, EVENT + 10))
+    assert (data.directions, data.sent) == (around, 10 * SEGMENTS)
+
+
 def test_routes_that_end_early_show_what_was_cut(ready: Prepared) -> None:
     whole = path_directions(ready.network, "web", "db")
     run = measured(ready, hops=(*shortest(ready), (EVENT * S, "web→db", whole[:1])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from shadowlab.model.network import Link, Network, Node
@@ -73,6 +74,21 @@ def test_one_recorded_end_is_enough_even_if_it_is_the_receiver() -> None:
 
     (connection,) = attachment.connections
     assert (connection.source, connection.sender_records, len(connection.receiver_records)) == ("web", (), 1)
+
+
+def test_connections_over_ipv6_attach_by_the_addresses_the_map_states() -> None:
+    nodes = tuple(
+        replace(node, addresses=(*node.addresses, f"2001:db8::{number}"))
+        for number, node in enumerate(NETWORK.nodes, 1)
+    )
+    own, peer = {"local_address": "2001:db8::1"}, {"peer_address": "2001:db8::2"}
+    back = {"local_address": "2001:db8::2", "peer_address": "2001:db8::1"}
+
+    attachment = attach([record(**own, **peer), far(**back)], replace(NETWORK, nodes=nodes))
+
+    (connection,) = attachment.connections
+    assert (connection.source, connection.target) == ("web", "db")
+    assert (len(connection.sender_records), len(connection.receiver_records)) == (1, 1)
 
 
 def test_an_unknown_header_name_falls_back_to_the_address() -> None:

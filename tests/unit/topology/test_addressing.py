@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shadowlab.model.fabric import Fabric
 from shadowlab.model.network import Link, Network, Node
 from shadowlab.topology.addressing import address
 
@@ -76,3 +78,69 @@ def test_nothing_is_given_twice_and_the_same_map_gives_the_same_fabric(pairs: li
         far = fabric.by_direction[one.direction.reverse]
         assert (far.name, far.address, far.mac) == (one.peer_name, one.peer_address, one.peer_mac)
         assert int(IPv4Address(one.address)) ^ int(IPv4Address(one.peer_address)) == 1
+
+
+def lan(*members: str, kept: Fabric | None = None, ipv6: bool = False) -> Fabric:
+    nodes = (Node(id="s", kind="segment"), *(Node(id=name, kind="host") for name in members))
+    links = tuple(Link(id=f"{name}-s", a=name, b="s") for name in members)
+    lab = Network(name="n", nodes=nodes, links=links, ipv6=ipv6)
+    return address(lab) if kept is None else address(lab, keep=kept)
+
+
+def on_lan(fabric: Fabric) -> dict[str, str]:
+    return {one.node: f"{one.address}/{one.prefix}" for one in fabric.interfaces if one.address}
+
+
+def test_all_on_a_segment_share_a_subnet_and_the_segment_has_no_address() -> None:
+    fabric = lan("a", "b", "c")
+
+    assert on_lan(fabric) == {"a": "10.64.0.1/28", "b": "10.64.0.2/28", "c": "10.64.0.3/28"}
+    assert fabric.node_address["s"] == ""
+    assert [one.address for one in fabric.by_node["s"]] == ["", "", ""]
+
+
+def test_a_segment_that_grows_keeps_its_addresses_while_there_is_room() -> None:
+    before = lan("a", "b")
+
+    after = lan("c", "a", "b", kept=before)
+
+    assert on_lan(after) == {"c": "10.64.0.3/29", **on_lan(before)}
+
+
+def test_a_segment_without_room_gets_a_larger_subnet() -> None:
+    before = lan("a", "b")
+
+    after = lan(*(f"h{number}" for number in range(15)), kept=before)
+
+    assert {one.rpartition("/")[2] for one in on_lan(after).values()} == {"26"}
+    assert not set(on_lan(after).values()) & set(on_lan(before).values())
+
+
+def test_ipv6_addresses_follow_from_those_of_ipv4_unless_stated() -> None:
+    fabric = lan("a", "b", ipv6=True)
+
+    assert fabric.node_address6 == {"s": "", "a": "fd53:4c41::a20:2", "b": "fd53:4c41::a20:3"}
+    assert fabric.node_address["a"] == "10.32.0.2"
+    interface = fabric.by_node["a"][0]
+    assert (interface.address6, interface.prefix6) == ("fd53:4c41:0:2::a40:1", 125)
+    stated = Network(name="n", nodes=(Node(id="h", kind="host", addresses=("2001:db8::1", "192.0.2.1")),), links=())
+    assert address(replace(stated, ipv6=True)).node_address6 == {"h": "2001:db8::1"}
+    assert address(stated).node_address == {"h": "192.0.2.1"}
+
+
+def test_hosts_of_one_place_lie_beside_each_other_and_so_does_one_that_comes_later() -> None:
+    def hosts(*names: str) -> Network:
+        nodes = (*(Node(id=name, kind="router") for name in ("r1", "r2")), *(Node(id=n, kind="host") for n in names))
+        links = (Link(id="r", a="r1", b="r2"), *(Link(id=n, a=n, b=f"r{n[1]}") for n in names))
+        return Network(name="n", nodes=nodes, links=links)
+
+    before = address(hosts("a1", "a2", "b1", "b2", "c1"))
+    after = address(hosts("d1", "a1", "a2", "b1", "b2", "c1"), keep=before)
+
+    assert {name: text for name, text in before.node_address.items() if "1" in name[1:] and name != "r1"} == {
+        "a1": "10.32.0.4",
+        "b1": "10.32.0.5",
+        "c1": "10.32.0.6",
+    }
+    assert after.node_address["d1"] == "10.32.0.7"
+    assert {name: after.node_address[name] for name in before.node_address} == before.node_address
