@@ -11,8 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from shadowlab.guest.resident.start import Line
 from shadowlab.kernel.private import run_private
-from shadowlab.kernel.rights.privileges import COMMAND, NODE, SEGMENT, SYS_ADMIN, SYS_PTRACE, user_namespaces_work
+from shadowlab.kernel.rights.privileges import (
+    COMMAND,
+    KEEPER,
+    NODE,
+    SEGMENT,
+    SYS_ADMIN,
+    SYS_PTRACE,
+    user_namespaces_work,
+)
 
 IS_ROOT = os.geteuid() == 0
 SHADOWLAB = str(Path(sys.executable).parent / "shadowlab")
@@ -38,6 +47,13 @@ raise SystemExit(ctypes.CDLL(None).setns(fd, 0) == 0)
 """
 
 Run = Callable[..., str]
+
+
+def held_by_keeper(tmp_path: Path) -> list[int]:
+    """The effective capabilities of each thread of the keeper of the lab ``pair``."""
+    with Line(tmp_path / "state" / "labs" / "pair") as line:
+        threads = Path(f"/proc/{line.keeper}/task").iterdir()
+        return [held((thread / "status").read_text())["CapEff"] for thread in threads]
 
 
 def mask(numbers: Iterable[int]) -> int:
@@ -89,6 +105,13 @@ def test_a_command_that_root_types_holds_only_what_labs_need() -> None:
     sets = held(told)
 
     assert sets["CapEff"] == sets["CapPrm"] == sets["CapBnd"] == mask(COMMAND)
+
+
+@pytest.mark.guest
+def test_the_keeper_of_a_guest_holds_what_ends_it(run: Run, tmp_path: Path) -> None:
+    run("up", "pair.yaml", "--kernel", "embedded")
+
+    assert set(held_by_keeper(tmp_path)) == {mask(KEEPER) if IS_ROOT else 0}
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="as a user the segment is in a user namespace anyway")

@@ -27,6 +27,7 @@ from shadowlab.errors import ShadowLabError
 from shadowlab.guest.boot import run_in_guest
 from shadowlab.guest.cache import need_kernel
 from shadowlab.guest.host_side.confinement import Confinement
+from shadowlab.kernel.rights.privileges import KEEPER, keep_only
 
 DOOR, ALIVE, ORDER, LOG, CONFINED = "door", "alive", "door.json", "guest.log", "confined.json"
 READY = b"ready\n"
@@ -181,6 +182,10 @@ def main(folder: str, ready_fd: int) -> int:
     stop = threading.Event()
     trouble: list[str] = []
 
+    def on_confined(known: Confinement) -> None:
+        keep_only(KEEPER)  # of this thread
+        write_confinement(Path(folder), known)
+
     def live() -> None:
         try:
             run_in_guest(
@@ -198,7 +203,7 @@ def main(folder: str, ready_fd: int) -> int:
                 line_fd=theirs.fileno(),
                 readable=[Path(order["from"])],
                 reads_everything=True,
-                on_confined=lambda known: write_confinement(Path(folder), known),
+                on_confined=on_confined,
             )
         except KeyboardInterrupt:
             pass
@@ -213,6 +218,7 @@ def main(folder: str, ready_fd: int) -> int:
     keeper = threading.Thread(target=live, name="guest")
     signal.signal(signal.SIGTERM, unwind)
     keeper.start()
+    keep_only(KEEPER)
     try:
         hello = _read_hello(ours, ended_read)
         if not hello:

@@ -34,6 +34,9 @@ SEGMENT = NODE | {SYS_ADMIN}
 COMMAND = SEGMENT | {SYS_PTRACE}
 """What a command that root types holds: SYS_PTRACE to find the programs that a lab has running by their namespaces."""
 
+KEEPER = frozenset({CHOWN, DAC_OVERRIDE, FOWNER, KILL})
+"""What the keeper of root's guest holds once that is up: to end it, and to take its files back."""
+
 GUEST_USER = 65_528
 """Whom the embedded guest's processes run as when root starts them: a number that neither distributions nor systemd
 give away (systemd's list of users and groups leaves 65520 to 65533 free), and small enough for a container's map."""
