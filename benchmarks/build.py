@@ -6,7 +6,8 @@ process of its own in fresh namespaces of ours, on this machine's kernel, as roo
 
 ``build``: everything up.  ``change``: the rate of one direction.  ``more``: one link more, up.  ``down``: until the
 caller is done; ``gone``: until the kernel has removed the last interface.  ``floor``: our own messages, sent from C.
-Ratios are of medians, and of the least of each: on a busy machine those are nearer to what the work itself takes.
+Ratios are of medians, and of the least of each: on a busy machine those are nearer to what the work itself takes; and
+nearest is ``build_cpu``, the processor's time of ours and of the floor.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ REPEATS = 5
 PEER_REPEATS = 3
 LARGE_NODES = 500
 STEPS = ("build", "change", "more", "gone")
+CPU = "build_cpu"
 PEERS: dict[str, Callable[[Workload], dict[str, float]]] = {
     "ours": time_ours, "ip -batch": time_ip_batch, "pyroute2": time_pyroute2, "mininet": time_mininet,
 }  # fmt: skip
@@ -74,7 +76,10 @@ def _contest(number: int, network: Network, words: Namespace, folder: Path) -> N
             if who in ("ours", "floor") or turn < (1 if large else PEER_REPEATS):
                 seconds.append(_measure(who, number, folder))
     medians, least = (
-        {who: {step: choose([run[step] for run in all_of]) for step in STEPS} for who, all_of in runs.items()}
+        {
+            who: {step: choose([run[step] for run in all_of]) for step in (*STEPS, CPU) if step in all_of[0]}
+            for who, all_of in runs.items()
+        }
         for choose in (statistics.median, min)
     )
     report(
@@ -97,7 +102,7 @@ def _contest(number: int, network: Network, words: Namespace, folder: Path) -> N
 def _ratios(seconds: dict[str, dict[str, float]]) -> dict[str, float]:
     """Ours to the floor, every peer to ours, step by step."""
     mine = seconds["ours"]
-    found = {f"{step} ours/floor": mine[step] / seconds["floor"][step] for step in STEPS}
+    found = {f"{step} ours/floor": mine[step] / seconds["floor"][step] for step in (*STEPS, CPU)}
     for who, one in seconds.items():
         if who not in ("ours", "floor"):
             found |= {f"{step} {who}/ours": one[step] / mine[step] for step in STEPS}

@@ -39,6 +39,13 @@ static double now(void)
 	return time.tv_sec + time.tv_nsec / 1e9;
 }
 
+static double used(void)
+{
+	struct rusage own;
+	getrusage(RUSAGE_SELF, &own);
+	return own.ru_utime.tv_sec + own.ru_stime.tv_sec + (own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
+}
+
 static int out_of_the_way(int fd)
 {
 	int high = fcntl(fd, F_DUPFD_CLOEXEC, OUR_OWN);
@@ -128,7 +135,7 @@ int main(int count, char **words)
 		fail("read the recording");
 	close(fd);
 
-	double begin = now();
+	double begin = now(), work = used();
 	home = out_of_the_way(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
 	open_socket(0);
 	for (char *at = all; at < end;) {
@@ -170,7 +177,8 @@ int main(int count, char **words)
 			setns(home, CLONE_NEWNET);
 			break;
 		case MARK:
-			printf("%s %.9f\n", bytes, now() - begin);
+			printf("%s %.9f\n%s_cpu %.9f\n", bytes, now() - begin, bytes, used() - work);
+			work = used();
 			begin = now();
 		}
 	}

@@ -146,11 +146,12 @@ def time_ours(work: Workload) -> dict[str, float]:
     with Witness() as witness:
         segment = TbfSegment() if discipline() == "tbf" else LinuxSegment()
         seconds = {}
-        begin = time.monotonic()
+        begin, used = time.monotonic(), time.process_time()
         with segment:
             for step in _steps(work, segment):
-                now = time.monotonic()
-                seconds[step], begin = now - begin, now
+                now, now_used = time.monotonic(), time.process_time()
+                seconds[step], seconds[f"{step}_cpu"] = now - begin, now_used - used
+                begin, used = now, now_used
         return seconds | witness.ends(begin)
 
 

@@ -119,7 +119,7 @@ def assert_whole(lab: LiveLab, network: Network) -> None:
             names = {one.name for one in known.shape.fabric.interfaces if one.node == node}
             held = {name: up for name, up in segment.links(node).items() if not name.startswith("i.")}
             assert held == dict.fromkeys(names, True), f"{node}: {held}"
-            wanted = {key[1:] for key in known.shape.routes if key[0] == node}
+            wanted = {key[1:3] for key in known.shape.routes if key[0] == node}
             assert {(one.destination, one.prefix) for one in segment.routes(node)} == wanted, node
         for (node, device), op in known.shape.impairments.items():
             held_now = segment.read_netem(node, device)
