@@ -19,7 +19,7 @@ from shadowlab.wire import if_link, routes, rtnetlink
 LOOPBACK = "lo"
 _LOCALHOST = ("127.0.0.1", "::1")
 _LINKS_UP_NS = 5_000_000_000
-_LINKS_UP_PAUSE_S = 0.01
+_LEAST_PAUSE_S, _MOST_PAUSE_S = 0.0005, 0.01
 _LOOPBACK_INDEX = 1
 """Every namespace is born with its loopback, and it is the first."""
 FIRST_IFINDEX = 64
@@ -139,6 +139,7 @@ def wait_for_links(interfaces: Sequence[tuple[NamespaceRecord, str]]) -> None:
         missing.setdefault(namespace.node, (namespace, []))[1].append(namespace.interface(name, tried))
     unserved = {namespace.node: namespace for namespace, _ in interfaces if namespace.unserved}
     give_up_ns = clock.now_ns() + _LINKS_UP_NS
+    pause_s = _LEAST_PAUSE_S
     while True:
         missing = {
             node: (namespace, still)
@@ -153,7 +154,8 @@ def wait_for_links(interfaces: Sequence[tuple[NamespaceRecord, str]]) -> None:
             what = "carrier" if missing else "their IPv6 addresses"
             why = f"still without {what} after {_LINKS_UP_NS // 10**9} s: {names}"
             raise KernelRefusedError(tried=tried, errno_name="ETIMEDOUT", why=why)
-        time.sleep(_LINKS_UP_PAUSE_S)
+        time.sleep(pause_s)  # on a busy machine the link watch may be under way with a carrier that was just asked for
+        pause_s = min(2 * pause_s, _MOST_PAUSE_S)
 
 
 def _without_carrier(
