@@ -94,8 +94,8 @@ def _print(seen: SelfTest) -> None:
         click.echo(f"off             {difference.describe()}")
     for finding in seen.findings:
         click.echo(finding.describe())
-    for link in seen.down:
-        click.echo(f"could not tell  {link}: the link is down, as it should be")
+    for link, why in seen.left_out.items():
+        click.echo(f"could not tell  {link}: {why}")
     grades = [finding.grade for finding in seen.findings]
     click.echo(
         f"{'the kernel holds what was asked' if not seen.differences else f'{len(seen.differences)} settings differ'}; "

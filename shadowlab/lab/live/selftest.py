@@ -45,12 +45,12 @@ OnShare = Callable[[float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTest:
-    """What a self-test found.  ``down``: links that are down, as they should be, and were not measured."""
+    """What a self-test found.  ``left_out``: links that were not measured, and why."""
 
     lab: str
     kernel: str
     directions: int
-    down: tuple[str, ...]
+    left_out: Mapping[str, str]
     precision: Precision | None
     differences: tuple[Difference, ...]
     findings: tuple[Finding, ...]
@@ -92,7 +92,7 @@ def verify_links(
         lab=lab.name,
         kernel=known.begun.kernel,
         directions=len(trials),
-        down=tuple(name for name in chosen if name not in known.shape.up),
+        left_out={name: why for name in chosen if (why := _why_not_measured(known.shape, name))},
         precision=seen.precision,
         differences=seen.differences,
         findings=findings,
@@ -120,7 +120,7 @@ def plan_trials(
     shape: Shape, network: Network, links: Sequence[str], time_s: float | None = None
 ) -> tuple[tuple[Trial, ...], Mapping[str, Impairment]]:
     """The trials of both directions of every link that is up, and their wishes by direction."""
-    up = [name for name in links if name in shape.up]
+    up = [name for name in links if not _why_not_measured(shape, name)]
     share_s = (DEFAULT_TIME_S if time_s is None else time_s) / max(1, 2 * len(up))
     budget_ns = round(1e9 * (share_s if time_s is not None else min(share_s, _LONGEST_S)))
     ends = shape.fabric.by_direction
@@ -140,6 +140,16 @@ def plan_trials(
             )
             wishes[str(direction)] = wish
     return tuple(trials), wishes
+
+
+def _why_not_measured(shape: Shape, name: str) -> str:
+    """Empty for a link that can be measured."""
+    link = shape.links[name]
+    if name not in shape.up:
+        return "it is down, as it should be"
+    if not (link.address_a and link.address_b):
+        return "a LAN has no end of its own to measure from: its settings are read back"
+    return ""
 
 
 def judge(seen: Examined, trials: Sequence[Trial], wishes: Mapping[str, Impairment]) -> Iterator[Finding]:
