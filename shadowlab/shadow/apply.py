@@ -147,7 +147,7 @@ def _set_route(op: SetRoute, segment: Segment) -> None:
         segment.replace_route(op.node, op.destination, op.prefix, hops, table=table)
     else:
         segment.replace_by_black_hole(op.node, op.destination, op.prefix, table=table)
-    if op.source and (rule := rule_of(op)) not in segment.rules(op.node):
+    if op.source and (rule := _rule(op)) not in segment.rules(op.node):
         segment.add_rule(op.node, rule)
 
 
@@ -155,7 +155,7 @@ def _remove_route(op: RemoveRoute, segment: Segment) -> None:
     if not op.source:
         segment.delete_route(op.node, op.destination, op.prefix)
         return
-    if (rule := rule_of(op)) in segment.rules(op.node):
+    if (rule := _rule(op)) in segment.rules(op.node):
         segment.delete_rule(op.node, rule)
     # The route in the table may be gone with its link; the rule never is.
     if any(
@@ -165,9 +165,8 @@ def _remove_route(op: RemoveRoute, segment: Segment) -> None:
         segment.delete_route(op.node, op.destination, op.prefix, table=op.table)
 
 
-def rule_of(op: SetRoute | RemoveRoute) -> Rule:
-    """What leads packets of its source to its table, whose number is its priority as well: before main's, and each of
-    its own."""
+def _rule(op: SetRoute | RemoveRoute) -> Rule:
+    """Its table's number is its priority as well: before main's, and each of its own."""
     source = f"{op.source}/{op.prefix}"
     return Rule(source=source, destination=f"{op.destination}/{op.prefix}", table=op.table, priority=op.table)
 

@@ -216,9 +216,10 @@ def _pair(place: str, attribute: str, wished: str, held: str) -> Iterator[Differ
 
 
 def _sets(place: str, attribute: str, wished: Iterable[str], held: Iterable[str]) -> Iterator[Difference]:
-    for one in sorted(set(wished) - set(held)):
+    wanted, there = set(wished), set(held)
+    for one in sorted(wanted - there):
         yield Difference(place=place, attribute=attribute, wished=one, held="none")
-    for one in sorted(set(held) - set(wished)):
+    for one in sorted(there - wanted):
         yield Difference(place=place, attribute=attribute, wished="none", held=one)
 
 
