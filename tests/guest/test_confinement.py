@@ -40,7 +40,7 @@ def escape(built_kernel: BuiltKernel, tmp_path: Path) -> Escape:
         one.chmod(0o777)
     tmp_path.chmod(0o755)
 
-    def run(*means: str, user: bool = False, needed: tuple[Path, ...] = ()) -> dict[str, Any]:
+    def run(*means: str, user: bool = False, needed: tuple[Path, ...] = (), umask: int = 0o022) -> dict[str, Any]:
         beyond = ["/tmp", "/dev/shm", "/var/tmp", "/etc", str(CHECKOUT)] if means else []
         places = {
             "write": [*beyond, str(home), str(folder)],
@@ -53,7 +53,13 @@ def escape(built_kernel: BuiltKernel, tmp_path: Path) -> Escape:
             command = [sys.executable, as_user.__file__, str(folder), *command]
         paths = os.pathsep.join([str(Path(__file__).parent), str(CHECKOUT)])
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": paths}, timeout=120
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONPATH": paths},
+            timeout=120,
+            umask=umask,
         )
         assert done.returncode == 0, done.stderr
         owner = as_user.USER if user and IS_ROOT else os.geteuid()
@@ -73,7 +79,7 @@ def assert_nothing_written(found: dict[str, Any]) -> None:
 @needs_root
 @pytest.mark.parametrize("means", [["landlock", "binds"], ["binds"]])
 def test_a_guest_that_root_starts_has_no_rights_and_writes_nowhere_else(escape: Escape, means: list[str]) -> None:
-    found = escape(*means)
+    found = escape(*means, umask=0o077)
 
     assert found["confinement"]["by"] == ("landlock" if landlock.abi() and "landlock" in means else "binds")
     assert found["confinement"]["network"] == "none"

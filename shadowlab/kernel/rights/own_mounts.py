@@ -31,6 +31,7 @@ def open_doors(doors: Mapping[str, Sequence[str]]) -> None:
     """Cover each folder, which only its owner may pass through, by an empty one that all may; of what it holds only
     the paths given with it appear again, where they were.  A door may lie behind another: outer ones come first."""
     behind = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for paths in doors.values() for path in paths}
+    mask = os.umask(0o022)  # of the caller's own all could be forbidden to others: then the doors led nowhere
     for folder, paths in doors.items():
         _mount("none", folder, kind="tmpfs", flags=_NOSUID | _NODEV, options="mode=755,size=1m")
         for path in paths:
@@ -42,6 +43,7 @@ def open_doors(doors: Mapping[str, Sequence[str]]) -> None:
                 os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
             _mount(f"/proc/self/fd/{fd}", path, flags=_BIND | _REC)
             os.close(fd)
+    os.umask(mask)
 
 
 def forbid_writing(*but: str) -> bool:
