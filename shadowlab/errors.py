@@ -37,7 +37,9 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
+        # One fault, one line: what an input holds of line breaks and escape sequences is told, not passed on.
+        words = f"{self.place}: {self.message}"
+        return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in words)
 
 
 class InputError(ShadowLabError):
