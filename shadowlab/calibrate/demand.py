@@ -167,6 +167,8 @@ def measured_rate(one: ObservedConnection) -> tuple[float | None, str]:
     for records, name, words in (
         (one.sender_records, "bytes_acked", "bytes acknowledged"),
         (one.receiver_records, "bytes_received", "bytes received"),
+        (one.sender_records, "wire_bytes_out", "bytes on the wire, headers included"),
+        (one.receiver_records, "wire_bytes_in", "bytes on the wire, headers included"),
     ):
         if len(records) > 1:
             before, after = getattr(records[0], name), getattr(records[-1], name)

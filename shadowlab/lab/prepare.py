@@ -17,7 +17,7 @@ from shadowlab.lab.events.steps import steps_of
 from shadowlab.lab.job import Job, WatchedInterface
 from shadowlab.lab.references import check_references
 from shadowlab.lab.scenario import Mitigation, Scenario
-from shadowlab.lab.sources import attach_file, read_script
+from shadowlab.lab.sources import attach_file, read_rules, read_script
 from shadowlab.mitigate.propose import Allowed, Candidate
 from shadowlab.mitigate.rehearse import Stage
 from shadowlab.model.fabric import Fabric
@@ -29,6 +29,7 @@ from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flow
 from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, Op, TimedChange
 from shadowlab.shadow.plan import build_plan
 from shadowlab.telemetry.attach import Attachment
+from shadowlab.telemetry.rules import NO_RULES
 from shadowlab.topology.addressing import address
 from shadowlab.topology.formats import load_map
 from shadowlab.topology.routing import intended_way, shortest_routes
@@ -125,8 +126,9 @@ class Prepared:
 def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) -> Prepared:
     """Resolve a scenario.  Above its wall budget the run is scaled down (stated) or, with ``scale`` False, refused."""
     full = load_map(scenario.map)
-    attachment, use = attach_file(scenario.telemetry, full)
-    production = attach_file(scenario.production_after, full)[0] if scenario.production_after else None
+    rules = read_rules(scenario.telemetry_rules) if scenario.telemetry_rules else NO_RULES
+    attachment, use = attach_file(scenario.telemetry, full, rules)
+    production = attach_file(scenario.production_after, full, rules)[0] if scenario.production_after else None
     allowed = tuple(_allowed(one) for one in scenario.mitigations)
     demands = read_demands(attachment.connections, full)
     flows = demands.flows

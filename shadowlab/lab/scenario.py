@@ -58,6 +58,8 @@ class Scenario:
     title: str
     map: Path
     telemetry: Path
+    telemetry_rules: Path | None = None
+    """How names and addresses of the telemetry become nodes."""
     production_after: Path | None
     duration_ns: int
     seed: int
@@ -152,6 +154,7 @@ class _Resolver:
             title=raw.title or raw.name,
             map=self._file(("map",), raw.map),
             telemetry=self._file(("telemetry",), raw.telemetry),
+            telemetry_rules=self._file(("telemetry_rules",), raw.telemetry_rules) if raw.telemetry_rules else None,
             production_after=self._file(("production_after",), raw.production_after) if raw.production_after else None,
             duration_ns=raw.duration,
             seed=raw.seed,

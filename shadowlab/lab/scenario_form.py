@@ -125,6 +125,7 @@ class RawScenario(_Raw):
     title: str = ""
     map: str
     telemetry: str
+    telemetry_rules: str | None = None
     production_after: str | None = None
     duration: Duration
     seed: int = Field(default=1, ge=0, lt=2**63)

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import yaml
+
+from shadowlab.errors import Fault, InputError
 from shadowlab.model.network import Network
 from shadowlab.model.result import TelemetryUse
 from shadowlab.model.telemetry import TcpRecord
 from shadowlab.telemetry.attach import Attachment, attach
 from shadowlab.telemetry.reading import open_telemetry
+from shadowlab.telemetry.rules import NO_RULES, Rules, rules_of
 from shadowlab.topology.compose import decode_text
 from shadowlab.topology.formats import read_input
 
@@ -20,7 +24,16 @@ MOST_RECORDS = 200_000
 """Records kept of one file, some 300 MB; a dump of every instance every minute for days stays far below."""
 
 
-def attach_file(path: Path, network: Network) -> tuple[Attachment, TelemetryUse]:
+def read_rules(path: Path) -> Rules:
+    """The rules by which telemetry attaches to the map.  Raises InputError for a file that cannot be read as such."""
+    try:
+        document = yaml.load(decode_text(read_input(path, what="rules"), name=str(path)), Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise InputError(Fault(place=str(path), message=f"no YAML: {str(error)[:200]}")) from error
+    return rules_of(document, name=str(path))
+
+
+def attach_file(path: Path, network: Network, rules: Rules = NO_RULES) -> tuple[Attachment, TelemetryUse]:
     """Read telemetry of any format, as a stream of at most :data:`MOST_RECORDS`, and attach its records to the map."""
     kept: list[TcpRecord] = []
     beyond = 0
@@ -31,7 +44,7 @@ def attach_file(path: Path, network: Network) -> tuple[Attachment, TelemetryUse]
             else:
                 beyond += 1
         reading.check()
-    attachment = attach(kept, network)
+    attachment = attach(kept, network, rules)
     left_out: Counter[str] = Counter()
     for one in attachment.left_out:
         left_out[one.reason] += one.count

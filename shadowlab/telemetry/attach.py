@@ -1,22 +1,27 @@
 """Records become connections between the instances of the map.
 
-In: records of one or several files, a network.  Out: an :class:`Attachment`: connections, each with what either end saw
-over time, and what was left out with its reason.  Never: an error for a record of an unknown instance.
+In: records of one or several files, a network, rules for what the map does not say.  Out: an :class:`Attachment`:
+connections, each with what either end saw over time, and what was left out with its reason.
+Never: an error for a record of an unknown instance.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 from shadowlab.model.flow import Path
 from shadowlab.model.network import Network
 from shadowlab.model.telemetry import TcpRecord
+from shadowlab.telemetry.intervals import accumulated
+from shadowlab.telemetry.rules import NO_RULES, Rules
 
 EXAMPLES_KEPT = 5
 """Records named per reason for leaving out."""
 
-_LIVE = frozenset(("ESTAB", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "CLOSING"))
+_LIVE = frozenset(("ESTAB", "CLOSED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "CLOSING"))
 _Key = tuple[str, int, str, int]
 
 
@@ -61,25 +66,28 @@ class Attachment:
     left_out: tuple[LeftOut, ...]
 
 
-def attach(records: Sequence[TcpRecord], network: Network) -> Attachment:
+def attach(records: Sequence[TcpRecord], network: Network, rules: Rules = NO_RULES) -> Attachment:
     """Group records into connections.
 
-    A record's own end is found by the name in its dump's header (a node id) or else by its local address, its peer by
-    the address.  Where the map states no address of an instance, the local addresses in its own dumps are its
-    addresses: maps such as the Topology Zoo's know no addresses at all.  The two ends of a connection find each other
-    by their reversed addresses and ports.
+    A record's own end is found by the name in its dump's header (a node's id or its label), or by a rule for that name,
+    or else by its local address; its peer by the address, by a rule for it, or by its name.  Where the map states no
+    address of an instance, the local addresses in its own dumps are its addresses: maps such as the Topology Zoo's
+    know no addresses at all.  The two ends of a connection find each other by their reversed addresses and ports.
+
+    Addresses that a rule translates are read as what stands behind them.  A connection to a balancer is one to the
+    backend that recorded it, or, if none did, to one that its addresses and ports choose among them all.
     """
-    owners = _owners(network, records)
+    finder = _Finder(network, rules, records)
     tally = _Tally()
     ends: dict[_Key, tuple[str, str, list[TcpRecord]]] = {}
     total = 0
     for record in records:
         total += 1
-        why, own, peer = _place(record, network, owners)
+        why, own, peer, key = finder.place(record)
         if why:
             tally.add(why, record)
             continue
-        ends.setdefault(record.connection, (own, peer, []))[2].append(record)
+        ends.setdefault(key, (own, peer, []))[2].append(record)
     connections = [
         _connection(key, ends, tally)
         for key in sorted(ends)
@@ -132,34 +140,90 @@ def _owners(network: Network, records: Iterable[TcpRecord]) -> Mapping[str, str]
     stated = set(owners)
     silent = {node.id for node in network.nodes if not node.addresses}
     for record in records:
-        if record.instance in silent and record.local_address not in stated and record.state in _LIVE:
-            claim(record.local_address, record.instance)
+        address = record.local_address
+        if record.instance in silent and address and address not in stated and record.state in _LIVE:
+            claim(address, record.instance)
     return owners
 
 
-def _place(record: TcpRecord, network: Network, owners: Mapping[str, str]) -> tuple[str, str, str]:
-    """Why the record cannot be attached (or an empty text), its own node, its peer's node."""
-    if record.state not in _LIVE:
-        return (f"a socket in state {record.state} carries no data", "", "")
-    if record.peer_address == record.local_address or record.local_address.startswith("127."):
-        return ("the connection stays inside its instance", "", "")
-    by_address = owners.get(record.local_address, "")
-    own = record.instance if record.instance in network.nodes_by_id else by_address
-    if not own:
-        return (f"instance {record.instance!r} is not a node of the map, nor is its address", "", "")
-    if by_address and by_address != own:
-        return (f"recorded on {own}, but its local address belongs to {by_address}", "", "")
-    peer = owners.get(record.peer_address)
-    if peer is None:
-        return ("the peer's address belongs to no node of the map", "", "")
-    if peer == "":
-        return ("the peer's address belongs to several nodes of the map", "", "")
-    for end in (own, peer):
-        if network.nodes_by_id[end].kind != "host":
-            return (f"the connection ends at the router {end}", "", "")
-    if own == peer:
-        return ("the connection stays inside its instance", "", "")
-    return ("", own, peer)
+class _Finder:
+    """Which nodes a record is about."""
+
+    def __init__(self, network: Network, rules: Rules, records: Sequence[TcpRecord]) -> None:
+        self._network = network
+        self._rules = rules
+        self._owners = _owners(network, records)
+        self._names = {node.id: node.id for node in network.nodes}
+        labels = Counter(node.label for node in network.nodes if node.label)
+        self._names |= {
+            node.label: node.id for node in network.nodes if labels[node.label] == 1 and node.label not in self._names
+        }
+        # By a client's address and port: who recorded a connection from there, and at which of its own ends.
+        self._heard_from: dict[tuple[str, int], dict[str, tuple[str, int]]] = {}
+        if rules.balancers:
+            for record in records:
+                own = self._by_name(record.instance) or self._by_address(record.local_address)
+                if own:
+                    heard = self._heard_from.setdefault((record.peer_address, record.peer_port), {})
+                    heard[own] = (record.local_address, record.local_port)
+
+    def place(self, record: TcpRecord) -> tuple[str, str, str, _Key]:
+        """Why the record cannot be attached (or an empty text), its own node, its peer's, the connection's key."""
+        nowhere: _Key = ("", 0, "", 0)
+        if record.scope == "host":
+            return ("a total of the whole instance, not of one connection", "", "", nowhere)
+        if record.state not in _LIVE:
+            return (f"a socket in state {record.state} carries no data", "", "", nowhere)
+        if (record.local_address and record.peer_address == record.local_address) or _is_loopback(record.local_address):
+            return ("the connection stays inside its instance", "", "", nowhere)
+        local_address, local_port = self._rules.translated(record.local_address, record.local_port)
+        peer_address, peer_port = self._rules.translated(record.peer_address, record.peer_port)
+        by_address = self._by_address(local_address)
+        own = self._by_name(record.instance) or by_address
+        if not own:
+            return (f"instance {record.instance!r} is not a node of the map, nor is its address", "", "", nowhere)
+        if by_address and by_address != own:
+            return (f"recorded on {own}, but its local address belongs to {by_address}", "", "", nowhere)
+        backends = self._rules.backends(peer_address, peer_port)
+        if backends:
+            peer, peer_address, peer_port = self._backend(backends, record)
+        else:
+            peer = self._by_address(peer_address) or self._by_name(record.peer)
+        if not peer:
+            if self._owners.get(peer_address) == "":
+                return ("the peer's address belongs to several nodes of the map", "", "", nowhere)
+            return ("the peer's address belongs to no node of the map", "", "", nowhere)
+        for end in (own, peer):
+            node = self._network.nodes_by_id.get(end)
+            if node is None:
+                return (f"a rule names {end!r}, which is not a node of the map", "", "", nowhere)
+            if node.kind != "host":
+                return (f"the connection ends at the {node.kind} {end}", "", "", nowhere)
+        if own == peer:
+            return ("the connection stays inside its instance", "", "", nowhere)
+        return ("", own, peer, (local_address or own, local_port, peer_address or peer, peer_port))
+
+    def _by_name(self, name: str) -> str:
+        if not name:
+            return ""
+        return self._names.get(name) or self._rules.node_of_name(name)
+
+    def _by_address(self, address: str) -> str:
+        return self._owners.get(address, "") or self._rules.node_of_address(address)
+
+    def _backend(self, backends: tuple[str, ...], record: TcpRecord) -> tuple[str, str, int]:
+        """The backend that recorded this client, and its own end; if not one did, a node that the ends choose."""
+        heard = self._heard_from.get((record.local_address, record.local_port), {})
+        known = [node for node in backends if node in heard]
+        if len(known) == 1:
+            return (known[0], *heard[known[0]])
+        chosen = backends[crc32(repr(record.connection).encode()) % len(backends)]
+        node = self._network.nodes_by_id.get(chosen)
+        return (chosen, node.addresses[0] if node is not None and node.addresses else chosen, record.peer_port)
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
 
 
 def _reversed(key: _Key) -> _Key:
@@ -187,16 +251,21 @@ def _connection(key: _Key, ends: Mapping[_Key, tuple[str, str, list[TcpRecord]]]
 def _over_time(records: list[TcpRecord], tally: _Tally) -> tuple[TcpRecord, ...]:
     """One end's records in ascending time, of the newest connection that used these ports."""
     kept: list[TcpRecord] = []
+    counts_from_opening = any(record.from_ns is None for record in records)
     for record in sorted(records, key=lambda one: one.at_ns):
-        if kept and kept[-1].at_ns == record.at_ns:
+        if record.from_ns is not None and counts_from_opening:
+            tally.add("an interval of a connection whose counters another source knows", record)
+        elif kept and kept[-1].at_ns == record.at_ns:
             tally.add("the same socket twice at the same moment", record)
-        elif kept and _went_back(kept[-1], record):
+        elif kept and record.from_ns is not None and record.from_ns < kept[-1].at_ns:
+            tally.add("an interval that overlaps the one before", record)
+        elif kept and record.from_ns is None and _went_back(kept[-1], record):
             for old in kept:
                 tally.add("an earlier connection with the same addresses and ports", old)
             kept = [record]
         else:
             kept.append(record)
-    return tuple(kept)
+    return tuple(accumulated(kept)) if kept else ()
 
 
 def _went_back(before: TcpRecord, after: TcpRecord) -> bool:
@@ -210,6 +279,11 @@ def _went_back(before: TcpRecord, after: TcpRecord) -> bool:
 
 def _bytes_sent(own: tuple[TcpRecord, ...], other: tuple[TcpRecord, ...]) -> int:
     """The most that either end knows about what ``own`` sent; 0 if nobody knows."""
-    known = [value for record in own for value in (record.bytes_acked, record.bytes_sent) if value is not None]
-    known += [record.bytes_received for record in other if record.bytes_received is not None]
+    known = [
+        value
+        for record in own
+        for value in (record.bytes_acked, record.bytes_sent, record.wire_bytes_out)
+        if value is not None
+    ]
+    known += [value for record in other for value in (record.bytes_received, record.wire_bytes_in) if value is not None]
     return max(known, default=0)

@@ -9,18 +9,17 @@ from __future__ import annotations
 from shadowlab.errors import Fault, InputError
 from shadowlab.telemetry.source import Format
 from shadowlab.telemetry.sources import (
-    aws_nfm,
     capture,
     jsonl,
     mlab,
     ndt7,
     netobserv,
     parquet,
-    prometheus,
     sock_diag,
     ss,
     tcplife,
 )
+from shadowlab.telemetry.sources.metrics import aws_nfm, prometheus
 
 FORMATS = (  # strict recognisers stand before lenient ones
     Format("pcap", "packet captures, pcap and pcapng", capture.recognise, capture.read, capture.EXPECTED),

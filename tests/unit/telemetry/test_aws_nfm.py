@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telemetry_reading import read
 
-from shadowlab.telemetry.sources import aws_nfm
+from shadowlab.telemetry.sources.metrics import aws_nfm
 
 FLOW = {"protocol": "TCP", "local_address": "10.0.0.1", "remote_address": "::ffff:192.0.2.7", "local_port": 443}
 FLOW |= {"remote_port": 0}

@@ -20,7 +20,7 @@ from shadowlab.model.units import NS_PER_S
 from shadowlab.telemetry.addresses import LATEST_NS, parse_address
 from shadowlab.telemetry.json_stream import json_values
 from shadowlab.telemetry.source import Source
-from shadowlab.telemetry.sources import otlp
+from shadowlab.telemetry.sources.metrics import otlp
 from shadowlab.telemetry.sources.values import count, known, port, text
 
 EXPECTED = "expected reports of the Network Flow Monitor agent: its JSON (`--log-reports on`), or OTLP"

@@ -20,7 +20,7 @@ from shadowlab.telemetry.addresses import parse_address
 from shadowlab.telemetry.blocks import LONGEST_LINE_BYTES, split_lines
 from shadowlab.telemetry.json_stream import json_values
 from shadowlab.telemetry.source import Source
-from shadowlab.telemetry.sources.prometheus_names import Ends, ends_of, meaning_of
+from shadowlab.telemetry.sources.metrics.prometheus_names import Ends, ends_of, meaning_of
 from shadowlab.telemetry.sources.values import LARGEST
 
 EXPECTED_TEXT = (

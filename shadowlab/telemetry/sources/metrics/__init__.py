@@ -1,0 +1,4 @@
+"""Sources that hold metrics rather than sockets: Prometheus, OTLP, the Network Flow Monitor agent.
+
+In: blocks of bytes.  Out: records of pairs of ends and of hosts.
+"""
