@@ -13,7 +13,7 @@ from shadowlab.cli.interrupt import Interrupt
 from shadowlab.cli.telemetry.options import opened, reading_facts, reading_options, say_what_was_left
 from shadowlab.model.plain import to_plain
 from shadowlab.model.units import NS_PER_S, format_duration
-from shadowlab.telemetry.summary import Spread, Summarizer, Summary
+from shadowlab.telemetry.survey.summary import Spread, Summarizer, Summary
 
 _NAMED = 8
 

@@ -11,7 +11,7 @@ import click
 from shadowlab.cli.interrupt import Interrupt
 from shadowlab.cli.telemetry.options import opened, reading_facts, reading_options
 from shadowlab.errors import EXIT_INPUT, EXIT_OK
-from shadowlab.telemetry.watch import Watch
+from shadowlab.telemetry.survey.watch import Watch
 
 
 @click.command("validate")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shadowlab.model.telemetry import ALWAYS, TcpRecord
-from shadowlab.telemetry.sketch import Distinct, Quantiles
-from shadowlab.telemetry.watch import Watch
+from shadowlab.telemetry.survey.sketch import Distinct, Quantiles
+from shadowlab.telemetry.survey.watch import Watch
 
 MOST_NAMED = 1000
 """Instances, states and congestion controls counted by name; what comes after them is counted as one."""
