@@ -15,13 +15,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from shadowlab.errors import ShadowLabError
 from shadowlab.kernel import named
 from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.lab.live.lab import LiveLab, collect_garbage, wanted_shape
 from shadowlab.model.impairment import Impairment
-from shadowlab.model.network import Link, Network, Node
+from shadowlab.model.network import Link, Network, Node, SourceRoute, StaticRoute
+from shadowlab.shadow.ops import BRIDGE
 from shadowlab.shadow.recover import standing_nodes
 from shadowlab.shadow.shape import EMPTY
 
@@ -52,6 +54,18 @@ def networks(impaired: bool) -> tuple[Network, Network]:
         links=(links[0], faster, *links[3:], Link(id="mail-r3", a="mail", b="r3", backward=slow)),
     )
     return one, other
+
+
+def with_lan(network: Network, *members: str, **exceptions: Any) -> Network:
+    """The same with a LAN for the members instead of the links of r3, with routes of several hops and exceptions."""
+    kept = tuple(link for link in network.links if not {link.a, link.b} <= {"r1", "r2", "r3"} or link.id == "r1-r2")
+    return replace(
+        network,
+        nodes=(*network.nodes, Node(id="lan", kind="segment")),
+        links=(*kept, *(Link(id=f"{member}-lan", a=member, b="lan") for member in members)),
+        ecmp=True,
+        **exceptions,
+    )
 
 
 def snapshot() -> dict[str, object]:
@@ -117,7 +131,9 @@ def assert_whole(lab: LiveLab, network: Network) -> None:
             assert segment.adopt(node, standing), node
         for node in known.shape.nodes:
             names = {one.name for one in known.shape.fabric.interfaces if one.node == node}
-            held = {name: up for name, up in segment.links(node).items() if not name.startswith("i.")}
+            held = {
+                name: up for name, up in segment.links(node).items() if not name.startswith("i.") and name != BRIDGE
+            }
             assert held == dict.fromkeys(names, True), f"{node}: {held}"
             wanted = {key[1:3] for key in known.shape.routes if key[0] == node}
             assert {(one.destination, one.prefix) for one in segment.routes(node)} == wanted, node
@@ -240,7 +256,8 @@ def run(job_path: str, folder: str) -> int:
     import traceback
 
     with open(job_path, "rb") as file:
-        impaired = bool(json.load(file)["impaired"])
+        told = json.load(file)
+    impaired, fabric = bool(told["impaired"]), bool(told.get("fabric"))
     os.environ["SHADOWLAB_STATE"] = "/run/lab-state"
     subprocess.run(["ip", "netns", "add", FOREIGN], check=True)
     for words in (
@@ -251,6 +268,10 @@ def run(job_path: str, folder: str) -> int:
     results: dict[str, object] = {}
     try:
         one, other = networks(impaired)
+        if fabric:
+            hole, pair = StaticRoute(at="r3", to="db"), SourceRoute(source="web", target="db", path=("r1", "r2"))
+            one = with_lan(one, "r1", "r2", "r3", static_routes=(hole,), source_routes=(pair,))
+            other = with_lan(other, "r1", "r3")
         LiveLab("warm").up(one, kernel="host", map_path=MAP)
         LiveLab("warm").down()
         before = snapshot()

@@ -25,11 +25,20 @@ def _read(folder: Path) -> Results:
 @pytest.fixture(scope="module")
 def on_the_embedded_kernel(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """All of it in one boot, with impaired links."""
-    folder = tmp_path_factory.mktemp("crash")
+    return _in_a_guest(tmp_path_factory.mktemp("crash"), {"impaired": True})
+
+
+@pytest.fixture(scope="module")
+def with_a_lan(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """The same with a LAN, routes of several hops, a black hole and a route of one source."""
+    return _in_a_guest(tmp_path_factory.mktemp("crash"), {"impaired": True, "fabric": True})
+
+
+def _in_a_guest(folder: Path, job: dict[str, bool]) -> Results:
     run_in_guest(
         kernel=need_kernel("virtual"),
         entry="crash_inside:run",
-        job=json.dumps({"impaired": True}).encode(),
+        job=json.dumps(job).encode(),
         folder=folder,
         clock="virtual",
         seed=1,
@@ -61,6 +70,16 @@ def on_the_host_kernel(tmp_path_factory: pytest.TempPathFactory) -> Results:
 @pytest.mark.parametrize("story", [one.__name__ for one in crash_inside.STORIES])
 def test_on_the_embedded_kernel(story: str, on_the_embedded_kernel: Results) -> None:
     trouble, operations = on_the_embedded_kernel[story]
+
+    assert not trouble, trouble
+    assert operations > 0
+
+
+@pytest.mark.guest
+@pytest.mark.slow
+@pytest.mark.parametrize("story", [one.__name__ for one in crash_inside.STORIES])
+def test_with_a_lan_and_exceptions(story: str, with_a_lan: Results) -> None:
+    trouble, operations = with_a_lan[story]
 
     assert not trouble, trouble
     assert operations > 0

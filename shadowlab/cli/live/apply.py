@@ -24,8 +24,11 @@ def command(map_path: Path, lab: str | None, dry_run: bool) -> None:
     from shadowlab.lab.live.folder import lab_names, only_name
     from shadowlab.lab.live.lab import LiveLab
     from shadowlab.topology.formats import load_map
+    from shadowlab.topology.forwarding.exceptions import findings
 
     network = load_map(map_path)
+    for finding in findings(network):
+        click.echo(f"by the exceptions of the map, {finding}", err=True)
     chosen = LiveLab(only_name(lab or (network.name if network.name in lab_names() else None)))
     if dry_run:
         changes = chosen.plan_change(lambda _now: network)

@@ -32,8 +32,11 @@ def command(map_path: Path, name: str | None, kernel: Literal["auto", "host", "e
     from shadowlab.shadow.diff import diff
     from shadowlab.shadow.shape import EMPTY
     from shadowlab.topology.formats import load_map
+    from shadowlab.topology.forwarding.exceptions import findings
 
     network = load_map(map_path)
+    for finding in findings(network):
+        click.echo(f"by the exceptions of the map, {finding}", err=True)
     if dry_run:
         for change in diff(EMPTY, wanted_shape(network, EMPTY)):
             click.echo(change.op.describe())
