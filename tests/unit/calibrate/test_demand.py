@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -53,6 +53,14 @@ def spent(busy_s: float, rwnd_s: float = 0, sndbuf_s: float = 0) -> dict[str, in
 
 def demand(*connections: Seen, **options: Any) -> Demands:
     return read_demands(connections, NETWORK, **options)
+
+
+def test_a_connection_over_ipv6_is_driven_over_ipv6() -> None:
+    dumps = (record(0, bytes_acked=0, app_limited=True), record(10, bytes_acked=10**6, app_limited=True))
+    over_ipv6 = tuple(replace(one, local_address="2001:db8::1", peer_address="2001:db8::2") for one in dumps)
+
+    assert [flow.ipv6 for flow in demand(Seen(dumps)).flows] == [False]
+    assert [flow.ipv6 for flow in demand(Seen(over_ipv6)).flows] == [True]
 
 
 def test_an_application_limited_flow_is_paced_at_what_was_acknowledged_between_two_dumps() -> None:
