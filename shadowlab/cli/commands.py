@@ -15,6 +15,7 @@ from shadowlab.cli.live import COMMANDS as LIVE_COMMANDS
 _COMMANDS = {
     "run": ("shadowlab.cli.run", "Run a scenario: build the shadow, drive it, judge it, try the cures."),
     "plan": ("shadowlab.cli.plan", "Show what a scenario would build and what it would cost."),
+    "topology": ("shadowlab.cli.topology", "Read, judge, draw and convert topology maps."),
     "telemetry": ("shadowlab.cli.telemetry", "Read, convert and judge files of production telemetry."),
     "cost": ("shadowlab.cli.cost", "Show what a map would cost before it is built: memory, time, and whether it fits."),
     "kernel": ("shadowlab.cli.kernel", "Build, list and remove embedded kernels."),

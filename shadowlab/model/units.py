@@ -8,6 +8,7 @@ Never: a silent rounding to zero, a clipped value.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from fractions import Fraction
 
 NS_PER_US = 1_000
@@ -104,3 +105,23 @@ def format_rate(value_bps: float) -> str:
 def format_fraction(value: float) -> str:
     """A fraction as a percentage."""
     return f"{value * 100:.3g} %"
+
+
+def exact_duration(value_ns: int) -> str:
+    """Nanoseconds as :func:`parse_duration` reads them back: ``3.6 ms``."""
+    return _exact(value_ns, ((NS_PER_S, "s"), (NS_PER_MS, "ms"), (NS_PER_US, "us"), (1, "ns")))
+
+
+def exact_rate(value_bps: int) -> str:
+    """Bits per second as :func:`parse_rate` reads them back: ``2.5 Gbit``."""
+    return _exact(value_bps, ((10**9, "Gbit"), (10**6, "Mbit"), (10**3, "kbit"), (1, "bit")))
+
+
+def exact_percent(value: float) -> str:
+    """A fraction as :func:`parse_fraction` reads it back: ``0.1 %``."""
+    return f"{(Decimal(str(value)) * 100).normalize():f} %"
+
+
+def _exact(value: int, units: tuple[tuple[int, str], ...]) -> str:
+    factor, unit = next((one for one in units if value >= one[0]), units[-1])
+    return f"{(Decimal(value) / factor).normalize():f} {unit}"

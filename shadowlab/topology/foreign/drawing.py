@@ -19,6 +19,8 @@ class ForeignNode:
     key: str
     place: str
     label: str = ""
+    name: str = ""
+    """What it is to be called; left out: after its label, else its key."""
     kind: NodeKind | None = None
     kind_origin: str = ""
     """Why it is of that kind, if the map does not say so plainly."""
@@ -38,6 +40,8 @@ class Traits:
     jitter_ns: int | None = None
     loss: float | None = None
     rate_bps: int | None = None
+    unlimited: bool = False
+    """The map says that there is no rate."""
     queue_packets: int | None = None
     mtu: int | None = None
     origins: Mapping[str, str] = field(default_factory=dict)

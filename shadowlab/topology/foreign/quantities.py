@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from shadowlab.model.units import parse_duration, parse_fraction, parse_rate
 from shadowlab.topology.foreign.drawing import Traits
+from shadowlab.topology.quantities import UNLIMITED
 
 _WORDS = {
     "delay_ns": ("delay", "latency"),
@@ -53,7 +54,9 @@ def read_traits(attributes: Attributes) -> Traits:
         for key, unit in _keys(field):
             if key in attributes and attributes[key].value not in (None, ""):
                 value = _quantity(attributes[key], field, unit)
-                if isinstance(value, str):
+                if value == UNLIMITED:
+                    found["unlimited"] = True
+                elif isinstance(value, str):
                     unread.append(f"{key} {value}")
                 elif value is not None:
                     found[field] = value
@@ -81,6 +84,8 @@ def _quantity(attribute: Attribute, field: str, unit: str) -> float | int | str 
     if unit:
         number = attribute.number(0)
         return None if number is None else _of_type(field, number * _UNITS[field][unit])
+    if field == "rate_bps" and value == UNLIMITED:
+        return UNLIMITED
     if isinstance(value, str) and not _plain(value):
         try:
             return _PARSERS[field](value)

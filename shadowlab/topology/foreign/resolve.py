@@ -118,18 +118,23 @@ class _Resolver:
 
     def _kinds(self, kept: frozenset[str]) -> dict[str, NodeKind]:
         degree = Counter(end for link in self._drawn.links for end in {link.a, link.b} if link.a != link.b)
-        return {
+        kinds: dict[str, NodeKind] = {
             node.key: node.kind or ("host" if self._drawn.leaves_are_hosts and degree[node.key] <= 1 else "router")
             for node in self._drawn.nodes
             if node.key in kept
         }
+        for link in self._drawn.links:
+            if link.a in kept and link.a != link.b and kinds[link.a] == kinds[link.b] == "segment":
+                kinds[link.b] = "router"
+                self._note(f"node {link.b}", "router", f"a LAN joined to another one, {link.a}")
+        return kinds
 
     def _node(self, node: ForeignNode, kind: NodeKind) -> Node:
         longest = _ROUTER_NAME if kind == "router" and self._hosts_per_router else LONGEST
         key = f"n{node.key}" if node.key.isdigit() else node.key
-        wanted = safe_name(node.label, longest) or safe_name(key, longest)
-        name = self._names.name(wanted or "n", longest)
-        if name != (node.label or node.key):
+        wanted = safe_name(node.name) or safe_name(node.label, longest) or safe_name(key, longest)
+        name = self._names.name(wanted or "n", LONGEST if node.name else longest)
+        if name != (node.name or node.label or node.key):
             self._note(f"node {name}", f"name {name}", f"made from {_label_and_key(node)}")
         if node.kind is None and self._drawn.leaves_are_hosts:
             self._note(f"node {name}", kind, "it has one link" if kind == "host" else "it has several links")
@@ -193,9 +198,10 @@ class _Resolver:
             delay, origin = traits.delay_ns, traits.origins.get("delay_ns", "")
         elif link.length_km is not None:
             delay, origin = fibre_delay_ns(link.length_km), f"{link.length_km:.4g} km at 5 µs/km"
-        elif "segment" in (a.kind, b.kind):
-            delay, origin = SEGMENT_DELAY_NS, "default port of a LAN"
         elif a.latitude is None or a.longitude is None or b.latitude is None or b.longitude is None:
+            if "segment" in (a.kind, b.kind):
+                self._note(subject, f"delay {format_duration(SEGMENT_DELAY_NS)}", "default port of a LAN")
+                return SEGMENT_DELAY_NS
             missing = ", as coordinates are missing" if self._has_coordinates else ""
             delay, origin = self._drawn.defaults.delay_ns, self._drawn.defaults.why + missing
         elif (a.latitude, a.longitude) == (b.latitude, b.longitude):
@@ -212,6 +218,8 @@ class _Resolver:
         return any(node.latitude is not None for node in self._drawn.nodes)
 
     def _rate(self, subject: str, traits: Traits, a: Node, b: Node) -> int | None:
+        if traits.unlimited:
+            return None
         if traits.rate_bps is not None:
             speed: int | None = traits.rate_bps
             origin = traits.origins.get("rate_bps", "")

@@ -12,28 +12,25 @@ from typing import Any
 from shadowlab.model.impairment import Framing, Impairment, Slot
 from shadowlab.model.loss import Chance, FourState, GilbertElliott, Reorder
 from shadowlab.model.queue import Cake, Codel, Fifo, Pie, Queue, Red
+from shadowlab.model.units import exact_duration, exact_rate
 from shadowlab.topology.quantities import UNLIMITED
 
 
 def spelled(one: Impairment) -> dict[str, Any]:
     """Every key of an :class:`~shadowlab.topology.link_keys.sections.ImpairmentSection` that ``one`` has a word for."""
     words: dict[str, Any] = {
-        "delay": _time(one.delay_ns),
+        "delay": exact_duration(one.delay_ns),
         "jitter": _jitter(one),
         "loss": _loss(one),
         "duplicate": _chance(one.duplicate),
         "corrupt": _chance(one.corrupt),
         "reorder": _chance(one.reorder),
-        "rate": UNLIMITED if one.rate_bps is None else f"{one.rate_bps} bit",
+        "rate": UNLIMITED if one.rate_bps is None else exact_rate(one.rate_bps),
         "framing": _framing(one.framing),
         "queue": one.queue_packets if one.queue is None else _queue(one.queue),
     }
     words |= {"slot": _slot(one.slot)} if one.slot is not None else {}
     return words | ({"seed": one.seed} if one.seed is not None else {})
-
-
-def _time(value_ns: int) -> str:
-    return f"{value_ns} ns"
 
 
 def _size(value_bytes: int) -> str:
@@ -43,10 +40,10 @@ def _size(value_bytes: int) -> str:
 def _jitter(one: Impairment) -> Any:
     shape = one.jitter_shape
     if shape is None:
-        return _time(one.jitter_ns)
+        return exact_duration(one.jitter_ns)
     mode = "reordering" if shape.reordering else "ordered"
     return {
-        "size": _time(one.jitter_ns),
+        "size": exact_duration(one.jitter_ns),
         "mode": mode,
         "distribution": shape.distribution,
         "correlation": shape.correlation,
@@ -86,8 +83,8 @@ def _framing(framing: Framing | None) -> Any:
 
 def _slot(slot: Slot) -> dict[str, Any]:
     return {
-        "least": _time(slot.least_ns),
-        "most": _time(slot.most_ns),
+        "least": exact_duration(slot.least_ns),
+        "most": exact_duration(slot.most_ns),
         "packets": slot.packets,
         "bytes": _size(slot.bytes),
     }
@@ -105,11 +102,11 @@ def _queue(queue: Queue) -> dict[str, Any]:
             return words | {"probability": queue.probability, "ecn": queue.ecn, "adaptive": queue.adaptive}
         case Codel():
             words |= {"limit": queue.limit_packets, "ecn": queue.ecn}
-            return words | {"target": _time(queue.target_ns), "interval": _time(queue.interval_ns)}
+            return words | {"target": exact_duration(queue.target_ns), "interval": exact_duration(queue.interval_ns)}
         case Pie():
             words |= {"limit": queue.limit_packets, "ecn": queue.ecn, "alpha": queue.alpha, "beta": queue.beta}
-            return words | {"target": _time(queue.target_ns), "update": _time(queue.update_ns)}
+            return words | {"target": exact_duration(queue.target_ns), "update": exact_duration(queue.update_ns)}
         case Cake():
             # Without a limit of its own CAKE chooses one; a stated zero means the same.
             words |= {"limit": _size(queue.memory_bytes)} if queue.memory_bytes else {}
-            return words | {"rtt": _time(queue.rtt_ns), "flows": queue.flows, "priorities": queue.priorities}
+            return words | {"rtt": exact_duration(queue.rtt_ns), "flows": queue.flows, "priorities": queue.priorities}

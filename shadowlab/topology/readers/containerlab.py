@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from shadowlab.model.network import NodeKind
+from shadowlab.model.network import MOST_METRIC, NodeKind
 from shadowlab.topology.foreign.drawing import LAB, ForeignLink, ForeignMap, ForeignNode, Traits
 from shadowlab.topology.foreign.quantities import read_traits
 from shadowlab.topology.native_rules import is_node_address
@@ -56,7 +56,18 @@ def read_containerlab(text: str, name: str) -> ForeignMap:
                 (f"node {inside}", "link left out", f"it leads out of the lab, to {(outside or ['nowhere'])[0]}")
             )
             continue
-        links.append(ForeignLink(a=ends[0], b=ends[1], place=one.place, forward=_traits(one)))
+        told = one["vars"] if one["vars"] else one["labels"]
+        metric = told["metric"].number(1, MOST_METRIC)
+        links.append(
+            ForeignLink(
+                a=ends[0],
+                b=ends[1],
+                place=one.place,
+                name=str(told["name"].value or ""),
+                forward=_traits(one, told),
+                metric=None if metric is None else round(metric),
+            )
+        )
     return ForeignMap(
         title=document["name"].text() or name.rpartition("/")[2].partition(".")[0],
         place=name,
@@ -81,17 +92,21 @@ def _inherited(topology: Cursor, node: Cursor, key: str) -> str:
 def _node(key: str, one: Cursor, kind: str) -> ForeignNode:
     commands = one["exec"].items() if isinstance(one["exec"].value, list) else ()
     told = [match[1] for command in commands for match in _ADDRESS.finditer(str(command.value))]
+    label = one["labels"]["label"].value
     ours: NodeKind | None = None
     if kind in _BRIDGES:
         ours = "segment"
+    elif one["group"].value in ("host", "router"):
+        ours = "host" if one["group"].value == "host" else "router"
     elif kind not in _PLAIN:
         ours = "router" if kind != "host" else "host"
     return ForeignNode(
         key=key,
         place=one.place,
-        label=key,
+        label=str(label or ""),
+        name=key,
         kind=ours,
-        kind_origin=f"of kind {kind}" if ours else "",
+        kind_origin=f"of kind {kind}" if kind not in _PLAIN else f"in the group {ours}s" if ours else "",
         addresses=tuple(dict.fromkeys(text for text in told if is_node_address(text))),
     )
 
@@ -107,8 +122,8 @@ def _ends(link: Cursor) -> Iterator[str]:
             yield (end.text() or "").partition(":")[0]
 
 
-def _traits(link: Cursor) -> Traits:
-    """From ``vars``, else from ``labels``, with the MTU of the link itself."""
-    found = read_traits(link["vars"] if link["vars"] else link["labels"])
+def _traits(link: Cursor, told: Cursor) -> Traits:
+    """What is told of a link, with the MTU of the link itself."""
+    found = read_traits(told)
     mtu = link["mtu"].number(68, 65_521)
     return found if mtu is None else replace(found, mtu=round(mtu))

@@ -67,7 +67,7 @@ def read_gml(text: str, name: str) -> ForeignMap:
         missing = [side for side in ("source", "target") if side not in edge.values]
         faults.extend(Fault(place=edge.place, message=f"a link has no {side}") for side in missing)
         if not missing:
-            links.append(zoo_link(edge.values["source"], edge.values["target"], edge.place, edge.values))
+            links.append(zoo_link(edge.values["source"], edge.values["target"], edge.place, edge.values, faults))
     return ForeignMap(
         title=zoo_title(graph.values, name, ".gml"),
         place=graph.place,

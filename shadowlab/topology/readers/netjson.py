@@ -10,6 +10,7 @@ same link told by both ends is one link.  Of ``properties`` those are read that 
 from __future__ import annotations
 
 from shadowlab.topology.foreign.drawing import SITE, ForeignLink, ForeignMap, ForeignNode
+from shadowlab.topology.foreign.kinds import kind_of
 from shadowlab.topology.foreign.quantities import read_traits
 from shadowlab.topology.native_rules import is_node_address
 from shadowlab.topology.readers.cursor import Cursor, parse_json
@@ -70,6 +71,8 @@ def _node(one: Cursor) -> ForeignNode | None:
     return ForeignNode(
         key=key,
         place=one.place,
+        name=str(properties["name"].value or "") if "kind" in properties else "",
+        kind=kind_of(str(properties["kind"].value or "")),
         label=one["label"].text() or properties.either("hostname", "name").text() or "",
         addresses=tuple(dict.fromkeys(text for text in (key, *told) if is_node_address(text))),
         latitude=place.either("latitude", "lat").number(-90, 90),
@@ -86,7 +89,15 @@ def _link(one: Cursor, *, fractions: bool) -> ForeignLink | None:
         return None
     cost = one["cost"].number(0, 2**31)
     metric = None if cost is None else max(1, round(cost * (_METRIC_UNIT if fractions else 1)))
-    return ForeignLink(a=ends[0], b=ends[1], place=one.place, forward=read_traits(one["properties"]), metric=metric)
+    properties = one["properties"]
+    return ForeignLink(
+        a=ends[0],
+        b=ends[1],
+        place=one.place,
+        name=str(properties["name"].value or ""),
+        forward=read_traits(properties),
+        metric=metric,
+    )
 
 
 def _told_once(links: list[ForeignLink]) -> list[ForeignLink]:

@@ -14,17 +14,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from shadowlab.model.network import NodeKind
 from shadowlab.topology.foreign.drawing import ForeignLink, ForeignMap, ForeignNode
+from shadowlab.topology.foreign.kinds import kind_of
 from shadowlab.topology.foreign.quantities import read_traits
 from shadowlab.topology.readers.cursor import Cursor, parse_json
 
 _LISTS = re.compile(r'"nodes"\s*:\s*\['), re.compile(r'"(links|edges)"\s*:\s*\[')
-_KINDS: dict[str, NodeKind] = {
-    "host": "host", "server": "host", "vm": "host", "instance": "host",
-    "router": "router", "switch": "router",
-    "segment": "segment", "lan": "segment", "hub": "segment", "bridge": "segment",
-}  # fmt: skip
 
 
 def recognises(text: str) -> bool:
@@ -72,13 +67,13 @@ def _node(one: Cursor) -> ForeignNode | None:
     else:
         latitude = one.either("latitude", "Latitude", "lat").number(-90, 90)
         longitude = one.either("longitude", "Longitude", "lon", "lng").number(-180, 180)
-    kind = str(one.either("kind", "type", "role").value or "").lower()
+    kind = str(one.either("kind", "type", "role").value or "")
     addresses = one["addresses"].items() if isinstance(one["addresses"].value, list) else [one.either("address", "ip")]
     return ForeignNode(
         key=key,
         place=one.place,
         label=one.either("name", "label").text() or "",
-        kind=_KINDS.get(kind),
+        kind=kind_of(kind),
         addresses=tuple(text for address in addresses if (text := address.text())),
         latitude=latitude,
         longitude=longitude,

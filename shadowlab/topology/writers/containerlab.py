@@ -15,7 +15,7 @@ import yaml
 
 from shadowlab.model.impairment import DEFAULT_MTU
 from shadowlab.model.network import Network, Node
-from shadowlab.topology.writers.quantities import plain_quantities
+from shadowlab.topology.writers.quantities import beyond_links, plain_quantities
 
 _KINDS = {
     "router": {"kind": "linux", "image": "frrouting/frr:latest"},
@@ -26,7 +26,7 @@ _KINDS = {
 
 def write_containerlab(network: Network) -> tuple[str, list[str]]:
     """The text, and a line for each thing that it leaves out."""
-    left_out = [f"{len(network.groups)} groups"] if network.groups else []
+    left_out = beyond_links(network)
     ports: Counter[str] = Counter()
     links = []
     for link in network.links:
@@ -34,10 +34,7 @@ def write_containerlab(network: Network) -> tuple[str, list[str]]:
         for node in (link.a, link.b):
             ports[node] += 1
             ends.append(f"{node}:eth{ports[node]}")
-        quantities, more = plain_quantities(link.forward)
-        left_out += [f"link {link.id}: {name}" for name in more]
-        if link.backward != link.forward:
-            left_out.append(f"link {link.id}: what differs from {link.b} to {link.a}")
+        quantities = plain_quantities(link, left_out)
         one: dict[str, Any] = {"endpoints": ends, "vars": {"name": link.id, **quantities, "metric": link.metric}}
         links.append(one | ({"mtu": link.mtu} if link.mtu != DEFAULT_MTU else {}))
     document = {

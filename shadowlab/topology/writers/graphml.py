@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 from shadowlab.model.network import Link, Network, Node
-from shadowlab.topology.writers.quantities import plain_quantities
+from shadowlab.topology.writers.quantities import beyond_links, plain_quantities
 
-_NODE_KEYS = ("label", "kind", "addresses", "Latitude", "Longitude")
+_NODE_KEYS = ("name", "label", "kind", "addresses", "Latitude", "Longitude")
 _LINK_KEYS = ("name", "LinkSpeedRaw", "delay", "jitter", "loss", "rate", "queue", "metric", "mtu")
 
 
 def write_graphml(network: Network) -> tuple[str, list[str]]:
     """The text, and a line for each thing that it leaves out."""
-    left_out: list[str] = []
+    left_out = beyond_links(network)
     lines = ['<?xml version="1.0" encoding="utf-8"?>', '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">']
     for what, keys in (("graph", ("Network",)), ("node", _NODE_KEYS), ("edge", _LINK_KEYS)):
         lines += [f'  <key attr.name="{key}" attr.type="string" for="{what}" id="{what}-{key}"/>' for key in keys]
@@ -27,8 +27,6 @@ def write_graphml(network: Network) -> tuple[str, list[str]]:
     for link in network.links:
         head = f"    <edge source={quoteattr(link.a)} target={quoteattr(link.b)}>"
         lines += [head, *_data("      ", "edge", _link(link, left_out)), "    </edge>"]
-    if network.groups:
-        left_out.append(f"{len(network.groups)} groups")
     return "\n".join([*lines, "  </graph>", "</graphml>", ""]), left_out
 
 
@@ -38,7 +36,7 @@ def _data(indent: str, what: str, values: Mapping[str, str]) -> Iterator[str]:
 
 
 def _node(node: Node) -> dict[str, str]:
-    found = {"label": node.label or node.id, "kind": node.kind}
+    found = {"name": node.id, "label": node.label or node.id, "kind": node.kind}
     if node.addresses:
         found["addresses"] = " ".join(node.addresses)
     if node.latitude is not None and node.longitude is not None:
@@ -47,9 +45,6 @@ def _node(node: Node) -> dict[str, str]:
 
 
 def _link(link: Link, left_out: list[str]) -> dict[str, str]:
-    quantities, more = plain_quantities(link.forward)
-    left_out += [f"link {link.id}: {name}" for name in more]
-    if link.backward != link.forward:
-        left_out.append(f"link {link.id}: what differs from {link.b} to {link.a}")
+    quantities = plain_quantities(link, left_out)
     raw = {} if link.forward.rate_bps is None else {"LinkSpeedRaw": str(link.forward.rate_bps)}
     return {"name": link.id} | raw | quantities | {"metric": str(link.metric), "mtu": str(link.mtu)}

@@ -9,12 +9,12 @@ import json
 from typing import Any
 
 from shadowlab.model.network import Link, Network, Node
-from shadowlab.topology.writers.quantities import plain_quantities
+from shadowlab.topology.writers.quantities import beyond_links, plain_quantities
 
 
 def write_netjson(network: Network) -> tuple[str, list[str]]:
     """The text, and a line for each thing that it leaves out."""
-    left_out = [f"{len(network.groups)} groups"] if network.groups else []
+    left_out = beyond_links(network)
     document = {
         "type": "NetworkGraph",
         "protocol": "static",
@@ -28,7 +28,7 @@ def write_netjson(network: Network) -> tuple[str, list[str]]:
 
 
 def _node(node: Node) -> dict[str, Any]:
-    properties: dict[str, Any] = {"kind": node.kind}
+    properties: dict[str, Any] = {"name": node.id, "kind": node.kind}
     if node.latitude is not None and node.longitude is not None:
         properties["location"] = {"latitude": node.latitude, "longitude": node.longitude}
     return {
@@ -40,9 +40,6 @@ def _node(node: Node) -> dict[str, Any]:
 
 
 def _link(link: Link, left_out: list[str]) -> dict[str, Any]:
-    quantities, more = plain_quantities(link.forward)
-    left_out += [f"link {link.id}: {name}" for name in more]
-    if link.backward != link.forward:
-        left_out.append(f"link {link.id}: what differs from {link.b} to {link.a}")
+    quantities = plain_quantities(link, left_out)
     properties: dict[str, Any] = {"name": link.id, **quantities, "mtu": link.mtu}
     return {"source": link.a, "target": link.b, "cost": link.metric, "properties": properties}

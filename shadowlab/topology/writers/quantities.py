@@ -1,59 +1,54 @@
-"""Quantities with their unit, exact to the nanosecond and the bit.
+"""What a link does to packets, as tools commonly spell it.
 
-In: numbers.  Out: text that :mod:`shadowlab.model.units` reads back as the same number.
+In: an impairment.  Out: text by key, and what these keys have no place for.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from shadowlab.model.impairment import DEFAULT_QUEUE_PACKETS, Impairment
-
-_TIMES = ((10**9, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns"))
-_RATES = ((10**9, "Gbit"), (10**6, "Mbit"), (10**3, "kbit"), (1, "bit"))
-
-
-def exact_time(value_ns: int) -> str:
-    """``3.5 ms``."""
-    return _exact(value_ns, _TIMES)
+from shadowlab.model.network import Link, Network
+from shadowlab.model.units import exact_duration, exact_percent, exact_rate
+from shadowlab.topology.quantities import UNLIMITED
 
 
-def exact_rate(value_bps: int) -> str:
-    """``2.5 Gbit``."""
-    return _exact(value_bps, _RATES)
-
-
-def exact_percent(fraction: float) -> str:
-    """``0.1 %``."""
-    return f"{(Decimal(str(fraction)) * 100).normalize():f} %"
-
-
-def _exact(value: int, units: tuple[tuple[int, str], ...]) -> str:
-    factor, unit = next(((factor, unit) for factor, unit in units if value >= factor), units[-1])
-    return f"{(Decimal(value) / factor).normalize():f} {unit}"
-
-
-def plain_quantities(one: Impairment) -> tuple[dict[str, str], list[str]]:
-    """Delay, jitter, loss and rate as tools commonly spell them; and the names of what that leaves out."""
-    found = {"delay": exact_time(one.delay_ns)}
+def plain_quantities(link: Link, left_out: list[str]) -> dict[str, str]:
+    """Delay, jitter, loss, rate and queue of the way forward; what else there is goes to ``left_out``."""
+    one = link.forward
+    left_out += [f"link {link.id}: {name}" for name, value in _more(one).items() if value]
+    if link.backward != link.forward or link.metric_backward is not None:
+        left_out.append(f"link {link.id}: what differs from {link.b} to {link.a}")
+    found = {"delay": exact_duration(one.delay_ns)}
     if one.jitter_ns:
-        found["jitter"] = exact_time(one.jitter_ns)
+        found["jitter"] = exact_duration(one.jitter_ns)
     if one.loss:
         found["loss"] = exact_percent(one.loss)
-    if one.rate_bps is not None:
-        found["rate"] = exact_rate(one.rate_bps)
+    found["rate"] = UNLIMITED if one.rate_bps is None else exact_rate(one.rate_bps)
     if one.queue_packets != DEFAULT_QUEUE_PACKETS:
         found["queue"] = str(one.queue_packets)
-    more = {
-        "the shape of jitter": one.jitter_shape,
-        "correlated loss": one.loss_correlation or one.loss_model,
+    return found
+
+
+def _more(one: Impairment) -> dict[str, object]:
+    return {
+        "the shape of its jitter": one.jitter_shape,
+        "the pattern of its losses": one.loss_correlation or one.loss_model,
         "duplication": one.duplicate,
         "corruption": one.corrupt,
         "reordering": one.reorder,
         "framing": one.framing,
         "slots": one.slot,
-        "ECN": one.ecn or None,
-        "seed": one.seed,
-        "queue discipline": one.queue,
+        "ECN": one.ecn,
+        "the seed of its chances": one.seed is not None,
+        "its queue discipline": one.queue,
     }
-    return found, [name for name, value in more.items() if value]
+
+
+def beyond_links(network: Network) -> list[str]:
+    """What a network has that is neither node nor link."""
+    counts = {
+        "groups": len(network.groups),
+        "exceptions to shortest paths": len(network.static_routes) + len(network.source_routes),
+    }
+    found = [f"{count} {name}" for name, count in counts.items() if count]
+    found += ["equal-cost multipath"] if network.ecmp else []
+    return found + ([f"the rate scale {network.rate_scale:g}"] if network.rate_scale != 1 else [])
