@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
+
+from shadowlab.cli.map_options import map_options, read
 
 
 @click.command("up")
@@ -18,8 +20,11 @@ import click
     show_default=True,
     help="auto: the host's where it can do all the map needs and we are root, else the embedded one.",
 )
+@map_options
 @click.option("--dry-run", is_flag=True, help="Print what would be built, and build nothing.")
-def command(map_path: Path, name: str | None, kernel: Literal["auto", "host", "embedded"], dry_run: bool) -> None:
+def command(
+    map_path: Path, name: str | None, kernel: Literal["auto", "host", "embedded"], dry_run: bool, **options: Any
+) -> None:
     """Build the lab of MAP.  If anything goes wrong on the way, nothing of it stays.
 
     \b
@@ -31,10 +36,9 @@ def command(map_path: Path, name: str | None, kernel: Literal["auto", "host", "e
     from shadowlab.lab.live.lab import LiveLab, wanted_shape
     from shadowlab.shadow.diff import diff
     from shadowlab.shadow.shape import EMPTY
-    from shadowlab.topology.formats import load_map
     from shadowlab.topology.forwarding.exceptions import findings
 
-    network = load_map(map_path)
+    network = read(map_path, **options)
     for finding in findings(network):
         click.echo(f"by the exceptions of the map, {finding}", err=True)
     if dry_run:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from shadowlab.cli.interrupt import Interrupt
-from shadowlab.cli.topology.options import map_options, read
+from shadowlab.cli.map_options import map_options, read
 
 
 @click.command()
