@@ -29,7 +29,7 @@ def command(interrupt: Interrupt, /, map_path: Path, everything: bool, as_json: 
     """
     interrupt.nothing_to_lose()
     from shadowlab.model.plain import to_plain
-    from shadowlab.topology.audit import audit
+    from shadowlab.topology.review.audit import audit
 
     network = read(map_path, **options)
     found = audit(network)

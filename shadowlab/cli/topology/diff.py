@@ -29,7 +29,7 @@ def command(interrupt: Interrupt, /, old_path: Path, new_path: Path, as_json: bo
     interrupt.nothing_to_lose()
     from shadowlab.errors import EXIT_LEVELS_BROKEN, EXIT_OK
     from shadowlab.model.plain import to_plain
-    from shadowlab.topology.compare import compare
+    from shadowlab.topology.review.compare import compare
 
     found = compare(read(old_path, **options), read(new_path, **options))
     if as_json:
