@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from shadowlab.report.markup import Html, join, tag, text
 from shadowlab.report.palette import DARK, LIGHT, variables
-from shadowlab.report.plots import draw_plots, write_pngs
+from shadowlab.report.plots.run import draw_plots, write_pngs
 from shadowlab.report.sections_detail import (
     anomalies_section,
     correlation_section,

@@ -35,7 +35,7 @@ def command(interrupt: Interrupt, /, map_path: Path, draw: Path | None, as_json:
         raise InputError(f"{draw}: drawings end in .svg or .png")
     network = read(map_path, **options)
     if draw is not None:
-        from shadowlab.report.plots_network import draw_network
+        from shadowlab.report.plots.network import draw_network
         from shadowlab.store.whole import write_whole
 
         plot = draw_network(network)

@@ -15,7 +15,7 @@ from shadowlab.model.network import Node
 from shadowlab.model.result import PathTrace, RunResult
 from shadowlab.model.verdict import Correlation
 from shadowlab.report.html import render_page, write_report
-from shadowlab.report.plots import draw_plots
+from shadowlab.report.plots.run import draw_plots
 
 from .example import LEVELS, example_run
 

@@ -18,9 +18,9 @@ from shadowlab.report.choice import thinned
 from shadowlab.report.figure import Plot
 from shadowlab.report.layout import place_nodes
 from shadowlab.report.palette import DARK, LIGHT
-from shadowlab.report.plots import draw_plots, write_pngs
-from shadowlab.report.plots_map import draw_map
-from shadowlab.report.plots_series import draw_paths
+from shadowlab.report.plots.map import draw_map
+from shadowlab.report.plots.run import draw_plots, write_pngs
+from shadowlab.report.plots.series import draw_paths
 
 from .example import LEVELS, example_run
 from .example_network import example_network

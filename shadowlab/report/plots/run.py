@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shadowlab.report.figure import Plot
-from shadowlab.report.plots_cures import draw_cures, draw_heat_map
-from shadowlab.report.plots_map import draw_map
-from shadowlab.report.plots_series import draw_links, draw_paths
+from shadowlab.report.plots.cures import draw_cures, draw_heat_map
+from shadowlab.report.plots.map import draw_map
+from shadowlab.report.plots.series import draw_links, draw_paths
 
 if TYPE_CHECKING:
     from shadowlab.model.kpi import SeriesTable
