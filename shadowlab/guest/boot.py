@@ -127,8 +127,10 @@ def _check(*, kernel: BuiltKernel, clock: Clock, seed: int) -> None:
 def import_path() -> list[str]:
     """Where the function's modules are found inside: where they are found here, editable installs included."""
     own = str(Path(__file__).resolve().parents[2])
-    entries = [entry if entry else str(Path.cwd()) for entry in sys.path]
-    return list(dict.fromkeys([*entries, own]))
+    # Not the folder of the program that was started, nor the working folder: searching one more moves the guest's
+    # chance, and the same seed would give another result by `python -m shadowlab` than by `shadowlab`.
+    started_in = {str(Path(sys.argv[0] or ".").absolute().parent), str(Path.cwd()), ""} - {own}
+    return list(dict.fromkeys([*(entry for entry in sys.path if entry not in started_in), own]))
 
 
 def find_memory_folder(memory_bytes: int) -> Path:

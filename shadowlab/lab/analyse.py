@@ -65,7 +65,9 @@ class Judgement:
 
 def measure(folder: Path, prepared: Prepared, duration_ns: int) -> Measured:
     """Derive everything from the raw records of a run of ``duration_ns``."""
-    watched = [one.direction for one in watched_interfaces(prepared.plan)]
+    watched = watched_interfaces(prepared.plan, prepared.timeline.changes)
+    queues = [one.direction for one in watched if not one.line]
+    delay_lines = [(queues.index(one.direction), one.line == "before") for one in watched if one.line]
     rates = {
         str(direction): prepared.network.impairment(direction).rate_bps for direction in prepared.network.directions
     }
@@ -75,7 +77,7 @@ def measure(folder: Path, prepared: Prepared, duration_ns: int) -> Measured:
     ends = {flow.id: f"{flow.source}→{flow.target}" for flow in prepared.flows}
     return Measured(
         paths=replace(table, values={**table.values, PROBES_SENT: counts.probes_sent.astype(np.float64)}),
-        links=link_table(folder, watched, [rates[one] for one in watched], duration_ns, WINDOW_NS),
+        links=link_table(folder, queues, [rates[one] for one in queues], duration_ns, WINDOW_NS, lines=delay_lines),
         counts=counts,
         traces=tuple(_traces(lines, prepared)),
         hops=tuple((one.at_ns, one.path, one.steps) for one in lines if not one.flow),

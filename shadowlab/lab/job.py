@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.plain import from_plain, to_plain
@@ -17,11 +18,16 @@ from shadowlab.shadow.ops import Op, TimedChange
 
 @dataclass(frozen=True, kw_only=True)
 class WatchedInterface:
-    """A queue to sample: the interface (or IFB) that impairs a direction."""
+    """A queue to sample: the interface (or IFB) that impairs a direction.
+
+    ``line`` is empty for the one that holds the direction's queue; of a direction with two devices the other is its
+    delay line, which packets cross ``before`` the queue or ``behind`` it.
+    """
 
     node: str
     interface: str
     direction: str
+    line: Literal["", "before", "behind"] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

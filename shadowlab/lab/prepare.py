@@ -28,6 +28,7 @@ from shadowlab.model.units import NS_PER_S
 from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network
 from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, Op, TimedChange
 from shadowlab.shadow.plan import build_plan
+from shadowlab.shadow.shape import device_of
 from shadowlab.telemetry.attach import Attachment
 from shadowlab.telemetry.rules import NO_RULES
 from shadowlab.topology.addressing import address
@@ -109,7 +110,7 @@ class Prepared:
             },
             flows=self.flows,
             paths=self.paths,
-            watched=watched_interfaces(self.plan),
+            watched=watched_interfaces(self.plan, self.timeline.changes),
             timeline=changes,
             addresses6=self.fabric.node_address6,
             gateways={
@@ -232,12 +233,31 @@ def _reasons(left_out: Mapping[str, int]) -> str:
     return "; ".join(f"{reason}: {count}" for reason, count in sorted(left_out.items())) or "none given"
 
 
-def watched_interfaces(plan: Sequence[Op]) -> tuple[WatchedInterface, ...]:
-    """The device whose queue impairs each direction: the router's own interface, or the IFB at the arrival.  Of a
-    direction with a queue discipline that is the device with the discipline, never its delay line."""
-    watched: dict[str, WatchedInterface] = {}
+def watched_interfaces(plan: Sequence[Op], changes: Sequence[TimedChange] = ()) -> tuple[WatchedInterface, ...]:
+    """The device whose queue impairs each direction: the router's own interface, or the IFB at the arrival; after all
+    of these the delay lines that some of the directions have beside it, from the start or since a change."""
+    queues: dict[str, ImpairEgress | ImpairIngress] = {}
     for op in plan:
-        if isinstance(op, ImpairEgress | ImpairIngress) and (op.direction not in watched or op.impairment.queue):
-            device = op.device if isinstance(op, ImpairIngress) else op.interface
-            watched[op.direction] = WatchedInterface(node=op.node, interface=device, direction=op.direction)
-    return tuple(watched.values())
+        if isinstance(op, ImpairEgress | ImpairIngress) and (op.direction not in queues or op.impairment.queue):
+            queues[op.direction] = op
+    later = (op for change in changes for op in change.ops)
+    lines = {
+        op.direction: op
+        for op in (*plan, *later)
+        if isinstance(op, ImpairEgress | ImpairIngress)
+        and op.direction in queues
+        and (op.node, device_of(op)) != (queues[op.direction].node, device_of(queues[op.direction]))
+    }
+    return (
+        *(WatchedInterface(node=op.node, interface=device_of(op), direction=name) for name, op in queues.items()),
+        *(
+            WatchedInterface(
+                node=op.node,
+                interface=device_of(op),
+                direction=name,
+                # What arrives has left its queue, unless the queue itself stands at the arrival.
+                line="behind" if isinstance(op, ImpairIngress) else "before",
+            )
+            for name, op in lines.items()
+        ),
+    )

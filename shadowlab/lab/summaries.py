@@ -5,8 +5,9 @@ In: what was prepared and measured.  Out: the summaries of the result.  Never: a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from shadowlab import __version__
 from shadowlab.lab.analyse import Measured
 from shadowlab.lab.execute import Place
 from shadowlab.lab.prepare import Prepared
+from shadowlab.model.impairment import Impairment
 from shadowlab.model.kpi import KPIS, SeriesTable
 from shadowlab.model.result import LinkSummary, PathSummary, Provenance
 
@@ -75,14 +77,15 @@ def _typical(table: SeriesTable, column: int, rows: NDArray[np.bool_]) -> dict[s
 
 
 def link_summaries(prepared: Prepared, measured: Measured) -> tuple[LinkSummary, ...]:
-    """Utilisation and drops of every impaired direction."""
+    """Utilisation, drops and marks of every impaired direction."""
     halves = _halves(prepared, measured.links)
     directions = {str(direction): direction for direction in prepared.network.directions}
     found = []
     for index, name in enumerate(measured.links.subjects):
         direction = directions[name]
         utilisation = measured.links.values["link_utilisation"][:, index]
-        loss = measured.links.values["link_loss"][:, index]
+        loss, marks = (measured.links.values[name][:, index] for name in ("link_loss", "link_marks"))
+        line_loss = measured.links.values["link_line_loss"][halves.after, index]
         found.append(
             LinkSummary(
                 direction=name,
@@ -92,9 +95,22 @@ def link_summaries(prepared: Prepared, measured: Measured) -> tuple[LinkSummary,
                 utilisation_after=_mean(utilisation[halves.after]),
                 loss_before=_mean(loss[halves.before]),
                 loss_after=_mean(loss[halves.after]),
+                marks_before=_mean(marks[halves.before]),
+                marks_after=_mean(marks[halves.after]),
+                line_loss_after=None if np.isnan(line_loss).all() else _mean(line_loss),
+                drops_in=_drops_in([state.network.impairment(direction) for state in prepared.timeline.states]),
             )
         )
     return tuple(found)
+
+
+def _drops_in(impairments: Sequence[Impairment]) -> Literal["queue", "line", "queue or line", "nothing"]:
+    """Where a direction can lose packets, by all that it is in the course of the run."""
+    queues = any(one.rate_bps is not None for one in impairments)
+    loses = any(one.mean_loss > 0 for one in impairments)
+    if queues:
+        return "queue or line" if loses else "queue"
+    return "line" if loses else "nothing"
 
 
 def provenance(prepared: Prepared, place: Place, measured: Measured, report: Mapping[str, object]) -> Provenance:

@@ -77,7 +77,21 @@ KPIS: Mapping[str, Kpi] = {
             unit="fraction",
             subject="link",
             bad="up",
-            meaning="packets dropped by the direction's queueing discipline",
+            meaning="packets that the direction dropped: in its queue or on its line",
+        ),
+        Kpi(
+            name="link_line_loss",
+            unit="fraction",
+            subject="link",
+            bad="up",
+            meaning="packets dropped on the direction's delay line, where that is a device of its own",
+        ),
+        Kpi(
+            name="link_marks",
+            unit="fraction",
+            subject="link",
+            bad="up",
+            meaning="packets sent that the direction's queue discipline marked (ECN) instead of dropping them",
         ),
         Kpi(
             name="link_queue_packets",

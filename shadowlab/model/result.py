@@ -82,7 +82,9 @@ class PathTrace:
 
 @dataclass(frozen=True, kw_only=True)
 class LinkSummary:
-    """One direction of a link, in the baseline and after the last event: mean utilisation, mean share dropped."""
+    """One direction of a link, in the baseline and after the last event: mean utilisation, mean shares dropped and
+    marked (ECN).  ``line_loss_after`` is what its delay line dropped, None where no counter tells that apart;
+    ``drops_in`` is where it may drop packets at all."""
 
     direction: str
     link: str
@@ -91,6 +93,10 @@ class LinkSummary:
     utilisation_after: float
     loss_before: float
     loss_after: float
+    marks_before: float = 0.0
+    marks_after: float = 0.0
+    line_loss_after: float | None = None
+    drops_in: Literal["queue", "line", "queue or line", "nothing"] = "queue"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,33 +78,64 @@ def path_counts(
 
 
 def link_table(
-    folder: FilePath, directions: Sequence[str], rates_bps: Sequence[int | None], duration_ns: int, window_ns: int
+    folder: FilePath,
+    directions: Sequence[str],
+    rates_bps: Sequence[int | None],
+    duration_ns: int,
+    window_ns: int,
+    *,
+    lines: Sequence[tuple[int, bool]] = (),
 ) -> SeriesTable:
-    """The indicators whose subject is a link.  ``directions`` and their rates are in the order the observer had its
-    interfaces; a direction without a rate has no utilisation."""
+    """The indicators whose subject is a link.  ``directions`` and their rates are in the order the observer had their
+    queues; a direction without a rate has no utilisation.  After the queues it had the delay lines: for each the index
+    of its direction, and whether packets cross it before the queue rather than behind it."""
     times_ns = window_ends(duration_ns, window_ns)
     shape = (len(times_ns), len(directions))
-    queues = read_queues(folder, len(directions))
+    both = read_queues(folder, len(directions) + len(lines))
+    queues, line = both[:, : len(directions)], both[:, len(directions) :]
     rows, columns = _cells(_windows(queues["at_ns"], window_ns), np.arange(len(directions)))
     covered_s = _covered_s(queues["at_ns"], shape[0], window_ns)
-    seen = np.ones((max(len(queues) - 1, 0), len(directions)), dtype=bool)
-    again = np.zeros_like(seen)
-    sent = _sum(shape, rows, columns, _since(queues["sent_packets"], again), seen)
-    dropped = _sum(shape, rows, columns, _since(queues["drops"], again), seen)
-    held = _sum(shape, rows, columns, queues["queued_packets"][1:].astype(np.float64), seen)
-    samples = _sum(shape, rows, columns, np.ones_like(seen, dtype=np.float64), seen)
+
+    def total(values: Floats) -> Floats:
+        return _sum(shape, rows, columns, values, np.ones(values.shape, dtype=bool))
+
+    def of_lines(field: str, chosen: Sequence[bool]) -> Floats:
+        """A counter of the chosen delay lines, each in the column of its direction."""
+        some = [number for number, one in enumerate(chosen) if one]
+        there = np.array([lines[number][0] for number in some], dtype=np.int64)
+        cells = _cells(_windows(queues["at_ns"], window_ns), there)
+        growth = _grown(line, field)[:, some]
+        return _sum(shape, *cells, growth, np.ones(growth.shape, dtype=bool))
+
+    every, before = [True] * len(lines), [first for _, first in lines]
+    has_line = np.isin(np.arange(len(directions)), [index for index, _ in lines])
+    sent, dropped = total(_grown(queues, "sent_packets")), total(_grown(queues, "drops"))
+    lost = of_lines("drops", every)
+    held = total(queues["queued_packets"][1:].astype(np.float64))
+    samples = total(np.ones((max(len(queues) - 1, 0), len(directions))))
     with np.errstate(invalid="ignore", divide="ignore"):
-        megabits = _sum(shape, rows, columns, _since(queues["sent_bytes"], again), seen) * 8e-6 / covered_s[:, None]
+        megabits = total(_grown(queues, "sent_bytes")) * 8e-6 / covered_s[:, None]
         rates = np.array([np.nan if rate is None else rate * 1e-6 for rate in rates_bps])
-        offered = np.where(samples > 0, dropped + sent, np.nan)
         values = {
             "link_throughput_mbps": megabits,
             "link_utilisation": megabits / rates[None, :],
-            # A silent link loses nothing: 0, not unknown.
-            "link_loss": np.where(offered == 0, 0.0, dropped / offered),
+            "link_loss": _share(dropped + lost, dropped + sent + of_lines("drops", before), samples),
+            "link_line_loss": np.where(has_line, _share(lost, lost + of_lines("sent_packets", every), samples), np.nan),
+            "link_marks": _share(total(_grown(queues, "marks")), sent, samples),
             "link_queue_packets": held / samples,
         }
     return SeriesTable(times_ns=times_ns, subjects=tuple(directions), values=values)
+
+
+def _grown(queues: NDArray[Any], field: str) -> Floats:
+    """Growth of a counter of every queue from sample to sample, shape (S - 1, Q)."""
+    return _since(queues[field], np.zeros((max(len(queues) - 1, 0), queues.shape[1]), dtype=bool))
+
+
+def _share(part: Floats, whole: Floats, samples: Floats) -> Floats:
+    """The share, unknown where nothing was sampled.  A silent link loses nothing: 0, not unknown."""
+    share: Floats = np.where(samples > 0, np.where(whole > 0, part / whole, 0.0), np.nan)
+    return share
 
 
 def window_ends(duration_ns: int, window_ns: int) -> Ints:

@@ -14,7 +14,7 @@ from shadowlab.report.markup import Html, badge, facts, figure, folded, join, lo
 from shadowlab.report.words import NOTHING, indicator, measured, moment, number, percent, plural
 
 if TYPE_CHECKING:
-    from shadowlab.model.result import RunResult
+    from shadowlab.model.result import LinkSummary, RunResult
     from shadowlab.model.verdict import Suspect
     from shadowlab.report.figure import Plot
 
@@ -103,16 +103,21 @@ def links_section(result: RunResult, plots: Mapping[str, Plot]) -> Html:
     ordered = sorted(
         result.link_summaries, key=lambda one: (one.link not in guilty, -one.utilisation_after, one.direction)
     )
+    marked = any(one.marks_before or one.marks_after for one in ordered)
     rows = [
         (
             one.direction,
             format_rate(one.rate_bps) if one.rate_bps else "unlimited",
             f"{percent(one.utilisation_before)} → {percent(one.utilisation_after)}",
             f"{percent(one.loss_before)} → {percent(one.loss_after)}",
+            _dropped_where(one),
+            *([f"{percent(one.marks_before)} → {percent(one.marks_after)}"] if marked else []),
         )
         for one in ordered
     ]
-    drawn = [figure(plots[name]) for name in ("link-utilisation", "link-queue-packets") if name in plots]
+    heads = ("Direction", "Rate", "Load", "Dropped", "Where", *(["Marked (ECN)"] if marked else []))
+    names = ("link-utilisation", "link-queue-packets", "link-marks")
+    drawn = [figure(plots[name]) for name in names if name in plots]
     return section(
         "links",
         "Latency and links",
@@ -120,9 +125,18 @@ def links_section(result: RunResult, plots: Mapping[str, Plot]) -> Html:
         Html(f'<div class="multiples">{join(*drawn)}</div>') if drawn else "",
         folded(
             f"All {plural(len(rows), 'direction')}",
-            table("Fault domain first, then by load", ("Direction", "Rate", "Load", "Dropped"), rows, right=(1, 2, 3)),
+            table("Fault domain first, then by load", heads, rows, right=(1, 2, 3, 5)),
         ),
     )
+
+
+def _dropped_where(one: LinkSummary) -> str:
+    """By the counters where they tell it, else by what the direction is able to do."""
+    if not one.loss_before and not one.loss_after:
+        return NOTHING
+    if one.line_loss_after is None:
+        return f"{one.drops_in}: one counter" if one.drops_in == "queue or line" else one.drops_in
+    return f"{percent(one.line_loss_after)} on the line, the rest in the queue"
 
 
 def correlation_section(result: RunResult) -> Html:

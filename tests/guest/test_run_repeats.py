@@ -21,12 +21,12 @@ COMPARED = ("result.json", "paths.csv", "links.csv")
 CHANCE = ("raw/probes.bin", "raw/tcp.bin", "result.json", "paths.csv")
 """What another seed must change."""
 MORE = """\
-  - {at: 30 s, set: north-west, queue: {kind: codel}, loss: {model: gilbert-elliott, p: 0.1 %, r: 25 %}}
-  - {at: 30 s, ramp: north-west, delay: 5 ms, over: 3 s}
-  - {at: 31 s, demand: 1.5, over: 2 s}
-  - {at: 33 s, drain: south-west, grace: 500 ms}
-  - {at: 36 s, undrain: south-west}
-  - {at: 38 s, flap: south-west, period: 600 ms, count: 2}
+  - {at: 37 s, set: north-west, queue: {kind: codel}, loss: {model: gilbert-elliott, p: 0.1 %, r: 25 %}}
+  - {at: 37 s, ramp: north-west, delay: 5 ms, over: 2 s}
+  - {at: 37 s, demand: 1.5, over: 2 s}
+  - {at: 37.5 s, drain: south-west, grace: 500 ms}
+  - {at: 38.5 s, undrain: south-west}
+  - {at: 39 s, flap: north-west, period: 400 ms, count: 2}
 mitigations:
 """
 

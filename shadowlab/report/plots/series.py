@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from shadowlab.model.result import RunResult
 
 PATH_KPIS = ("latency_p95_ms", "loss", "throughput_mbps", "retransmission_share")
-LINK_KPIS = ("link_utilisation", "link_queue_packets")
+LINK_KPIS = ("link_utilisation", "link_queue_packets", "link_marks")
+_WHERE_SEEN = frozenset({"link_marks"})
+"""Drawn only where there is any: most links mark nothing."""
 SIGMAS = 3.0
 _WIDTH, _ROW, _HEAD, _FOOT = 4.7, 0.84, 0.24, 0.38
 _OWN_SCALE = frozenset({"throughput_mbps"})
@@ -50,6 +52,7 @@ def draw_links(result: RunResult, links: SeriesTable) -> list[Plot]:
         _draw(result, links, kpi, suspects, others, (), ("suspect", "neighbour"))
         for kpi in LINK_KPIS
         if kpi in links.values and (suspects or others)
+        if kpi not in _WHERE_SEEN or any((links.column(kpi, one) > 0).any() for one in (*suspects, *others))
     ]
 
 

@@ -58,9 +58,9 @@ def sample(at_s: float, index: int, tcp_info: bytes = b"", *, flags: int = 0, at
     return head + tcp_info.ljust(TCP_INFO_BYTES, b"\0")
 
 
-def queue(at_s: float, index: int, *, drops: int = 0, sent: int = 0, held: int = 0) -> bytes:
+def queue(at_s: float, index: int, *, drops: int = 0, sent: int = 0, held: int = 0, marks: int = 0) -> bytes:
     return QUEUE.pack(
-        int(at_s * SECOND), index, drops, sent * 1_000, sent, 0, held, held * 1_000, sent + drops + held, 0
+        int(at_s * SECOND), index, drops, sent * 1_000, sent, 0, held, held * 1_000, sent + drops + held, marks
     )
 
 
@@ -243,6 +243,47 @@ def test_queues_become_throughput_utilisation_loss_and_queue(tmp_path: FilePath)
     np.testing.assert_allclose(table.column("link_queue_packets", "x>y"), [4.0, 8.0])
     assert table.column("link_loss", "y>x").tolist() == [0.0, 0.0]
     assert np.all(np.isnan(table.column("link_utilisation", "y>x")))
+
+
+def test_losses_of_the_delay_line_count_with_those_of_the_queue_and_alone(tmp_path: FilePath) -> None:
+    recorded(
+        tmp_path,
+        queues=[
+            *(queue(0, 0), queue(0, 1), queue(0, 2), queue(0, 3), queue(0, 4)),
+            # The first direction's line is behind its queue, the second's before it; the third has none.
+            *(queue(1, 0, sent=90, drops=10), queue(1, 1, sent=80, drops=10), queue(1, 2, sent=50)),
+            *(queue(1, 3, sent=60, drops=30), queue(1, 4, sent=90, drops=10)),
+        ],
+    )
+
+    table = link_table(tmp_path, ["x>y", "h>x", "y>x"], [None] * 3, SECOND, SECOND, lines=[(0, False), (1, True)])
+
+    np.testing.assert_allclose(table.values["link_loss"], [[0.4, 0.2, 0.0]])
+    np.testing.assert_allclose(table.values["link_line_loss"], [[30 / 90, 0.1, np.nan]])
+
+
+def test_a_delay_line_that_comes_later_counts_from_then_on(tmp_path: FilePath) -> None:
+    absent = QUEUE.pack(int(SECOND), 1, 0, 0, 0, 0, 0, 0, 0, 0)
+    recorded(
+        tmp_path,
+        queues=[
+            *(queue(0, 0), queue(0, 1)),
+            *(queue(1, 0, sent=100), absent),
+            *(queue(2, 0, sent=200), queue(2, 1, sent=95, drops=5)),
+        ],
+    )
+
+    table = link_table(tmp_path, ["x>y"], [None], 2 * SECOND, SECOND, lines=[(0, False)])
+
+    np.testing.assert_allclose(table.column("link_loss", "x>y"), [0.0, 0.05])
+
+
+def test_marks_are_a_share_of_what_was_sent(tmp_path: FilePath) -> None:
+    recorded(tmp_path, queues=[queue(0, 0, marks=7), queue(1, 0, sent=50, marks=12), queue(2, 0, sent=50, marks=12)])
+
+    table = link_table(tmp_path, ["x>y"], [None], 2 * SECOND, SECOND)
+
+    np.testing.assert_allclose(table.column("link_marks", "x>y"), [0.1, 0.0])
 
 
 def test_an_interface_that_was_made_anew_counts_from_zero(tmp_path: FilePath) -> None:

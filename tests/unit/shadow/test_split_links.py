@@ -15,7 +15,7 @@ from shadowlab.model.loss import Chance
 from shadowlab.model.network import Direction, Network
 from shadowlab.model.queue import Codel, Fifo, Red, Shaper
 from shadowlab.shadow.apply import apply
-from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, ingress_device
+from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, TimedChange, ingress_device
 from shadowlab.shadow.plan import build_plan, impair_ops
 
 CORE = Direction(link="r1-r2", source="r1", target="r2")
@@ -61,13 +61,26 @@ def test_no_device_has_two_things_to_do() -> None:
 def test_the_queue_is_what_is_watched() -> None:
     network = with_everything(NETWORK, WANTED)
 
-    watched = {one.direction: one for one in watched_interfaces(build_plan(network, FABRIC, ()))}
+    found = watched_interfaces(build_plan(network, FABRIC, ()))
+    watched = {one.direction: one for one in found if not one.line}
 
     assert len(watched) == 2 * len(network.links)
+    assert [one.line != "" for one in found] == [False] * len(watched) + [True] * len(watched)
     core = FABRIC.by_direction[CORE]
     assert (watched["r1>r2"].node, watched["r1>r2"].interface) == ("r1", core.name)
     access = FABRIC.by_direction[ACCESS]
     assert (watched["h1>r1"].node, watched["h1>r1"].interface) == ("r1", ingress_device(access.peer_name))
+    lines = {one.direction: one for one in found if one.line}
+    assert (lines["r1>r2"].node, lines["r1>r2"].line) == ("r2", "behind")
+    assert (lines["h1>r1"].node, lines["h1>r1"].line) == ("h1", "before")
+
+
+def test_a_delay_line_that_an_event_makes_is_watched_too() -> None:
+    split = TimedChange(at_ns=5, reason="", ops=impair_ops(FABRIC, NETWORK, CORE, WANTED))
+
+    found = watched_interfaces(build_plan(NETWORK, FABRIC, ()), [split])
+
+    assert [(one.direction, one.node, one.line) for one in found if one.line] == [("r1>r2", "r2", "behind")]
 
 
 def test_both_devices_are_set_and_a_plain_link_neutralises_the_line() -> None:
