@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import subprocess
 import time
@@ -31,6 +32,7 @@ class Said:
 
     version: str
     took_s: float
+    cpu_s: float
     packets: int
     frames: dict[str, list[int]]
     round_trips_s: list[float]
@@ -45,12 +47,13 @@ def analyse(capture: Path) -> Said:
     wanted = [word for field in FIELDS for word in ("-e", field)]
     frames: dict[str, list[int]] = {name: [] for name in FLAGS}
     round_trips: list[float] = []
-    began = time.perf_counter()
+    began, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     argv = [program, "-n", "-r", str(capture), "-T", "fields", "-E", "occurrence=f", *wanted]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
         assert running.stdout is not None
         text = running.stdout.read()
-    took_s = time.perf_counter() - began
+    took_s, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
     if running.returncode:
         raise CannotRunError(f"tshark ended with {running.returncode}")
     lines = text.decode().split("\n")[:-1]
@@ -62,4 +65,11 @@ def analyse(capture: Path) -> Said:
         for name, cell in zip(FLAGS, cells[first:], strict=True):
             if cell:
                 frames[name].append(number)
-    return Said(version=version, took_s=took_s, packets=len(lines), frames=frames, round_trips_s=round_trips)
+    return Said(
+        version=version,
+        took_s=took_s,
+        cpu_s=cpu_s,
+        packets=len(lines),
+        frames=frames,
+        round_trips_s=round_trips,
+    )

@@ -201,6 +201,7 @@ class Analysis:
         """Tell these connections (or the rest of their last interval) and free what is remembered of them."""
         if not len(slots):
             return
+        slots = slots[np.argsort(self._state.last_ns[slots], kind="stable")]
         if self._interval is None:
             yield from self._tell(slots, None, None, None, final=True)
         elif self._bucket is not None and self._interval_ns is not None:

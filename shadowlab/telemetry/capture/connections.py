@@ -75,6 +75,7 @@ class Connections:
         sender, receiver = slots * 2 + direction[rows], slots * 2 + 1 - direction[rows]
         state.words[sender, :4], state.words[sender, 4] = segments.source[rows], segments.source_port[rows]
         state.words[receiver, :4], state.words[receiver, 4] = segments.target[rows], segments.target_port[rows]
+        state.beginner[slots] = direction[rows]
         self.begun += len(slots)
 
     def _split(self, segments: Segments, slot: Column, direction: Column) -> Column:

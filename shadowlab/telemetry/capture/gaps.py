@@ -43,6 +43,8 @@ class Gaps:
         place = rows.flow[late] * STEP + rows.begin[late]
         found = np.searchsorted(left, place, side="right") - 1
         inside = (found >= 0) & (place < right[found]) if len(left) else np.zeros(len(late), bool)
+        opposite = rows.opposite_row[late]
+        inside &= (opposite < 0) | (rows.begin[late] >= rows.top[opposite])
         earlier = filled_flow * STEP + filled
         _, first = np.unique(np.concatenate([earlier, place]), return_index=True)
         earliest = np.zeros(len(earlier) + len(place), bool)

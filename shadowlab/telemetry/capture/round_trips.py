@@ -23,7 +23,7 @@ from shadowlab.telemetry.capture.verdicts import Verdict
 MOST_OUTSTANDING = 1 << 18
 """Segments without an answer that are remembered from piece to piece; of more, the newest."""
 _DOUBTFUL = Verdict.RETRANSMISSION | Verdict.FAST_RETRANSMISSION | Verdict.OUT_OF_ORDER
-"""Not the spurious ones: they come after the acknowledgement of what they repeat."""
+"""Not the spurious ones, nor others that come after the acknowledgement of what they repeat."""
 _MASK = 0xFFFF_FFFF
 
 
@@ -62,7 +62,9 @@ class RoundTrips:
         end = np.concatenate([signed(self._end[mine] - base), rows.end[sent]])
         at_ns = np.concatenate([self._at_ns[mine], rows.at_ns[sent]])
         row = np.concatenate([np.full(int(mine.sum()), -1, np.int64), sent])
-        doubtful = np.concatenate([self._doubtful[mine], (bits[sent] & _DOUBTFUL) != 0])
+        opposite = rows.opposite_row[sent]
+        answered = (opposite >= 0) & (rows.end[sent] <= rows.top[opposite])
+        doubtful = np.concatenate([self._doubtful[mine], ((bits[sent] & _DOUBTFUL) != 0) & ~answered])
         opening = np.concatenate([self._opening[mine], (rows.flags[sent] & SYN) != 0])
         key = flow * STEP + end
         order = np.argsort(key, kind="stable")

@@ -18,6 +18,7 @@ _SLOT_FIELDS: dict[str, tuple[str, int]] = {
     "syn_ns": ("i8", -1),
     "handshake_ns": ("i8", -1),
     "opener": ("i1", -1),
+    "beginner": ("i1", 0),
 }
 _FLOW_FIELDS: dict[str, tuple[str, int]] = {
     "seen": ("?", 0),
@@ -49,7 +50,8 @@ class State:
     used); ``syn_end`` and ``fin_end`` the numbers behind its SYN and its FIN.
 
     Of a connection: ``syn_ns`` the last SYN, ``handshake_ns`` from there to the first ACK, ``opener`` the direction
-    that sent the SYN, ``pair`` and ``check`` the hashes of its addresses and ports.
+    that sent the SYN, ``beginner`` the one that was seen first, ``pair`` and ``check`` the hashes of its addresses
+    and ports.
     """
 
     live: NDArray[np.bool_]
@@ -60,6 +62,7 @@ class State:
     syn_ns: NDArray[np.int64]
     handshake_ns: NDArray[np.int64]
     opener: NDArray[np.int8]
+    beginner: NDArray[np.int8]
     seen: NDArray[np.bool_]
     base: NDArray[np.int64]
     next: NDArray[np.int64]

@@ -102,7 +102,7 @@ def summarise(slots: Column, state: State, tally: Tally, interval: Interval | No
 def _connection(
     slot: int, state: State, tally: Tally, interval: Interval | None, quantiles: dict[int, tuple[int, int]]
 ) -> Connection:
-    opener = max(int(state.opener[slot]), 0)
+    opener = int(state.opener[slot] if state.opener[slot] >= 0 else state.beginner[slot])
     client, server = slot * 2 + opener, slot * 2 + 1 - opener
     handshake_ns = int(state.handshake_ns[slot])
     return Connection(
@@ -130,16 +130,15 @@ def _direction(
 ) -> Direction:
     sums = tally.sums[flow] if interval is None else tally.sums[flow] - interval.before[flow]
     least = tally.extremes["least_ns"] if interval is None else interval.least_ns
-    counts = dict(zip(SUMS, sums.tolist(), strict=True)) if state.seen[flow] else None
+    seen, answered = bool(tally.sums[flow, PLACE["segments"]]), bool(tally.sums[flow ^ 1, PLACE["segments"]])
     words = tuple(state.words[flow].tolist())
     scale = int(state.scale[flow])
     extremes = tally.extremes
-    answered = bool(state.seen[flow]) and bool(state.seen[flow ^ 1])
     syns = tally.sums[flow, PLACE["syns"]]
     return Direction(
         address=address_text(words[:4]),
         port=words[4],
-        counts=counts,
+        counts=dict(zip(SUMS, sums.tolist(), strict=True)) if seen else None,
         round_trips=_round_trips(sums, int(least[flow]), quantiles.get(flow)),
         opening_round_trip_ns=_known(extremes["opening_ns"][flow]),
         window_bytes=_known(extremes["window"][flow]),
@@ -151,7 +150,7 @@ def _direction(
         stamps=bool(extremes["stamps"][flow]) if syns else None,
         least_round_trip_ns=_known(extremes["least_ns"][flow]),
         flight_most_bytes=_known(extremes["flight_most"][flow]),
-        acked_octets=int(sums[PLACE["acked_octets"]]) if answered else None,
+        acked_octets=int(sums[PLACE["acked_octets"]]) if seen and answered else None,
     )
 
 

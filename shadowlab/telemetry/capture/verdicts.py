@@ -28,6 +28,7 @@ FAST_WITHIN_NS = 20_000_000
 DISORDER_WITHIN_NS = 3_000_000
 SHORTEST_TIMEOUT_NS = 200_000_000
 """Linux' TCP_RTO_MIN, the shortest retransmission timeout of any common stack."""
+_MOST_LOOKS = 16
 _UNUSUAL_FLAGS = SYN | FIN | RST
 
 
@@ -78,9 +79,7 @@ def judge(rows: Rows, state: State, gaps: Gaps) -> Verdicts:
 
     probes = real & known & (length == 1) & (opposite_window == 0)
     if probes.any():
-        rows.set_reached(probes)
-        probes &= rows.begin == rows.reached_before
-        rows.set_reached(probes)
+        probes = _standing(rows, probes)
     expected = known & (rows.begin == rows.reached_before)
     normal = real & ~probes
 
@@ -121,6 +120,19 @@ def judge(rows: Rows, state: State, gaps: Gaps) -> Verdicts:
     _retransmissions(rows, state, bits, duplicates, opposite_ack)
     _ours(rows, state, gaps, bits, changed_row)
     return Verdicts(bits=np.where(real, bits, rows.bits_before), duplicates=duplicates, changed_row=changed_row)
+
+
+def _standing(rows: Rows, candidates: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the candidates are where the flow had arrived.  Those do not move it on, the others do; as long as that
+    shows another candidate to be none, look again."""
+    standing = candidates
+    for _ in range(_MOST_LOOKS):
+        rows.set_reached(standing)
+        left = standing & (rows.begin == rows.reached_before)
+        if (left == standing).all():
+            break
+        standing = left
+    return standing
 
 
 def _mark(bits: Column, verdict: Verdict, rows: NDArray[np.bool_]) -> None:

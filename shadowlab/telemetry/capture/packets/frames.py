@@ -42,6 +42,18 @@ class Frames:
     link_type: Column
     number: int
 
+    def first(self, count: int) -> Frames:
+        """The first ``count`` of them."""
+        return Frames(
+            octets=self.octets,
+            start=self.start[:count],
+            captured=self.captured[:count],
+            wire=self.wire[:count],
+            at_ns=self.at_ns[:count],
+            link_type=self.link_type[:count],
+            number=self.number,
+        )
+
 
 class Pieces:
     """A stream, piece by piece: ``octets[at:]`` is what has not been used yet, ``base`` the offset of ``octets[0]``."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import repeat
 
 import numpy as np
 
@@ -31,7 +32,15 @@ def read_pcap(pieces: Pieces, account: Account) -> Iterator[Frames]:
     while True:
         starts, damaged = _walk(pieces, order, record)
         if starts:
-            yield _columns(pieces, starts, order, unit_ns, record, link_type, account)
+            frames = _columns(pieces, starts, order, unit_ns, record, link_type, account)
+            too_long = np.flatnonzero(frames.captured > LONGEST_FRAME)
+            if len(too_long):  # what follows a damaged length are no records
+                damaged = True
+                pieces.at = starts[too_long[0]]
+                account.frames -= len(starts) - int(too_long[0])
+                frames = frames.first(int(too_long[0]))
+            if len(frames.start):
+                yield frames
         if damaged:
             account.cut("a record longer than any frame: the length is damaged, the rest cannot be read", pieces.offset)
             return
@@ -42,22 +51,25 @@ def read_pcap(pieces: Pieces, account: Account) -> Iterator[Frames]:
 
 
 def _walk(pieces: Pieces, order: str, record: int) -> tuple[list[int], bool]:
-    """Where the whole records at hand begin, at most MOST_FRAMES; whether the next one's length is impossible."""
+    """Where the whole records at hand begin, at most MOST_FRAMES; whether the next one's length is impossible.
+
+    The one loop over packets in Python.  It looks at nothing but lengths, and lets the end of the octets end it.
+    """
     octets, at, size = pieces.octets, pieces.at, len(pieces.octets)
     length_at = struct.Struct(order + "I").unpack_from
     starts: list[int] = []
     note = starts.append
     damaged = False
-    while at + record <= size and len(starts) < MOST_FRAMES:
-        captured = length_at(octets, at + 8)[0]
-        if captured > LONGEST_FRAME:
-            damaged = True
-            break
-        after = at + record + captured
-        if after > size:
-            break
-        note(at)
-        at = after
+    try:
+        for _ in repeat(None, MOST_FRAMES):
+            after = at + record + length_at(octets, at + 8)[0]
+            if after > size:
+                damaged = after - at - record > LONGEST_FRAME
+                break
+            note(at)
+            at = after
+    except struct.error:
+        pass  # fewer octets left than a record's header has
     pieces.at = at
     return starts, damaged
 

@@ -26,6 +26,7 @@ from shadowlab.telemetry.capture.packets.frames import (
 from shadowlab.telemetry.capture.packets.magic import BYTE_ORDERS, PCAPNG
 
 _SECTION, _INTERFACE, _OBSOLETE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+_PACKETS = (_OBSOLETE, _SIMPLE, _ENHANCED)
 _LOOKED_AT = (_SECTION, _INTERFACE, _OBSOLETE, _SIMPLE, _ENHANCED)
 _RESOLUTION, _OFFSET = 9, 14
 _MOST_INTERFACES = 65_536
@@ -99,26 +100,28 @@ def _walk(pieces: Pieces, section: _Section, most: int) -> tuple[list[int], str]
     starts: list[int] = []
     note = starts.append
     why = ""
-    while at + 12 <= size:
+    while at + 12 <= size and len(starts) < most:
         kind, length = two_words(octets, at)
-        if kind != _ENHANCED or not interfaces:
-            if kind in _LOOKED_AT or length < 12 or length & 3 or at + length > size:
-                if kind not in (_SIMPLE, _OBSOLETE) or not interfaces:
-                    why = "special"
-                    break
-            else:
-                at += length  # nothing in it that is needed
-                continue
-        if length > _LONGEST_PACKET_BLOCK or length < 16 or length & 3:
+        if kind == _ENHANCED and interfaces and 16 <= length <= _LONGEST_PACKET_BLOCK and not length & 3:
+            if at + length > size:
+                break
+            note(at)
+            at += length
+            continue
+        packet = kind in _PACKETS and interfaces
+        if packet and (length > _LONGEST_PACKET_BLOCK or length < 16 or length & 3):
             why = f"a packet block of {length} octets: the length is damaged, the rest cannot be read"
+            break
+        if not packet and (kind in _LOOKED_AT or length < 12 or length & 3 or at + length > size):
+            why = "special"
             break
         if at + length > size:
             break
-        if len(starts) >= most:
-            why = "full"
-            break
-        note(at)
+        if packet:
+            note(at)
         at += length
+    if len(starts) >= most and not why:
+        why = "full"
     pieces.at = at
     return starts, why
 
