@@ -82,7 +82,8 @@ def fields_of_bytes(payload: bytes, order: str = "=") -> dict[str, Any]:
     fields: dict[str, Any] = dict(zip(plan.counts, plan.pick(values), strict=False))
     at = plan.at
     for name, index in plan.microseconds:
-        fields[name] = values[index] * 1000
+        if values[index] < LARGEST // 1000:
+            fields[name] = values[index] * 1000
     for name, index in plan.rates:
         if 0 < values[index] * 8 < LARGEST:  # 0: nothing measured yet
             fields[name] = values[index] * 8

@@ -78,7 +78,7 @@ def _record(info: dict[str, Any], ends: _Ends, start_ns: int | None, source: Sou
     if start_ns is None:
         raise ValueError("it does not say when the test began: give --at TIME")
     elapsed = info.get("ElapsedTime", 0)
-    if not isinstance(elapsed, int) or not 0 <= elapsed * 1000 <= LATEST_NS - start_ns:
+    if not isinstance(elapsed, int) or isinstance(elapsed, bool) or not 0 <= elapsed * 1000 <= LATEST_NS - start_ns:
         raise ValueError(f"ElapsedTime is {str(elapsed)[:40]!r}")
     fields = fields_of_names(info)
     fields["at_ns"], fields["instance"], fields["source"] = start_ns + elapsed * 1000, source.instance, source.name
@@ -101,7 +101,7 @@ def _address(value: dict[str, Any], end: str) -> str:
 
 def _port(value: dict[str, Any], end: str) -> int:
     port = value.get(f"{end}Port")
-    if not isinstance(port, int) or not 0 <= port <= 65_535:
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65_535:
         raise ValueError(f"{end}Port is no port")
     return port
 

@@ -56,8 +56,10 @@ def read(source: Source) -> Iterator[TcpRecord]:
             if "at_ns" not in names:
                 raise InputError(Fault(place=source.name, message=f"no column at_ns; {EXPECTED}"))
             yield from _rows(file, names, source)
-    except (arrow.ArrowException, OSError) as error:
-        source.tally.refuse("file", f"the Parquet file is damaged: {str(error).splitlines()[0][:200]}")
+    # Arrow checks little of what it reads: names that are no UTF-8 or sizes that lead nowhere come out as these.
+    except (arrow.ArrowException, OSError, ValueError, KeyError, IndexError, OverflowError, MemoryError) as error:
+        words = (str(error).splitlines() or [type(error).__name__])[0]
+        source.tally.refuse("file", f"the Parquet file is damaged: {words[:200]}")
 
 
 def _rows(file: Any, names: Sequence[str], source: Source) -> Iterator[TcpRecord]:
