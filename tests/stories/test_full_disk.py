@@ -79,6 +79,43 @@ def test_a_disk_that_gets_full_later(tmp_path: Path, namespace: list[str], whole
     assert re.fullmatch(f"shadowlab: ({known})\n", str(outcome["stderr"])), outcome["stderr"]
 
 
+FILL = """
+import sys
+from pathlib import Path
+from shadowlab.errors import CannotRunError
+from shadowlab.shadow.ledger import Begun, Failed, Ledger
+folder = Path(sys.argv[1])
+ledger = Ledger(folder)
+ledger.append(Begun(lab="0", name="t", kernel="host", boot="b", map="/m", at_ns=1))
+held = 1
+try:
+    while True:
+        ledger.append(Failed(why="x" * 300))
+        held += 1
+except CannotRunError as error:
+    print(error)
+again = Ledger(folder)
+print(held == len(again.read()))
+(folder / "room").unlink()
+again.append(Failed(why="there is room again"))
+print(len(Ledger(folder).read()) == held + 1)
+"""
+
+
+def test_a_ledger_on_a_disk_that_gets_full_loses_nothing(tmp_path: Path, namespace: list[str]) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    room = f"open({str(disk / 'room')!r}, 'wb').write(bytes(8192)); import sys; sys.argv[1:] = [{str(disk)!r}]\n"
+    program = [sys.executable, "-c", room + FILL]
+    words = [*namespace, sys.executable, str(SMALL_DISK), "65536", str(disk), str(tmp_path / "outcome.json"), *program]
+
+    subprocess.run(words, check=True, timeout=60)
+
+    outcome = json.loads((tmp_path / "outcome.json").read_text())
+    said = f"the ledger {disk}/ledger cannot be written: the disk is full; what was to follow was not begun"
+    assert (outcome["stdout"].splitlines(), outcome["stderr"]) == ([said, "True", "True"], "")
+
+
 def test_a_disk_with_room_enough(tmp_path: Path, namespace: list[str], whole_bytes: int) -> None:
     outcome = on_small_disk(tmp_path, namespace, 2 * whole_bytes)
 

@@ -27,7 +27,9 @@ from shadowlab.topology.wording import did_you_mean, plain_faults
 KEYS = (*ImpairmentSection.model_fields, "metric", "state")
 """Of a link; those of a mapping stand after a dot."""
 _WAYS = ("forward", "backward")
-_WHOLE = ("metric", "state")
+_WHOLE = ("state",)
+_PLAIN = ("metric", "state")
+"""Keys without members that packets never see."""
 _FIXED = {
     "ends": "a link with other ends is another link",
     "mtu": "the kernel's routes and addresses hang on it",
@@ -68,15 +70,24 @@ def changed_link(network: Network, name: str, words: Sequence[str], *, towards: 
     one_way = next((path[0] for path in stated if path[0] in _WAYS), None)
     if towards is not None and one_way is not None:
         raise InputError(f"{one_way} and --towards both choose a direction: leave one out")
-    common = _checked_common({path[0]: value for path, value in stated.items() if path == ("metric",)})
     try:
         link = restated(link, dict(_by_direction(link, stated, towards)), folder=Path())
     except ValueError as error:
         raise InputError(f"link {name}: {error}") from error
     state = stated.get(("state",), "up" if link.up else "down")
-    if "metric" in common:
-        link = replace(link, metric=common["metric"], metric_backward=None)
-    return replace(link, up=state == "up")
+    forward, backward = (_metric(link, stated, direction, towards) for direction in link.directions)
+    return replace(link, metric=forward, metric_backward=backward if backward != forward else None, up=state == "up")
+
+
+def _metric(link: Link, stated: Settings, direction: Direction, towards: str | None) -> int:
+    """The metric of one direction: what is stated of it alone goes before what is stated of the link."""
+    now = link.metric_of(direction)
+    if towards not in (None, direction.target):
+        return now
+    way = _WAYS[link.directions.index(direction)]
+    value = stated.get((way, "metric"), stated.get(("metric",), now))
+    metric: int = _checked_common({"metric": value})["metric"]
+    return metric
 
 
 # --- words ------------------------------------------------------------------------------------------------------
@@ -109,8 +120,8 @@ def _known(key: str, path: Path_, *, one_way: bool) -> None:
         )
     if one_way and first in _WHOLE:
         raise InputError(f"a {first} is of the whole link: write {first}=...")
-    known = tuple(ImpairmentSection.model_fields) if one_way else KEYS
-    if first not in known or len(path) > 2 or (len(path) == 2 and first in _WHOLE):
+    known = (*ImpairmentSection.model_fields, "metric") if one_way else KEYS
+    if first not in known or len(path) > 2 or (len(path) == 2 and first in _PLAIN):
         guess = did_you_mean(first, known)
         raise InputError(
             f"{key!r} cannot be set{guess}; what can be: {', '.join(known)}, and what they hold (queue.kind)"
@@ -142,8 +153,8 @@ def _by_direction(link: Link, stated: Settings, towards: str | None) -> Iterator
         if towards not in (None, direction.target):
             continue
         # What is stated of the direction alone goes before what is stated of the link.
-        mine = {path: value for path, value in stated.items() if path[0] not in (*_WAYS, *_WHOLE)}
-        mine |= {path[1:]: value for path, value in stated.items() if path[0] == way}
+        mine = {path: value for path, value in stated.items() if path[0] not in (*_WAYS, *_PLAIN)}
+        mine |= {path[1:]: value for path, value in stated.items() if path[0] == way and path[1] not in _PLAIN}
         if not mine:
             continue
         keys, wrong = _merged(link.impairment(direction), mine)

@@ -185,7 +185,8 @@ def test_what_is_set_on_a_link_that_is_down_stays_down() -> None:
         ("forward.mtu=9000", "mtu cannot change while the link lives"),
         ("state=donw", "state: expected 'up' or 'down', got 'donw'"),
         ("metric=0", "metric: must be greater than or equal to 1"),
-        ("forward.metric=3", "a metric is of the whole link: write metric=..."),
+        ("forward.state=down", "a state is of the whole link: write state=..."),
+        ("backward.metric=0", "metric: must be greater than or equal to 1"),
         ("metric.x=3", "'metric.x' cannot be set"),
         ("delay.size=3ms", "delay: expected a duration like '3 ms'"),
     ],
@@ -196,7 +197,14 @@ def test_what_no_link_could_hold_is_refused_by_its_key(words: str, said: str) ->
     assert said in complaint(*stated)
 
 
-def test_a_metric_and_a_state_have_no_direction() -> None:
-    assert "leave out --towards" in complaint("metric=3", towards="r1")
+def test_a_metric_of_one_direction() -> None:
+    one, other = changed("metric=3", towards="r1"), changed("metric=4", "backward.metric=7")
+
+    assert [one.metric_of(direction) for direction in one.directions] == [1, 3]
+    assert [other.metric_of(direction) for direction in other.directions] == [4, 7]
+    assert changed("metric=3").metric_backward is None
+
+
+def test_a_state_has_no_direction() -> None:
     assert "leave out --towards" in complaint("state=down", towards="r1")
     assert "both choose a direction" in complaint("forward.delay=3ms", towards="r1")

@@ -82,6 +82,44 @@ def test_a_line_that_is_missing_or_moved_is_noticed(ledger: Ledger) -> None:
         ledger.read()
 
 
+def test_a_write_that_the_kernel_cuts_at_any_byte_leaves_the_ledger_as_it_was(ledger: Ledger) -> None:
+    length = ledger.path.stat().st_size
+    ledger.append(Failed(why="ü"))  # the longest of its kind: two bytes are one letter
+    longest = ledger.path.stat().st_size - length
+    ledger.path.write_bytes(ledger.path.read_bytes()[:length])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        for cut in range(longest):
+            one = Ledger(ledger.path.parent)
+            one.read()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (length + cut, hard))
+            with pytest.raises(CannotRunError, match="not begun"):
+                one.append(Failed(why="ü"))
+            assert ledger.path.stat().st_size == length, cut
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+    assert Ledger(ledger.path.parent).read() == RECORDS
+
+
+def test_a_program_killed_within_a_write_leaves_the_lab_as_before_it(tmp_path: Path) -> None:
+    """Between two writes of one record, at every byte of each: what was announced only in part was never begun."""
+    whole = Ledger(tmp_path)
+    sizes = []
+    for record in RECORDS:
+        whole.append(record)
+        sizes.append(whole.path.stat().st_size)
+    content = whole.path.read_bytes()
+
+    for number in (2, 3, 4):  # the records after the plan, which is long and like the first
+        before = account(RECORDS[:number], first_ifindex=1)
+        for cut in range(sizes[number - 1], sizes[number]):
+            whole.path.write_bytes(content[:cut])
+            assert account(Ledger(tmp_path).read(), first_ifindex=1) == before
+
+
 def test_a_disk_that_is_full_is_said_and_the_ledger_stays_as_it_was(ledger: Ledger) -> None:
     length = ledger.path.stat().st_size
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
