@@ -11,6 +11,7 @@ import io
 import json
 import lzma
 import random
+import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -59,12 +60,26 @@ def seeds() -> dict[str, list[bytes]]:
         "aws-nfm": [json.dumps({"network_stats": [{"flow": flow, "stats": stats}]}).encode(), *_texts("nfm.otlp")],
         "tcplife": _texts("tcplife.txt"),
         "prometheus": _texts("pairs.prom"),
+        "pcap": _captures(),
         "parquet": [_parquet()],
     }
 
 
 def _texts(*names: str) -> list[bytes]:
     return [(CAPTURES / name).read_bytes()[:KEPT_BYTES] for name in names]
+
+
+def _captures() -> list[bytes]:
+    """Real pcapng, and the same frames in the older format."""
+    newer = gzip.decompress((CAPTURES / "tcp-both-b.pcapng.gz").read_bytes())[:KEPT_BYTES]
+    older, at = [struct.pack(">IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 128, 1)], 0
+    while at + 32 < len(newer):
+        kind, length = struct.unpack_from("<II", newer, at)
+        if kind == 6:
+            captured, wire = struct.unpack_from("<II", newer, at + 20)
+            older += [struct.pack(">IIII", 1, at, captured, wire), newer[at + 28 : at + 28 + captured]]
+        at += length
+    return [newer, b"".join(older)]
 
 
 def _mlab(raw: bytes) -> bytes:

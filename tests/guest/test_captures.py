@@ -28,7 +28,7 @@ def connections(capture: Path) -> dict[int, Connection]:
 
 
 def test_a_capture_agrees_with_the_sockets(built_kernel: BuiltKernel, tmp_path: Path) -> None:
-    scene = SCENES["both"]
+    scene = SCENES["loss"]
 
     outcome = run_in_guest(
         kernel=built_kernel,
@@ -55,9 +55,8 @@ def test_a_capture_agrees_with_the_sockets(built_kernel: BuiltKernel, tmp_path: 
         assert one.client.acked_octets == far.client.acked_octets == transfer.octets
         assert one.server.window_bytes == known["snd_wnd"]
         assert one.handshake_ns is not None
-        assert one.handshake_ns // 10**6 == far.handshake_ns // 10**6 == 20  # type: ignore[operator]
+        assert 20 * 10**6 <= one.handshake_ns < 60 * 10**6
         whole = one.round_trip_ns(one.client)
         assert whole is not None
-        assert 20_000 <= whole.least_ns // 1000 <= 20_020  # the kernel's own is 10 ms if a packet overtook the others
-        assert known["min_rtt"] <= whole.least_ns // 1000
+        assert known["min_rtt"] - 1 <= whole.least_ns // 1000 <= 1.1 * known["min_rtt"]  # the kernel counts SACKs, too
         assert one.ending == ("severed" if transfer.ends == "reset" else "closed")

@@ -37,6 +37,7 @@ def command(
     format_name: str | None,
     instance: str,
     at: str | None,
+    interval: str | None,
 ) -> int:
     """Convert the files IN, of any format, to one file OUT of ours; "-" is standard input or output.
 
@@ -57,7 +58,10 @@ def command(
     facts = []
     with open_writer(target, "parquet" if (kind or kind_of(target)) == "parquet" else "jsonl") as writer:
         for source in sources:
-            with opened(source, format_name=format_name, instance=instance, at=at, follow=wait) as (reading, tick):
+            with opened(source, format_name=format_name, instance=instance, at=at, interval=interval, follow=wait) as (
+                reading,
+                tick,
+            ):
                 for record in reading.records:
                     writer.write(record)
                     tick()

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from shadowlab.errors import InputError
+from shadowlab.model.units import parse_duration
 from shadowlab.telemetry.addresses import parse_moment
 from shadowlab.telemetry.formats import BY_NAME
 from shadowlab.telemetry.reading import Reading, open_telemetry
@@ -22,8 +23,11 @@ _SHOWN_PLACES = 5
 
 
 def reading_options(function: _F) -> _F:
-    """``--format``, ``--instance`` and ``--at``."""
+    """``--format``, ``--instance``, ``--at`` and ``--interval``."""
     for option in (
+        click.option(
+            "--interval", metavar="DURATION", help="Of captures: a record for each such time, as 1s, not one."
+        ),
         click.option(
             "--at", "at", metavar="TIME", help="When it was recorded, if that is left open: ISO 8601 or seconds."
         ),
@@ -46,6 +50,19 @@ def moment_of(text: str | None) -> int | None:
         raise InputError(f"--at: {error}") from None
 
 
+def interval_of(text: str | None) -> int | None:
+    """The length of ``--interval`` in nanoseconds.  Raises InputError."""
+    if text is None:
+        return None
+    try:
+        interval_ns = parse_duration(text)
+    except ValueError as error:
+        raise InputError(f"--interval: {error}") from None
+    if interval_ns <= 0:
+        raise InputError("--interval: it must be longer than nothing, as 1s")
+    return interval_ns
+
+
 def wait_unless(asked: Callable[[], bool]) -> Callable[[], bool]:
     """What a followed file calls at its end: waits a moment; False once the user asked to end."""
 
@@ -65,11 +82,19 @@ def opened(
     format_name: str | None,
     instance: str,
     at: str | None,
+    interval: str | None = None,
     follow: Callable[[], bool] | None = None,
 ) -> Iterator[tuple[Reading, Callable[[], None]]]:
     """A reading, and what to call once per record: it moves a bar on a terminal's stderr."""
     with (
-        open_telemetry(path, format_name=format_name, instance=instance, at_ns=moment_of(at), follow=follow) as reading,
+        open_telemetry(
+            path,
+            format_name=format_name,
+            instance=instance,
+            at_ns=moment_of(at),
+            interval_ns=interval_of(interval),
+            follow=follow,
+        ) as reading,
         _bar(reading) if follow is None else _nothing() as tick,
     ):
         yield reading, tick

@@ -49,6 +49,7 @@ def command(
     format_name: str | None,
     instance: str,
     at: str | None,
+    interval: str | None,
 ) -> None:
     """Print the records of FILE, one line each; what a record does not know is shown as a dash.
 
@@ -62,7 +63,10 @@ def command(
     interrupt.nothing_to_lose()
     wait = wait_unless(interrupt.asked) if follow else None
     shown = 0
-    with opened(source, format_name=format_name, instance=instance, at=at, follow=wait) as (reading, tick):
+    with opened(source, format_name=format_name, instance=instance, at=at, interval=interval, follow=wait) as (
+        reading,
+        tick,
+    ):
         click.echo('{"records": [' if as_json else _header(), nl=not as_json)
         for record in reading.records:
             tick()

@@ -30,6 +30,7 @@ def command(
     format_name: str | None,
     instance: str,
     at: str | None,
+    interval: str | None,
 ) -> None:
     """Summarise the files: instances, connections, times, round-trip times, retransmissions, what is known.
 
@@ -43,7 +44,7 @@ def command(
     summarizer = Summarizer()
     facts = []
     for source in sources:
-        with opened(source, format_name=format_name, instance=instance, at=at) as (reading, tick):
+        with opened(source, format_name=format_name, instance=instance, at=at, interval=interval) as (reading, tick):
             for record in reading.records:
                 summarizer.add(record)
                 tick()

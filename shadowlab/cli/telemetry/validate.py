@@ -26,6 +26,7 @@ def command(
     format_name: str | None,
     instance: str,
     at: str | None,
+    interval: str | None,
 ) -> int:
     """Read the files from end to end and say what cannot be read, where and why, and what is odd over time.
 
@@ -37,7 +38,7 @@ def command(
       shadowlab telemetry validate before.ss
     """
     interrupt.nothing_to_lose()
-    results = [_validate(source, format_name, instance, at) for source in sources]
+    results = [_validate(source, format_name, instance, at, interval) for source in sources]
     good = all(one["unreadable"] == 0 and one["records"] for one in results)
     if as_json:
         click.echo(json.dumps({"valid": good, "files": results}, ensure_ascii=False, sort_keys=True))
@@ -47,9 +48,11 @@ def command(
     return EXIT_OK if good else EXIT_INPUT
 
 
-def _validate(source: Path, format_name: str | None, instance: str, at: str | None) -> dict[str, Any]:
+def _validate(
+    source: Path, format_name: str | None, instance: str, at: str | None, interval: str | None
+) -> dict[str, Any]:
     watch = Watch()
-    with opened(source, format_name=format_name, instance=instance, at=at) as (reading, tick):
+    with opened(source, format_name=format_name, instance=instance, at=at, interval=interval) as (reading, tick):
         for record in reading.records:
             watch.grown(record)
             tick()

@@ -53,6 +53,7 @@ def _record(told: Told, own: Direction, peer: Direction, name: str, by_interval:
         local_port=own.port,
         peer_address=peer.address,
         peer_port=peer.port,
+        state="CLOSED" if over else "ESTAB",
         mss=_mss(own, peer),
         receive_window_bytes=own.window_bytes,
         send_window_bytes=peer.window_bytes,

@@ -76,6 +76,13 @@ def test_finer_times_than_nanoseconds_and_offsets_are_understood() -> None:
     assert times(binary)[0] == [START_NS + 500 * MS]
 
 
+def test_the_variant_with_longer_record_headers_is_read() -> None:
+    head = struct.pack("<IHHiIII", 0xA1B2CD34, 2, 4, 0, 0, 65_535, 1)
+    records = [struct.pack("<IIIIQ", 5, number, len(frame()), len(frame()), 0) + frame() for number in range(3)]
+
+    assert times(head + b"".join(records))[0] == [5 * 10**9 + number * 1000 for number in range(3)]
+
+
 def test_sections_and_interfaces_may_follow_each_other() -> None:
     first = section("<") + interface("<", unit=9) + interface("<", unit=6) + enhanced(START_NS, frame())
     first += enhanced(START_NS // 1000 + 1, frame(), number=1) + block(0x0BAD, b"what nobody knows")
