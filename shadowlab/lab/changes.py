@@ -165,7 +165,7 @@ class _Course:
         except ValueError as error:
             raise InputError(Fault(place=event.place, message=f"{describe_event(event)}: {error}")) from error
         if event.metric is not None:
-            link = replace(link, metric=event.metric)
+            link = replace(link, metric=event.metric, metric_backward=None)
             self._metrics.append((step.at_ns, link.id, event.metric))
         self._full = self._full.with_links(link)
         worse = self._scaled(link)

@@ -87,6 +87,8 @@ class _Reader:
         stated = self._keys({key: getattr(raw, key) for key in LINK_KEYS if key in raw.model_fields_set})
         if kind in RESTATES and not stated and raw.metric is None and not self._faults:
             self._fault(f"{kind} needs at least one key of the link, like loss: 1 %")
+        if raw.metric is not None and raw.towards is not None:
+            self._fault("an event changes it both ways: leave out `towards`", "metric")
         if kind == "demand" and raw.demand is not None and not 0 <= raw.demand <= _MOST_FACTOR:
             self._fault(f"must lie between 0 and {_MOST_FACTOR}, got {raw.demand:g}", "demand")
         one = {

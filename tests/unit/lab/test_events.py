@@ -240,6 +240,7 @@ def test_flows_of_different_demand_meet_at_the_end_of_a_ramp(tmp_path: Path) -> 
         ("ramp: l, loss: 1 %, over: 5 s, from: {delay: 1 ms}", "from.delay: nothing says where it moves to"),
         ("ramp: l, loss: 1 %, over: 5 s, from: {loss: 2}", "from.loss: loss must lie between 0 and 1"),
         ("ramp: l, loss: 1 %, over: 5 s, metric: 2", "metric: goes with set, not with ramp"),
+        ("set: l, towards: n, metric: 2", "metric: an event changes it both ways"),
         ("set: l, queue: {kind: codl}", "queue.kind: expected 'pfifo'"),
         ("set: l, queue: {target: 5 ms}", "the key `kind` of queue is missing"),
         ("demand: 2, over: 5 s, from: {demand: -1}", "from.demand: must lie between 0 and 1000"),
