@@ -76,7 +76,7 @@ def workload(network: Network) -> Workload:
 
 def _plan(network: Network) -> tuple[Op, ...]:
     fabric = address(network)
-    return build_plan(network, fabric, shortest_routes(network, fabric))
+    return build_plan(network, fabric, shortest_routes(network, fabric, aggregate=True))
 
 
 @cache
