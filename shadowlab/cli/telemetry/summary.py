@@ -64,11 +64,11 @@ def command(
 
 
 def _print(summary: Summary) -> None:
-    about = "about " if summary.estimated else ""
-    click.echo(
-        f"{summary.records} records of {about}{summary.connections} connections between {about}{summary.instances} "
-        f"instances and {about}{summary.peers} peers"
+    connections, instances, peers = (
+        f"{'about ' if name in summary.estimated else ''}{getattr(summary, name)} {name}"
+        for name in ("connections", "instances", "peers")
     )
+    click.echo(f"{summary.records} records of {connections} between {instances} and {peers}")
     if summary.first_ns is not None and summary.last_ns is not None:
         span = format_duration(summary.last_ns - summary.first_ns)
         click.echo(f"from {_time(summary.first_ns)} to {_time(summary.last_ns)}, {span}")

@@ -39,8 +39,8 @@ class Summary:
     instances: int
     connections: int
     peers: int
-    estimated: bool
-    """Whether one of the three counts above is an estimate (within some 2 %)."""
+    estimated: tuple[str, ...]
+    """Which of the three counts above are estimates (within some 2 %)."""
     by_instance: Mapping[str, int]
     by_scope: Mapping[str, int]
     by_state: Mapping[str, int]
@@ -116,7 +116,7 @@ class Summarizer:
             instances=self._distinct["instances"].count(),
             connections=self._distinct["connections"].count(),
             peers=self._distinct["peers"].count(),
-            estimated=not all(one.exact for one in self._distinct.values()),
+            estimated=tuple(name for name, one in self._distinct.items() if not one.exact),
             by_instance=_most_first(self._named["instance"]),
             by_scope=_most_first(self._named["scope"]),
             by_state=_most_first(self._named["state"]),

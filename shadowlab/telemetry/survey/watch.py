@@ -26,7 +26,7 @@ class Watch:
 
     def __init__(self, *, most_connections: int = MOST_CONNECTIONS) -> None:
         self._most = most_connections
-        self._last: OrderedDict[tuple[str, int, str, int, str], TcpRecord] = OrderedDict()
+        self._last: OrderedDict[tuple[str, int, str, int, str], tuple[int, tuple[int | None, ...]]] = OrderedDict()
         self._clock: OrderedDict[str, int] = OrderedDict()
         self._number = 0
         self.counts: dict[str, int] = {}
@@ -44,21 +44,20 @@ class Watch:
             return {name: values[name] for name in COUNTERS if values.get(name) is not None}
         key = (*record.connection, record.instance)
         before = self._last.pop(key, None)
-        self._last[key] = record
+        counters = tuple(map(values.get, COUNTERS))
+        self._last[key] = (record.at_ns, counters)
         if len(self._last) > self._most:
             self._last.popitem(last=False)
             self._count(FORGOTTEN, "")
         if before is None:
             return {}
-        if before.at_ns == record.at_ns:
+        if before[0] == record.at_ns:
             self._count(TWICE, self._words(record))
             return {}
-        if before.at_ns > record.at_ns:
+        if before[0] > record.at_ns:
             return {}
-        old = before.__dict__
         grown = {}
-        for name in COUNTERS:
-            new, was = values.get(name), old.get(name)
+        for name, new, was in zip(COUNTERS, counters, before[1], strict=True):
             if new is not None and was is not None:
                 if new < was:
                     self._count(FELL, f"{self._words(record)}: {name} from {was} to {new}")
