@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 
@@ -74,6 +75,56 @@ def refused(*words: str) -> Iterator[None]:
         assert not missing, f"{error} does not say {missing}"
     else:
         raise AssertionError(f"was not refused ({', '.join(words)})")
+
+
+def try_sysctl(segment: Segment, node: str, key: str, value: str) -> bool:
+    """False: this kernel has none of that name."""
+    try:
+        segment.set_sysctl(node, key, value)
+    except KernelRefusedError as error:
+        if error.errno_name != "ENOENT":
+            raise
+        return False
+    return True
+
+
+def say_groups_at_once(segment: Segment, node: str) -> None:
+    """Interfaces made from now on tell their multicast groups, twice, within 40 ms rather than two seconds.
+
+    The moments are random: on a real clock such a report now and then falls between two readings of a counter.
+    """
+    try_sysctl(segment, node, "net/ipv6/conf/default/mldv2_unsolicited_report_interval", "20")
+
+
+def wait_until_quiet(segment: Segment, nodes: Iterable[str]) -> None:
+    """Until no interface of these nodes says anything any more."""
+    before: dict[tuple[str, str], int] = {}
+    while (now := {(node, name): one.tx_packets for node in nodes for name, one in segment.counters(node).items()}) != (
+        before
+    ):
+        before = now
+        time.sleep(0.1)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Until it does, three seconds at most: a busy kernel forwards in a thread of its own, and later than it was sent.
+
+    Says nothing of whether it did: what is wrong is the caller's to say.
+    """
+    patience = time.monotonic() + 3
+    while not holds() and time.monotonic() < patience:
+        time.sleep(0.01)
+
+
+def sent_since(segment: Segment, node: str, before: Mapping[str, int], count: int) -> dict[str, int]:
+    """How many packets each interface has sent since, once they are ``count`` in all (or never will be)."""
+
+    def since() -> dict[str, int]:
+        held = segment.counters(node)
+        return {name: held[name].tx_packets - sent for name, sent in before.items()}
+
+    wait_until(lambda: sum(since().values()) >= count)
+    return since()
 
 
 def make_pair(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from contract_base import both, linux, make_pair, refused
+from contract_base import both, linux, make_pair, refused, say_groups_at_once, wait_until_quiet
 from contract_lan import open_udp
 
 from shadowlab.kernel.ports import Hop, NextHop, Route, Segment
@@ -17,6 +17,7 @@ def make_line(segment: Segment) -> None:
     """``a`` - ``r`` - ``b`` with routes between the nodes' own addresses, the links' being fd00:N::0 and ::1."""
     for node, own in (("a", A), ("r", R), ("b", B)):
         segment.create_namespace(node, ipv6=True)
+        say_groups_at_once(segment, node)
         segment.add_address(node, "lo", own, 128)
     make_pair(segment, "a", "r", 1)
     make_pair(segment, "r", "b", 2)
@@ -127,6 +128,7 @@ def an_ipv6_gateway_off_the_link_is_refused(segment: Segment) -> None:
 @linux
 def ipv6_packets_cross_a_router_there_and_back(segment: Segment) -> None:
     make_line(segment)
+    wait_until_quiet(segment, "arb")
     with open_udp(segment, "a", A) as a, open_udp(segment, "b", B) as b:
         before = segment.counters("r")
         for _ in range(10):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 
-from contract_base import linux, make_line
+from contract_base import linux, make_line, wait_until
 
 from shadowlab.kernel.ports import Segment
 from shadowlab.model.impairment import Impairment
@@ -82,7 +82,7 @@ def loss_is_counted_as_drops(segment: Segment) -> None:
     with _udp(segment, "a", "192.0.2.1") as a:
         for _ in range(50):
             a.sendto(b"x", ("192.0.2.2", 7000))
-        time.sleep(0.05)
+        wait_until(lambda: segment.counters("r")["rb"].queue_drops >= 50)
 
     counters = segment.counters("r")
     assert counters["rb"].queue_drops == 50
