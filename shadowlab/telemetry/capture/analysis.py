@@ -29,7 +29,7 @@ from shadowlab.telemetry.capture.tally import PLACE, Interval, Tally
 from shadowlab.telemetry.capture.verdicts import judge
 
 MOST_TRACKED = 200_000
-"""Connections tracked at a time; each takes about 1.5 kB."""
+"""Connections tracked at a time; each takes about 2 kB."""
 _KEPT_OF = 0.75
 """Share of them that stays when room is made."""
 _MOST_AT_ONCE = 4096

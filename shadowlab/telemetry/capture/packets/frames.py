@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PIECE_BYTES = 16 << 20
-"""Octets looked at in one go; about 200 MB of memory are used for a piece of small packets."""
+PIECE_BYTES = 4 << 20
+"""Octets looked at in one go: few enough for a piece's columns to stay in the processor's caches, enough for the cost
+of a numpy call not to matter (1 to 8 MB were equally fast, 16 MB took a quarter longer)."""
 LONGEST_FRAME = 1 << 18
 """Captures of longer frames are taken for damaged, as libpcap does (MAXIMUM_SNAPLEN, 262144)."""
 MOST_FRAMES = 1 << 18
