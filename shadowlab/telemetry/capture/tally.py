@@ -218,7 +218,7 @@ class Tally:
             mark = marks[rows.state_flow]
             end = np.where(mark >= 0, signed(mark - rows.base), NEVER)[other]
             acked -= (end > floor) & (end <= top) & (end > before)
-        add("acked_octets", other, acked)
+        add("acked_octets", other, np.maximum(acked, 0))  # a SYN that is a FIN as well counts as one
 
     def _extremes(self, rows: Rows, row: Column, flow: Column, state: State) -> None:
         target = rows.state_flow[flow]
