@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pickle
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -175,6 +176,9 @@ def main() -> None:
     if words[:1] == ["--analyse"]:
         analyse(words[1])
         return
+    if shutil.which("tshark") is None:
+        print("captures: the comparison needs tshark (as root: apt-get install tshark)", file=sys.stderr)
+        sys.exit(3)
     packets = int(words[words.index("--packets") + 1]) if "--packets" in words else PACKETS
     runs = int(words[words.index("--runs") + 1]) if "--runs" in words else RUNS
     only = words[words.index("--only") + 1] if "--only" in words else ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv6Address
 from typing import Literal
 
 import numpy as np
@@ -90,7 +90,7 @@ class Connection:
 def address_text(words: tuple[int, int, int, int]) -> str:
     """The usual spelling; IPv4 mapped into IPv6 is IPv4."""
     if words[:3] == (0, 0, 0xFFFF):
-        return str(IPv4Address(words[3]))
+        return f"{words[3] >> 24}.{words[3] >> 16 & 255}.{words[3] >> 8 & 255}.{words[3] & 255}"
     return str(IPv6Address(words[0] << 96 | words[1] << 64 | words[2] << 32 | words[3]))
 
 
