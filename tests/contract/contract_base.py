@@ -6,12 +6,12 @@ sentence: given, when, then.  ``CHECKS`` hold for both implementations; ``LINUX_
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
+
+from contract_clock import seed
 
 from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel.ports import Hop, Segment
@@ -24,7 +24,6 @@ CHECKS: list[Check] = []
 LINUX_CHECKS: list[Check] = []
 
 MAC_A, MAC_B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
-_NETEM_TAKES_A_SEED = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (6, 6)
 FULL = Impairment(delay_ns=20_000_123, jitter_ns=1_000_001, loss=0.25, rate_bps=10_000_000, queue_packets=37)
 EVERYTHING = Impairment(
     delay_ns=20_000_123,
@@ -40,7 +39,7 @@ EVERYTHING = Impairment(
     framing=Framing(packet_bytes=-10, cell_bytes=48, cell_overhead_bytes=5),
     slot=Slot(least_ns=1_000_000, most_ns=2_000_000, packets=10, bytes=10_000),
     ecn=True,
-    seed=42 if _NETEM_TAKES_A_SEED else None,
+    seed=seed(42),
 )
 
 

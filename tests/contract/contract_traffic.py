@@ -7,6 +7,8 @@ import struct
 import time
 from typing import NamedTuple
 
+from contract_clock import is_real
+
 from shadowlab.kernel.ports import Segment
 
 HEADER_BYTES = 8 + 20 + 14
@@ -54,11 +56,16 @@ def exchange(
     *,
     payload_bytes: int = 100,
     gap_ns: int = 0,
-    wait_ns: int = 10**9,
+    wait_ns: int | None = None,
     tos: int = 0,
     backward: bool = False,
 ) -> Exchange:
-    """Send ``count`` packets, a gap after each, and take what has arrived ``wait_ns`` after the last."""
+    """Send ``count`` packets, a gap after each, and take what has arrived ``wait_ns`` after the last.
+
+    Without it a second of the virtual clock, half a one of the real.
+    """
+    if wait_ns is None:
+        wait_ns = 500_000_000 if is_real() else 10**9
     source, target, address = ("b", "a", "192.0.2.1") if backward else ("a", "b", "192.0.2.2")
     with (
         segment.open_socket(source, socket.AF_INET, socket.SOCK_DGRAM) as sender,
@@ -77,9 +84,16 @@ def exchange(
             left_ns.append(time.clock_gettime_ns(time.CLOCK_REALTIME))
             sender.send(_NUMBER.pack(number).ljust(payload_bytes, b"x"))
             if gap_ns:
-                time.sleep(gap_ns * 1e-9)
+                _pause(gap_ns, left_ns[0] + (number + 1) * gap_ns)
         time.sleep(wait_ns * 1e-9)
         return Exchange(left_ns, list(_drain(receiver, payload_bytes)))
+
+
+def _pause(gap_ns: int, next_ns: int) -> None:
+    """On the real clock until the next moment: late once is not late ever after."""
+    if is_real():
+        gap_ns = max(0, next_ns - time.clock_gettime_ns(time.CLOCK_REALTIME))
+    time.sleep(gap_ns * 1e-9)
 
 
 def _drain(receiver: socket.socket, payload_bytes: int) -> list[Arrival]:
@@ -97,8 +111,3 @@ def _drain(receiver: socket.socket, payload_bytes: int) -> list[Arrival]:
             elif level == socket.IPPROTO_IP:
                 tos = note[0]
         arrivals.append(Arrival(_NUMBER.unpack_from(payload)[0], moment_ns, tos))
-
-
-def within_95_percent(share: float, wished: float, count: int) -> bool:
-    """Whether a share of ``count`` lies in the normal interval around ``wished`` that holds it 95 times of 100."""
-    return abs(share - wished) <= 1.96 * (wished * (1 - wished) / count) ** 0.5
