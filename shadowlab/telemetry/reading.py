@@ -150,15 +150,20 @@ class _Available:
 
 
 class _Growing:
-    """A file that somebody still writes to."""
+    """A file that somebody still writes to.  If it was cut shorter than what was read, it is read anew."""
 
-    def __init__(self, stream: ByteStream, wait: Callable[[], bool]) -> None:
+    def __init__(self, stream: BinaryIO, wait: Callable[[], bool]) -> None:
         self._stream = stream
         self._wait = wait
+        self._read = 0
 
     def read(self, size: int, /) -> bytes:
         read1 = getattr(self._stream, "read1", self._stream.read)
         while True:
             data: bytes = read1(size)
+            self._read += len(data)
             if data or not self._wait():
                 return data
+            if (_size(self._stream) or 0) < self._read and self._stream.seekable():
+                self._stream.seek(0)
+                self._read = 0

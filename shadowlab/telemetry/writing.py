@@ -30,6 +30,9 @@ class Writer(Protocol):
     def write(self, record: TcpRecord) -> None:
         """One more record."""
 
+    def flush(self) -> None:
+        """Whoever reads along shall see all that was written, as far as the format allows."""
+
 
 class _Lines:
     def __init__(self, stream: io.TextIOBase) -> None:
@@ -38,6 +41,9 @@ class _Lines:
 
     def write(self, record: TcpRecord) -> None:
         self._stream.write(line_of(record) + "\n")
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def kind_of(path: Path) -> Kind:

@@ -15,9 +15,8 @@ import traceback
 from hashlib import sha256
 from pathlib import Path
 
-from tests.fuzz.readers import check, damaged, packed, recognises, seeds
-
 FINDS = Path(__file__).parents[1] / "captures" / "finds"
+CORPUS = Path(__file__).parents[2] / "build" / "fuzz"
 
 
 def keep(name: str, data: bytes) -> Path:
@@ -30,6 +29,8 @@ def keep(name: str, data: bytes) -> Path:
 
 def run(name: str, inputs: int, seed: int) -> int:
     """Try so many inputs; how many finds (at most five, then it stops)."""
+    from tests.fuzz.readers import check, damaged, packed, recognises, seeds
+
     chance = random.Random(f"{name} {seed}")
     good = seeds()[name]
     tried = records = faults = finds = 0
@@ -60,28 +61,32 @@ def run_atheris(name: str, inputs: int) -> None:
     """Coverage-guided, until so many inputs were tried; ends the process."""
     import atheris
 
+    with atheris.instrument_imports(include=["shadowlab"]):
+        from tests.fuzz.readers import check, seeds
+
     def one(data: bytes) -> None:
         check(name, data)
 
-    corpus = FINDS.parent / f".corpus-{name}"
+    corpus = CORPUS / name
     corpus.mkdir(parents=True, exist_ok=True)
     for number, good in enumerate(seeds()[name]):
         (corpus / f"seed-{number}").write_bytes(good)
-    atheris.instrument_all()
-    atheris.Setup(["fuzz", f"-runs={inputs}", "-max_len=8192", f"-artifact_prefix={FINDS}/", str(corpus)], one)
+    atheris.Setup(["fuzz", f"-runs={inputs}", "-max_len=8192", f"-artifact_prefix={FINDS}/{name}-", str(corpus)], one)
     atheris.Fuzz()
 
 
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__)
-    parser.add_argument("readers", nargs="*", help=f"of: {', '.join(sorted(seeds()))}; all if none is named")
+    parser.add_argument("readers", nargs="*", help="formats of telemetry; all if none is named")
     parser.add_argument("--inputs", type=int, default=100_000, help="per reader")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--atheris", action="store_true", help="led by coverage; one reader")
     asked = parser.parse_args()
     if asked.atheris:
         run_atheris(asked.readers[0], asked.inputs)
+    from tests.fuzz.readers import seeds
+
     finds = sum(run(name, asked.inputs, asked.seed) for name in asked.readers or sorted(seeds()))
     return 1 if finds else 0
 

@@ -54,14 +54,19 @@ def command(
     if as_json and target == STDOUT:
         raise InputError("--json and the records cannot both go to standard output; name a file")
     interrupt.something_to_lose()
-    wait = wait_unless(interrupt.asked) if follow else None
+    wait = wait_unless(interrupt.asked)
     facts = []
     with open_writer(target, "parquet" if (kind or kind_of(target)) == "parquet" else "jsonl") as writer:
+
+        def pause() -> bool:
+            writer.flush()
+            return wait()
+
+        going_on = pause if follow else None
         for source in sources:
-            with opened(source, format_name=format_name, instance=instance, at=at, interval=interval, follow=wait) as (
-                reading,
-                tick,
-            ):
+            with opened(
+                source, format_name=format_name, instance=instance, at=at, interval=interval, follow=going_on
+            ) as (reading, tick):
                 for record in reading.records:
                     writer.write(record)
                     tick()

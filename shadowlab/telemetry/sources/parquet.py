@@ -95,6 +95,9 @@ class ParquetWriter:
         if len(self._rows) >= 8 * ROWS_AT_A_TIME:
             self._flush()
 
+    def flush(self) -> None:
+        """Nothing: a row group is written when it is full."""
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -104,6 +104,21 @@ def test_a_followed_file_gives_what_is_appended(tmp_path: Path) -> None:
         assert len(list(reading.records)) == 40
 
 
+def test_a_followed_file_that_is_cut_and_written_anew_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path, left = tmp_path / "rotated.ss", [1]
+    path.write_bytes(DUMP.read_bytes() * 2)
+
+    def wait() -> bool:
+        if not left:
+            return False
+        left.pop()
+        path.write_bytes(DUMP.read_bytes())
+        return True
+
+    with open_telemetry(path, follow=wait) as reading:
+        assert len(list(reading.records)) == 60
+
+
 def test_following_ends_when_the_user_asks() -> None:
     assert wait_unless(lambda: True)() is False
 
