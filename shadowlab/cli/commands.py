@@ -17,6 +17,12 @@ _COMMANDS = {
     "plan": ("shadowlab.cli.plan", "Show what a scenario would build and what it would cost."),
     "topology": ("shadowlab.cli.topology", "Read, judge, draw and convert topology maps."),
     "telemetry": ("shadowlab.cli.telemetry", "Read, convert and judge files of production telemetry."),
+    "agent": ("shadowlab.cli.agent", "Replicate this machine's TCP state to a shadow host, continuously."),
+    "replicate-server": (
+        "shadowlab.cli.replicate_server",
+        "Receive what agents replicate, into a folder per instance.",
+    ),
+    "ca": ("shadowlab.cli.ca", "Make a lab's certificates for agents and receiver."),
     "cost": ("shadowlab.cli.cost", "Show what a map would cost before it is built: memory, time, and whether it fits."),
     "kernel": ("shadowlab.cli.kernel", "Build, list and remove embedded kernels."),
     "doctor": ("shadowlab.cli.doctor", "Look at this machine: what can run, what holds it back, what mends it."),
@@ -31,7 +37,8 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(
-            import_module(_COMMANDS[cmd_name][0]), "command" if cmd_name in LIVE_COMMANDS else cmd_name
+            import_module(_COMMANDS[cmd_name][0]),
+            "command" if cmd_name in LIVE_COMMANDS else cmd_name.replace("-", "_"),
         )
         return command
 

@@ -95,10 +95,10 @@ class _Resolver:
     def _fault(self, where: tuple[str | int, ...], message: str) -> None:
         self._faults.append(Fault(place=self._document.place(where), message=f"{subject(where)}: {message}"))
 
-    def _file(self, where: tuple[str | int, ...], text: str) -> Path:
+    def _file(self, where: tuple[str | int, ...], text: str, *, or_folder: bool = False) -> Path:
         path = self._path.parent / text
         try:
-            if not path.is_file():
+            if not path.is_file() and not (or_folder and _holds_segments(path)):
                 state = "is not a file" if path.exists() else "does not exist"
                 self._fault(where, f"{text} {state} (looked for {path.resolve()})")
         except OSError as error:
@@ -153,9 +153,11 @@ class _Resolver:
             name=raw.name,
             title=raw.title or raw.name,
             map=self._file(("map",), raw.map),
-            telemetry=self._file(("telemetry",), raw.telemetry),
+            telemetry=self._file(("telemetry",), raw.telemetry, or_folder=True),
             telemetry_rules=self._file(("telemetry_rules",), raw.telemetry_rules) if raw.telemetry_rules else None,
-            production_after=self._file(("production_after",), raw.production_after) if raw.production_after else None,
+            production_after=self._file(("production_after",), raw.production_after, or_folder=True)
+            if raw.production_after
+            else None,
             duration_ns=raw.duration,
             seed=raw.seed,
             sample_every_ns=raw.sample_every,
@@ -262,3 +264,8 @@ def _cut(text: str) -> str:
 def _readable(value_ns: int) -> str:
     hours, rest = divmod(value_ns, 3600 * NS_PER_S)
     return f"{hours} h" if hours and not rest else format_duration(value_ns)
+
+
+def _holds_segments(path: Path) -> bool:
+    """Whether this is a folder that a receiver writes, or one instance's part of it."""
+    return path.is_dir() and any(any(path.glob(pattern)) for pattern in ("*.jsonl", "*/*.jsonl"))

@@ -18,6 +18,7 @@ from typing import BinaryIO, cast
 from shadowlab.errors import Fault, InputError
 from shadowlab.model.telemetry import TcpRecord
 from shadowlab.telemetry.blocks import ByteStream, Packed, read_blocks
+from shadowlab.telemetry.folder import SegmentFolder
 from shadowlab.telemetry.formats import format_named, recognise
 from shadowlab.telemetry.source import HEAD_BYTES, Format, Source
 from shadowlab.telemetry.tally import Tally
@@ -57,18 +58,23 @@ def open_telemetry(
     interval_ns: int | None = None,
     follow: Callable[[], bool] | None = None,
 ) -> Iterator[Reading]:
-    """Open a file.  With ``follow`` the end of the file is no end: it is called there, and waits; False ends it.
+    """Open a file, or a folder that a receiver writes.
+
+    With ``follow`` the end of the file is no end: it is called there, and waits; False ends it.
 
     Raises InputError if the file cannot be read or its format is not recognised, CannotRunError if a library lacks.
     """
     name = "standard input" if path == STDIN else str(path)
     try:
-        stream = sys.stdin.buffer if path == STDIN else cast(BinaryIO, path.open("rb", buffering=0))
+        if path != STDIN and path.is_dir():
+            if follow:
+                raise InputError(Fault(place=name, message="is a folder; of a receiver's only one segment is followed"))
+            stream = cast(BinaryIO, SegmentFolder(path))
+        else:
+            stream = sys.stdin.buffer if path == STDIN else cast(BinaryIO, path.open("rb", buffering=0))
     except OSError as error:
         raise InputError(Fault(place=name, message=f"cannot be read: {error.strerror}")) from error
     with nullcontext() if path == STDIN else stream:
-        if path != STDIN and path.is_dir():
-            raise InputError(Fault(place=name, message="is a folder"))
         source: ByteStream = _Growing(stream, follow) if follow else stream
         if path == STDIN:
             source = _Available(source)
@@ -131,6 +137,8 @@ def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _size(stream: BinaryIO) -> int | None:
+    if isinstance(stream, SegmentFolder):
+        return stream.size_bytes
     try:
         return os.fstat(stream.fileno()).st_size or None
     except OSError:  # no file at all

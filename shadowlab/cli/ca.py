@@ -1,0 +1,67 @@
+"""``shadowlab ca init|issue|revoke``: certificates for a lab's replication."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_FOLDER = click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("lab-ca"),
+    show_default=True,
+    help="Where the authority lives.",
+)
+
+
+@click.group()
+def ca() -> None:
+    """Make the certificates by which a lab's agents and receiver know each other.
+
+    Production uses its own authority; an instance's certificate must carry the instance's name as its common name or
+    as a DNS name.
+
+    \b
+    Example:
+      shadowlab ca init
+      shadowlab ca issue --server shadow.example
+      shadowlab ca issue web
+    """
+
+
+@ca.command()
+@_FOLDER
+def init(folder: Path) -> None:
+    """Make an authority: its key, its certificate, an empty list of revoked ones."""
+    from shadowlab.kernel.clock import KernelClock
+    from shadowlab.replicate.authority import create_authority
+
+    create_authority(folder, now_ns=KernelClock().wall_ns())
+    click.echo(f"{folder}/ca.pem")
+
+
+@ca.command()
+@click.argument("name")
+@click.option("--server", is_flag=True, help="NAME is a receiver's DNS name or address, not an instance.")
+@click.option("--days", type=click.IntRange(1, 3650), default=398, show_default=True, help="How long it is valid.")
+@_FOLDER
+def issue(name: str, server: bool, days: int, folder: Path) -> None:
+    """Make a certificate, key and token for the instance NAME; the folder printed is what its agent needs."""
+    from shadowlab.kernel.clock import KernelClock
+    from shadowlab.replicate.authority import issue as make
+
+    issued = make(folder, name, server=server, now_ns=KernelClock().wall_ns(), days=days)
+    click.echo(f"{issued.folder}  serial {issued.serial:x}  until {issued.until:%F}")
+
+
+@ca.command()
+@click.argument("name")
+@_FOLDER
+def revoke(name: str, folder: Path) -> None:
+    """Revoke every certificate of NAME, and its token; a receiver that reads the list knows at once."""
+    from shadowlab.kernel.clock import KernelClock
+    from shadowlab.replicate.authority import revoke as withdraw
+
+    for serial in withdraw(folder, name, now_ns=KernelClock().wall_ns()):
+        click.echo(f"revoked {serial:x}")

@@ -1,0 +1,1 @@
+"""The receiver: judges who may write what, stores each batch once, and answers."""
