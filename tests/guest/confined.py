@@ -64,5 +64,6 @@ def main(folder: Path, places: bytes, means: list[str]) -> None:
     print(json.dumps({"confinement": asdict(known[0]), "told": told, "processes": seen[0]}))  # noqa: T201
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """To be called by ``python -c``: the folder of a program that is started is not searched inside the guest."""
     main(Path(sys.argv[1]), sys.argv[2].encode(), sys.argv[3:])

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import as_user
-import confined
 import pytest
 
 from shadowlab.guest.cache import BuiltKernel
@@ -48,7 +47,7 @@ def escape(built_kernel: BuiltKernel, tmp_path: Path) -> Escape:
             "read": [str(home / "secret"), "/etc/shadow", "/etc/passwd", __file__],
             "needed": [str(one) for one in needed],
         }
-        command = [sys.executable, confined.__file__, str(folder), json.dumps(places), *means]
+        command = [sys.executable, "-c", "import confined; confined.start()", str(folder), json.dumps(places), *means]
         if user and IS_ROOT:
             command = [sys.executable, as_user.__file__, str(folder), *command]
         paths = os.pathsep.join([str(Path(__file__).parent), str(CHECKOUT)])

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from user_command import Ended, run, small_scenario
 
+from shadowlab.topology.formats import FORMATS as MAP_FORMATS
+
 pytestmark = pytest.mark.story
 
 EVENT = "degrade: north-south, loss: 10 %"
 CURE = "  - reroute: true\n"
-FORMATS = "known are GraphML and ShadowLab map (YAML with `shadowlab: map/1`)"
+FORMATS = "known are our own (YAML with `shadowlab: map/1`), " + ", ".join(one.title for one in MAP_FORMATS)
 RECORD = (
     "expected dumps of `ss -tinOHm`, each after a line `# instance NAME at 2026-11-22T09:00:00Z`; record one with: "
     '(echo "# instance $(hostname) at $(date -u +%FT%TZ)"; ss -tinOHm) >> FILE'

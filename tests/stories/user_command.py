@@ -99,13 +99,15 @@ def small_scenario(folder: Path, *edits: tuple[str, str, str]) -> Path:
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Every process whose command line or environment names ``folder``; a zombie has neither and is gone."""
+    """Every process whose command line or environment names ``folder``, or that works in it, as guests do; a zombie has
+    none of these and is gone."""
     token = os.fsencode(folder)
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes()
-            named = token in words or token in (entry / "environ").read_bytes()
+            here = os.fsencode(os.readlink(entry / "cwd")).startswith(token)
+            named = here or token in words or token in (entry / "environ").read_bytes()
         except OSError:  # gone, or not ours to look into
             continue
         if named:

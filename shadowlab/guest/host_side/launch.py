@@ -55,7 +55,8 @@ def _confine(order: Order) -> dict[str, object]:
     use_binds = not version and "binds" in order["means"]
     user, reads_all, own_network, own_mounts = _separate(order, use_binds=use_binds)
     memory, tmpdir, memory_name = _make_memory_folder(order["memory_folder"], keep_name=use_binds)
-    if user != os.geteuid():
+    if user != os.geteuid() and not _succeeds(_give, order["folder"], memory, user):
+        user = os.geteuid()  # that user does not exist here: a user namespace that maps root alone, a squashed share
         _give(order["folder"], memory, user)
 
     ruleset, held = None, False
