@@ -1,5 +1,7 @@
-"""The order of the files: those that take long come first, so that no worker is left with one at the end.  And patience:
-how fast a machine draws examples is no property of what is tested."""
+"""The order of the files: those that take long come first, so that no worker is left with one at the end.
+
+And patience: how fast a machine draws examples is no property of what is tested.
+"""
 
 from __future__ import annotations
 
