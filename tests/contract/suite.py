@@ -10,6 +10,7 @@ import contract_ipv6
 import contract_lan
 import contract_links
 import contract_netem
+import contract_oracles
 import contract_packets
 import contract_queue_behaviour
 import contract_routes
@@ -38,9 +39,11 @@ SLOW = frozenset(
         "active_disciplines_mark_a_standing_queue",
         "active_disciplines_drop_what_cannot_be_marked",
         "codel_holds_the_delay_where_a_plain_buffer_fills",
+        "tc_reads_each_discipline_that_we_set",
+        *(check.__name__ for check in LINUX_CHECKS if check.__name__.startswith("pyroute2")),
     }
 )
-"""These send thousands of packets, or fill a queue of 2 Mbit/s for seconds: two minutes under an emulated processor."""
+"""These send thousands of packets, fill a queue of 2 Mbit/s, or import much: two minutes on an emulated processor."""
 PARTS = (
     contract_links,
     contract_routes,
@@ -53,6 +56,7 @@ PARTS = (
     contract_behaviour,
     contract_queue_behaviour,
     contract_scripts,
+    contract_oracles,
 )
 
 
