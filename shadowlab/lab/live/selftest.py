@@ -36,8 +36,9 @@ _LONGEST_S = 3.0
 """Of one direction, unless the time is stated."""
 _AGAIN, _MOST_AGAIN = 2, 20
 """What is off is measured again so many times, of so many directions at most, before it is called off."""
-_PATIENCE_S = 60.0
-"""Beyond its time a self-test has so long before it is given up: machines are slow."""
+_PATIENCE_S, _PATIENCE_OF_AN_OP_S = 60.0, 0.01
+"""Beyond its time a self-test has so long before it is given up, and so much more for each operation that the lab is
+made of, all of which are read back: machines are slow."""
 
 OnShare = Callable[[float], None]
 """Called with the share of directions done, 0 to 1."""
@@ -174,16 +175,19 @@ def _examine(lab: LiveLab, known: Account, job: Examination, on_share: OnShare) 
         if "done" in message:
             on_share(message["done"] / directions)
 
-    budget_s = sum(trial.part_ns for trial in job.trials) * 4e-9
-    outcome = ground.examine(
-        program, json.dumps(to_plain(job)).encode(), timeout_s=2 * budget_s + _PATIENCE_S, on_line=on_line
-    )
+    outcome = ground.examine(program, json.dumps(to_plain(job)).encode(), timeout_s=patience_s(job), on_line=on_line)
     if outcome.exit_code or not last or "seen" not in last[0]:
         words = outcome.stderr.decode(errors="replace").strip().splitlines()
         why = words[-1] if words else f"exit code {outcome.exit_code}"
         raise ShadowFailedError(f"lab {lab.name}: the self-test did not end well in the guest: {why}")
     seen: Examined = from_plain(Examined, last[0]["seen"])
     return seen
+
+
+def patience_s(job: Examination) -> float:
+    """How long a self-test may take, whatever comes of it."""
+    budget_s = sum(trial.part_ns for trial in job.trials) * 4e-9
+    return 2 * budget_s + _PATIENCE_S + _PATIENCE_OF_AN_OP_S * len(job.ops)
 
 
 def _argv() -> tuple[str, ...]:
