@@ -1,4 +1,4 @@
-"""``scripts/fuzz``: damaged telemetry against the readers, for as many inputs as asked.  Not part of the tests.
+"""``scripts/fuzz``: damaged telemetry and maps against the readers, for as many inputs as asked; no test.
 
 A find is written to ``tests/captures/finds/`` and told; the exit code is then 1.  With ``--atheris`` the inputs are
 led by coverage (``pip install 'shadowlab[fuzz]'``), else they are random damage to good files, the same for a seed.
@@ -27,22 +27,36 @@ def keep(name: str, data: bytes) -> Path:
     return path
 
 
+def all_seeds() -> dict[str, list[bytes]]:
+    """Good inputs by reader: formats of telemetry, and ``map-`` with a format of maps."""
+    from tests.fuzz import maps, readers
+
+    return readers.seeds() | maps.seeds()
+
+
+def check(name: str, data: bytes) -> tuple[int, int]:
+    """Let the reader of that name read: how many records or nodes, how many faults."""
+    from tests.fuzz import maps, readers
+
+    return maps.check(name, data) if name.startswith("map-") else readers.check(name, data)
+
+
 def run(name: str, inputs: int, seed: int) -> int:
     """Try so many inputs; how many finds (at most five, then it stops)."""
-    from tests.fuzz.readers import check, damaged, packed, recognises, seeds
+    from tests.fuzz.readers import damaged, packed, recognises
 
     chance = random.Random(f"{name} {seed}")
-    good = seeds()[name]
+    good, of_map = all_seeds()[name], name.startswith("map-")
     tried = records = faults = finds = 0
     began = time.monotonic()
     for _ in range(inputs):
         data = damaged(chance.choice(good), chance)
-        if name != "parquet" and chance.random() < 0.02:
+        if name != "parquet" and not of_map and chance.random() < 0.02:
             data = packed(data, chance)
         tried += 1
         try:
             got = check(name, data)
-            if tried % 50 == 0:
+            if tried % 50 == 0 and not of_map:
                 recognises(data)
         except Exception:  # whatever it is, it is a find
             finds += 1
@@ -62,14 +76,14 @@ def run_atheris(name: str, inputs: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["shadowlab"]):
-        from tests.fuzz.readers import check, seeds
+        from tests.fuzz import maps, readers  # noqa: F401 - instrumented while they are imported
 
     def one(data: bytes) -> None:
         check(name, data)
 
     corpus = CORPUS / name
     corpus.mkdir(parents=True, exist_ok=True)
-    for number, good in enumerate(seeds()[name]):
+    for number, good in enumerate(all_seeds()[name]):
         (corpus / f"seed-{number}").write_bytes(good)
     atheris.Setup(["fuzz", f"-runs={inputs}", "-max_len=8192", f"-artifact_prefix={FINDS}/{name}-", str(corpus)], one)
     atheris.Fuzz()
@@ -78,16 +92,14 @@ def run_atheris(name: str, inputs: int) -> None:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__)
-    parser.add_argument("readers", nargs="*", help="formats of telemetry; all if none is named")
+    parser.add_argument("readers", nargs="*", help="formats of telemetry, or map-FORMAT; all if none is named")
     parser.add_argument("--inputs", type=int, default=100_000, help="per reader")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--atheris", action="store_true", help="led by coverage; one reader")
     asked = parser.parse_args()
     if asked.atheris:
         run_atheris(asked.readers[0], asked.inputs)
-    from tests.fuzz.readers import seeds
-
-    finds = sum(run(name, asked.inputs, asked.seed) for name in asked.readers or sorted(seeds()))
+    finds = sum(run(name, asked.inputs, asked.seed) for name in asked.readers or sorted(all_seeds()))
     return 1 if finds else 0
 
 
