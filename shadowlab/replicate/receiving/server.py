@@ -118,6 +118,8 @@ class Receiver(ThreadingHTTPServer):
             self.intake.count(_STRANGER, "handshake", f"{client_address[0]}: {error.reason or error}")
         except OSError as error:  # the peer went away, or was too slow
             self.intake.count(_STRANGER, "connection lost", f"{client_address[0]}: {error.strerror or error}")
+        except Exception:  # noqa: BLE001 - a defect of ours ends this connection and no other
+            self.handle_error(request, client_address)
         finally:
             self.shutdown_request(request)
 
@@ -154,6 +156,8 @@ class Receiver(ThreadingHTTPServer):
 
 class _Requests(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16  # an answer leaves in one piece
     server: Receiver
     connection: ssl.SSLSocket
 

@@ -7,6 +7,7 @@ Never: an old version used after a new one could not be read: then everything is
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -25,9 +26,14 @@ class WatchedFile(Generic[_T]):
         self._seen: tuple[int, int, int] | None = None
         self._value: _T | None = None
         self._error: InputError | None = None
+        self._lock = threading.Lock()
 
     def value(self) -> _T:
         """What it says now.  Raises InputError while it cannot be read or is wrong."""
+        with self._lock:
+            return self._value_now()
+
+    def _value_now(self) -> _T:
         try:
             status = os.stat(self._path)
         except OSError as error:
