@@ -97,7 +97,7 @@ def fields_of_bytes(payload: bytes, order: str = "=") -> dict[str, Any]:
         fields["min_rtt_ns"] = values[at["min_rtt"]] * 1000
     if "snd_ssthresh" in at and values[at["snd_ssthresh"]] < NO_THRESHOLD:
         fields["ssthresh_segments"] = values[at["snd_ssthresh"]]
-    if values and max(values) >= LARGEST:
+    if fields and max(fields.values()) >= LARGEST:
         fields = {name: value for name, value in fields.items() if value < LARGEST}
     return fields
 

@@ -13,6 +13,7 @@ from shadowlab.replicate.batch import Head, decode_batch, encode_batch
 from shadowlab.replicate.sending.changes import Changes, Tracker
 from shadowlab.replicate.sending.disguise import as_they_are, disguise_of
 from shadowlab.replicate.sending.lines import RECORDS_A_BATCH, batches_of, lines_of
+from shadowlab.telemetry.sources.sock_diag import fields_of_socket
 from shadowlab.wire.inet_diag import decode_socket
 
 NEVER = 200
@@ -143,6 +144,16 @@ def test_lines_are_records_that_the_receiver_takes() -> None:
     assert (host.scope, host.connections_open, host.connections_opened, host.from_ns) == ("host", 1, 2, AT_NS - 5)
     assert (ended.state, ended.closed_ns, ended.bytes_acked) == ("CLOSED", AT_NS - 3, 900)
     assert (open_.state, open_.at_ns, open_.bytes_acked) == ("ESTAB", AT_NS, 5)
+
+
+@pytest.mark.parametrize("name", ["web", 'we"b', "w\\eb", "wéb %s"])
+def test_a_line_is_json_whatever_the_instance_is_called(name: str) -> None:
+    changes = tracker().read([message(8, acked=5)])
+
+    lines = list(lines_of(changes, {}, instance=name, at_ns=AT_NS, from_ns=None, disguise=as_they_are))
+
+    fields = fields_of_socket(decode_socket(message(8, acked=5)))
+    assert json.loads(lines[1]) == {**fields, "at_ns": AT_NS, "instance": name}
 
 
 def test_no_address_leaves_undisguised() -> None:
