@@ -1,8 +1,8 @@
 """What the agent costs the instance it runs on: share of one core, and memory, by sockets, interval and activity.
 
 In a network namespace of its own: so many sockets (both ends of connections over its loopback), some of which move one
-byte between any two readings; the agent as its command runs it, and a receiver that takes what it sends.  Processor time
-is the kernel's count for the agent's process, its dumps included, from after its start to the end of the window.
+byte between any two readings; the agent as its command runs it, and a receiver that takes what it sends.  Processor
+time is the kernel's count for the agent's process, its dumps included, from after its start to the end of the window.
 """
 
 from __future__ import annotations

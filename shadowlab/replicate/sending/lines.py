@@ -17,7 +17,7 @@ from shadowlab.replicate.sending.disguise import Disguise
 from shadowlab.telemetry.sources.sock_diag import CLOSED, fields_of_socket
 from shadowlab.wire.inet_diag import MESSAGE_BYTES, decode_socket
 
-RECORDS_A_BATCH = 5000
+RECORDS_A_BATCH = 2000
 BYTES_A_BATCH = 4 << 20
 _TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 

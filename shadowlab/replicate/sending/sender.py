@@ -23,7 +23,8 @@ from shadowlab.replicate.sending.skew import ClockEstimate
 PATIENCE_S = 30.0
 _MOST_ANSWER_BYTES = 4096
 _ASK_CLOCK_EVERY_NS = 60 * 10**9
-_NEVER_TO_BE_TAKEN = (400, 413, 415)
+NEVER_TO_BE_TAKEN = (400, 413)
+"""Statuses of a batch that will be no better next time."""
 Verdict = Literal["stored", "known", "refused", "later"]
 
 
@@ -106,7 +107,7 @@ class Sender:
         if status in (200, 201):
             return Outcome("stored" if status == 201 else "known")
         why = f"{status} {str(answer.get('error', ''))[:200]}".strip()
-        return Outcome("refused" if status in _NEVER_TO_BE_TAKEN else "later", why, wait_s)
+        return Outcome("refused" if status in NEVER_TO_BE_TAKEN else "later", why, wait_s)
 
     def _ask_clock(self) -> Outcome | None:
         """Once per connection, and every minute; what the receiver refuses this with it refuses everything with."""

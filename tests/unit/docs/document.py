@@ -39,7 +39,7 @@ def blocks(path: Path, language: str) -> list[str]:
 def commands(path: Path) -> list[str]:
     """Every ``shadowlab …`` line of the shell blocks, and every one in running text that has an argument."""
     shown = [line.strip() for text in blocks(path, "sh") for line in text.splitlines()]
-    shown = [line.removeprefix(".venv/bin/") for line in shown]
+    shown = [line.removeprefix(".venv/bin/").removesuffix(" &") for line in shown]
     inline = re.findall(r"`(shadowlab (?:run|plan|kernel)\b[^`]*)`", " ".join(prose(path).split()))
     return [line for line in (*shown, *inline) if line.startswith("shadowlab ") and "|" not in line]
 

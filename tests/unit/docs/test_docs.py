@@ -18,6 +18,7 @@ from shadowlab.lab.scenario_form import RawScenario
 from shadowlab.model.kpi import KPIS
 from shadowlab.model.telemetry import TcpRecord
 from shadowlab.monitor import layout
+from shadowlab.replicate.sending import sender
 from shadowlab.telemetry import attach
 from shadowlab.topology.native import read_native
 from shadowlab.topology.positioned import load_positioned, validate
@@ -169,6 +170,20 @@ def test_every_reason_for_leaving_a_record_out_is_listed() -> None:
 )
 def test_the_constants_explained_are_those_of_the_code(dotted: str, value: str) -> None:
     assert str(found_at(dotted)) == value
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value"),
+    [(row[0].strip("`"), row[1]) for row in rows(REFERENCE / "replication.md", "<!-- limits -->")],
+)
+def test_the_limits_of_replication_are_those_of_the_code(dotted: str, value: str) -> None:
+    assert str(found_at(dotted)) == value
+
+
+def test_the_answers_of_replication_that_drop_a_batch_are_those_of_the_code() -> None:
+    table = rows(REFERENCE / "replication.md", "## Answers")
+
+    assert tuple(int(row[0]) for row in table if row[2].startswith("drops")) == sender.NEVER_TO_BE_TAKEN
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
