@@ -12,6 +12,8 @@ import sys
 
 from shadowlab.cli.interrupt import EXIT_INTERRUPTED, Interrupt
 
+_COMPLETION = "_SHADOWLAB_COMPLETE"
+"""In the environment when the shell asks what to complete."""
 _READER_GONE = 128 + signal.SIGPIPE
 """As for any program whose output nobody reads any more."""
 
@@ -26,8 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
     interrupt.install()
     try:
         code = _run(arguments, interrupt)
-    except SystemExit:  # click's way out when the reader of our output went away
-        code = _READER_GONE
+    except SystemExit as ended:  # click's way out: the shell's completion is served, or nobody reads our output
+        code = int(ended.code or 0) if _COMPLETION in os.environ else _READER_GONE
     except BaseException as error:  # noqa: BLE001 - every way out of the program ends in an exit code that tells it
         if interrupt.asked():  # whatever became of the interrupt on its way here: libraries wrap it
             interrupt.say()
