@@ -8,15 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from shadowlab.kernel.ports import MAIN_TABLE, Segment
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.queue import Shaper
 from shadowlab.shadow.apply import FORWARDING, FORWARDING6, LOOPBACK
-from shadowlab.shadow.ops import BRIDGE, CreateLink, ImpairIngress, Op, SetLinkState, SetRoute
+from shadowlab.shadow.ops import (
+    BRIDGE,
+    CreateLink,
+    ImpairEgress,
+    ImpairIngress,
+    Op,
+    SetLinkState,
+    SetNeighbour,
+    SetRoute,
+)
 from shadowlab.shadow.shape import Shape, devices_of
 
+_Key = TypeVar("_Key")
+_Held = TypeVar("_Held", ImpairEgress | ImpairIngress, SetRoute, SetNeighbour)
 _SUPER_PACKETS = 2
 """``gso_max_segs`` from which a packet of the socket layer may be larger than the MTU."""
 
@@ -93,11 +104,39 @@ def _raise(link: CreateLink) -> SetLinkState:
 def differences(shape: Shape, segment: ReadDoor) -> Iterator[Difference]:
     """Whatever of a shape's nodes the kernel holds otherwise, node by node."""
     standing = set(segment.namespaces())
+    parts = _by_node(shape)
     for node in shape.nodes:
         if node in standing:
-            yield from _of_node(shape, segment, node)
+            yield from _of_node(parts[node], segment, node)
         else:
             yield Difference(place=node, attribute="namespace", wished="there", held="none")
+
+
+def _by_node(shape: Shape) -> dict[str, Shape]:
+    """For each node what touches it: looking through everything for every node would take n² steps."""
+    links: dict[str, dict[str, CreateLink]] = {node: {} for node in shape.nodes}
+    for name, link in shape.links.items():
+        links[link.node_a][name] = links[link.node_b][name] = link
+    impairments = _sorted_by_node(shape, shape.impairments)
+    routes, neighbours = _sorted_by_node(shape, shape.routes), _sorted_by_node(shape, shape.neighbours)
+    return {
+        node: Shape(
+            nodes={node: op},
+            links=links[node],
+            up=shape.up,
+            impairments=impairments[node],
+            routes=routes[node],
+            neighbours=neighbours[node],
+        )
+        for node, op in shape.nodes.items()
+    }
+
+
+def _sorted_by_node(shape: Shape, ops: Mapping[_Key, _Held]) -> dict[str, dict[_Key, _Held]]:
+    found: dict[str, dict[_Key, _Held]] = {node: {} for node in shape.nodes}
+    for key, op in ops.items():
+        found[op.node][key] = op
+    return found
 
 
 def _of_node(shape: Shape, segment: ReadDoor, node: str) -> Iterator[Difference]:
