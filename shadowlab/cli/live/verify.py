@@ -14,7 +14,7 @@ from shadowlab.errors import EXIT_LEVELS_BROKEN
 
 if TYPE_CHECKING:
     from shadowlab.lab.live.lab import LiveLab
-    from shadowlab.lab.live.selftest import SelfTest
+    from shadowlab.lab.live.proof.selftest import SelfTest
 
 
 @click.command("verify")
@@ -62,7 +62,7 @@ def command(
 
 
 def _show_isolation(lab: LiveLab, as_json: bool) -> bool:
-    from shadowlab.lab.live.isolation import verify_isolation
+    from shadowlab.lab.live.proof.isolation import verify_isolation
 
     findings = verify_isolation(lab)
     if as_json:
@@ -75,7 +75,7 @@ def _show_isolation(lab: LiveLab, as_json: bool) -> bool:
 
 def _show_links(lab: LiveLab, links: Sequence[str], quick: bool, time_s: float | None, as_json: bool) -> bool:
     from shadowlab.cli.progress import shown_progress
-    from shadowlab.lab.live.selftest import verify_links
+    from shadowlab.lab.live.proof.selftest import verify_links
 
     with shown_progress(quiet=quick) as progress:
         progress.stage(f"lab {lab.name}: read back, and measure")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shadowlab.lab.live.selftest import patience_s
-from shadowlab.lab.live.selftest_inside import Examination
+from shadowlab.lab.live.proof.selftest import patience_s
+from shadowlab.lab.live.proof.selftest_inside import Examination
 from shadowlab.shadow.ops import CreateNode, Op
 
 

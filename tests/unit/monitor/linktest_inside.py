@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from shadowlab.kernel.linux import LinuxSegment
-from shadowlab.lab.live.selftest_inside import Examination, examine
+from shadowlab.lab.live.proof.selftest_inside import Examination, examine
 from shadowlab.model.plain import from_plain, to_plain
 from shadowlab.shadow.apply import apply
 from shadowlab.shadow.ops import Op

@@ -11,8 +11,8 @@ import pytest
 
 from shadowlab.guest.boot import run_in_guest
 from shadowlab.guest.cache import need_kernel
-from shadowlab.lab.live.selftest import judge, plan_trials
-from shadowlab.lab.live.selftest_inside import Examination, Examined
+from shadowlab.lab.live.proof.selftest import judge, plan_trials
+from shadowlab.lab.live.proof.selftest_inside import Examination, Examined
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.jitter import JitterShape
 from shadowlab.model.loss import GilbertElliott

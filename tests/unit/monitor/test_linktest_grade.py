@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shadowlab.lab.live.selftest import confirmed
+from shadowlab.lab.live.proof.selftest import confirmed
 from shadowlab.model.impairment import Impairment
 from shadowlab.monitor.linktest.chance import allowed
 from shadowlab.monitor.linktest.grade import DOUBT, Finding, grade

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 
 from shadowlab.errors import InputError, ShadowFailedError
 from shadowlab.guest.boot import import_path
-from shadowlab.lab.live import selftest_inside
 from shadowlab.lab.live.embedded import EmbeddedGround
 from shadowlab.lab.live.ground import Program
 from shadowlab.lab.live.lab import LiveLab
-from shadowlab.lab.live.selftest_inside import Examination, Examined
+from shadowlab.lab.live.proof import selftest_inside
+from shadowlab.lab.live.proof.selftest_inside import Examination, Examined
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Network
 from shadowlab.model.plain import from_plain, to_plain
