@@ -13,7 +13,7 @@ import errno
 import os
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from shadowlab.errors import CannotRunError
 from shadowlab.kernel.syscalls import refusal
@@ -41,9 +41,12 @@ SO_COOKIE = 57
 
 
 class SocketReader:
-    """Both sockets.  Use as a context manager; they belong to the namespace of the thread that enters."""
+    """Both sockets.  Use as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_socket: Callable[[int, int, int], socket.socket] = socket.socket) -> None:
+        """``open_socket`` decides whose sockets are read: those of the namespace that it opens sockets in (it is given
+        family, kind and protocol); without it the calling thread's."""
+        self._open_socket = open_socket
         self._dump: socket.socket | None = None
         self._events: socket.socket | None = None
         self._sequence = 0
@@ -54,7 +57,7 @@ class SocketReader:
 
     def __enter__(self) -> SocketReader:
         try:
-            self._dump = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
+            self._dump = self._open_socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
             self._dump.bind((0, 0))
             self._dump.settimeout(_DUMP_PATIENCE_S)
         except OSError as error:
@@ -63,11 +66,12 @@ class SocketReader:
                 f"this kernel does not tell of its sockets (sock_diag: {error.strerror}); it needs CONFIG_INET_DIAG"
             ) from error
         try:
-            self._events = socket.socket(
+            self._events = self._open_socket(
                 socket.AF_NETLINK,
-                socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK,
+                socket.SOCK_RAW | socket.SOCK_CLOEXEC,
                 _NETLINK_SOCK_DIAG,
             )
+            self._events.setblocking(False)
             _enlarge(self._events)
             self._events.bind((0, _GROUPS))
         except OSError as error:
