@@ -113,9 +113,9 @@ def agent(
         sender = Sender(host=host, port=port, instance=name, context=client_context(files), token=files.token)
     boot = bytes.fromhex(boot_id().replace("-", "")).ljust(16, b"\0")
     waiting = Spool(spool, most_bytes=spool_mb << 20, boot=boot, new_stream=os.urandom(8).hex())
+    if os.geteuid() == 0:
+        keep_only((NET_ADMIN,))
     with SocketReader() as reader, waiting:
-        if os.geteuid() == 0:
-            keep_only((NET_ADMIN,))
         if reader.no_events_because:
             _say(f"connections shorter than {every_s:g} s may be missed: {reader.no_events_because}")
         running = Agent(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,7 +42,8 @@ def replicate_server(
 ) -> None:
     """Receive the telemetry of agents, each into the folder of its own instance, until interrupted.
 
-    What is not authenticated, too large, too fast or malformed is refused, counted and told on stderr.
+    Of root's rights it keeps none but to listen on a low port.  What is not authenticated, too large, too fast or
+    malformed is refused, counted and told on stderr.
 
     \b
     Example:
@@ -50,6 +52,7 @@ def replicate_server(
     """
     from shadowlab.errors import InputError
     from shadowlab.kernel.clock import KernelClock
+    from shadowlab.kernel.rights.privileges import NET_BIND_SERVICE, keep_only
     from shadowlab.replicate.receiving.admission import Rates, read_tokens
     from shadowlab.replicate.receiving.intake import Intake
     from shadowlab.replicate.receiving.revocation import read_revoked
@@ -59,6 +62,8 @@ def replicate_server(
     address, _, port = listen.rpartition(":")
     if not address or not port.isdecimal() or int(port) > 65_535:
         raise InputError(f"--listen {listen[:100]}: expected ADDRESS:PORT")
+    if os.geteuid() == 0:
+        keep_only((NET_BIND_SERVICE,))
     clock, authority = KernelClock(), identity / "ca.pem"
     context = server_context(authority=authority, certificate=identity / "cert.pem", key=identity / "key.pem")
     known = WatchedFile(tokens, lambda path: read_tokens(path.read_text("utf-8", "replace"), name=str(path)))

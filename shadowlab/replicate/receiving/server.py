@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 
 from shadowlab.errors import CannotRunError, InputError
@@ -82,6 +83,11 @@ class Receiver(ThreadingHTTPServer):
             super().__init__(address, _Requests)
         except OSError as error:
             raise CannotRunError(f"cannot listen on {address[0]} port {address[1]}: {error.strerror}") from error
+
+    def server_bind(self) -> None:
+        """Without the library's question to the name service."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """In the accepting thread: nothing that waits for the peer."""

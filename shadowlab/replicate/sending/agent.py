@@ -99,6 +99,8 @@ class Agent:
         self._last_wall_ns: int | None = None
         self._trouble = ""
         self._disk_trouble = ""
+        self._draining = False
+        self._defect: BaseException | None = None
 
     def stop(self) -> None:
         """End both loops soon; safe in a signal handler."""
@@ -117,6 +119,8 @@ class Agent:
                         self._draining = True
                     self._more.set()
                     sending.join(drain_s)
+            if self._defect is not None:
+                raise self._defect
         finally:
             os.close(self._wake_read)
             os.close(self._wake_write)
@@ -124,11 +128,10 @@ class Agent:
 
     @contextmanager
     def _sending(self) -> Iterator[threading.Thread | None]:
-        self._draining = False
         if self._sender is None:
             yield None
             return
-        thread = threading.Thread(target=self._send_loop, name="sender", daemon=True)
+        thread = threading.Thread(target=self._send_or_stop, name="sender", daemon=True)
         thread.start()
         try:
             yield thread
@@ -237,6 +240,14 @@ class Agent:
 
     # Sending
 
+    def _send_or_stop(self) -> None:
+        """An agent that cannot send any more must not look like one that runs."""
+        try:
+            self._send_loop()
+        except BaseException as error:  # noqa: BLE001 - told by the other thread
+            self._defect = error
+            self.stop()
+
     def _send_loop(self) -> None:
         assert self._sender is not None
         while not self._stopping.is_set():
@@ -259,7 +270,7 @@ class Agent:
         outcome = self._sender.send(frame, oldest=oldest, boot=self._boot, wall_ns=self._clock.wall_ns())
         if outcome.verdict == "later":
             self.counts.failures += 1
-            self._tell_trouble(outcome.why)
+            self._tell_trouble(f"sending again: {outcome.why}")
             return self._backoff.failed(wanted_s=outcome.wait_s)
         self._backoff.worked()
         if outcome.verdict == "refused":
@@ -276,7 +287,7 @@ class Agent:
 
     def _tell_trouble(self, words: str) -> None:
         if words != self._trouble:
-            self._say(f"sending again: {words}" if words else "sending works again")
+            self._say(words or "sending works again")
         self._trouble = words
 
     def _tell_disk(self, words: str) -> None:

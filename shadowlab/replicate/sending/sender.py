@@ -106,7 +106,7 @@ class Sender:
             return Outcome("later", _words(error))
         if status in (200, 201):
             return Outcome("stored" if status == 201 else "known")
-        why = f"{status} {str(answer.get('error', ''))[:200]}".strip()
+        why = _told(status, answer)
         return Outcome("refused" if status in NEVER_TO_BE_TAKEN else "later", why, wait_s)
 
     def _ask_clock(self) -> Outcome | None:
@@ -124,7 +124,7 @@ class Sender:
         status, answer, wait_s = self._ask("GET", CLOCK_PATH, None, {})
         after = now_ns()
         if status != 200:
-            return Outcome("later", f"{status} {str(answer.get('error', ''))[:200]}".strip(), wait_s)
+            return Outcome("later", _told(status, answer), wait_s)
         told = answer.get("now_ns")
         if type(told) is int and 0 < told < 2**63:
             self.clock.observe(before, after, told)
@@ -181,6 +181,12 @@ def split_target(url: str) -> tuple[str, int]:
 
 
 DEFAULT_PORT = 8443
+
+
+def _told(status: int, answer: dict[str, Any]) -> str:
+    """For the log: whoever answers does not get to write to a terminal."""
+    text = str(answer.get("error", ""))[:200]
+    return f"{status} {''.join(one if one.isprintable() else '?' for one in text)}".strip()
 
 
 def _words(error: Exception) -> str:

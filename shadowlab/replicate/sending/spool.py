@@ -24,10 +24,12 @@ from shadowlab.replicate.sending.frames import Frame, decode_frame, encode_frame
 
 _ENDING = ".spool"
 _SEGMENTS_WITHIN_BOUND = 8
-_LARGEST_SEGMENT = 16 << 20
+_LARGEST_SEGMENT = 4 << 20
+MOST_WAITING = 100_000
+"""Batches that wait at most: where each lies is kept in memory."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Place:
     stream: str
     sequence: int
@@ -104,7 +106,7 @@ class Spool:
         self._sizes[self._active] += len(data)
         self._waiting.append(_Place(frame.stream, frame.sequence, self._active, offset, len(data)))
         self.next_sequence += 1
-        while self.size_bytes > self._most_bytes and len(self._sizes) > 1:
+        while len(self._sizes) > 1 and (self.size_bytes > self._most_bytes or len(self._waiting) > MOST_WAITING):
             self._drop_oldest_segment()
 
     def oldest(self) -> tuple[Frame, int] | None:
