@@ -62,10 +62,10 @@ def replicate_server(
     address, _, port = listen.rpartition(":")
     if not address or not port.isdecimal() or int(port) > 65_535:
         raise InputError(f"--listen {listen[:100]}: expected ADDRESS:PORT")
-    if os.geteuid() == 0:
-        keep_only((NET_BIND_SERVICE,))
     clock, authority = KernelClock(), identity / "ca.pem"
     context = server_context(authority=authority, certificate=identity / "cert.pem", key=identity / "key.pem")
+    if os.geteuid() == 0:
+        keep_only((NET_BIND_SERVICE,))
     known = WatchedFile(tokens, lambda path: read_tokens(path.read_text("utf-8", "replace"), name=str(path)))
     gone = (
         WatchedFile(revoked, lambda path: read_revoked(path, authority=authority, now_ns=clock.wall_ns()))

@@ -198,7 +198,7 @@ def _load(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
         certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
     except OSError as error:
         raise InputError(
-            f"{error.filename}: {error.strerror}; make an authority with 'shadowlab ca init {folder}'"
+            f"{error.filename}: {error.strerror}; make an authority with 'shadowlab ca init --folder {folder}'"
         ) from error
     except (ValueError, TypeError) as error:
         raise InputError(f"{folder}: ca.key or ca.pem is damaged: {error}") from error
