@@ -160,6 +160,16 @@ def test_duplicated_and_reordered_batches_count_once(lab: Path, tmp_path: Path) 
     assert sorted(numbers_stored(tmp_path)) == list(range(10, 70))
 
 
+def test_batches_that_an_agent_gave_up_are_counted(lab: Path, tmp_path: Path) -> None:
+    token = token_of(lab, "web")
+    with receiving(lab, tmp_path) as receiver, closing(client(lab, "web", receiver.server_address[1])) as connection:
+        put(connection, token, *batch(1, range(5)))
+        put(connection, token, *batch(9, range(5, 10)), Shadowlab_Oldest="9")
+
+    assert receiver.intake.counts["web", "missing"] == 7
+    assert receiver.intake.counts["web", "records"] == 10
+
+
 def test_the_same_batch_on_many_connections_at_once_counts_once(lab: Path, tmp_path: Path) -> None:
     answers: list[int] = []
     with receiving(lab, tmp_path) as receiver:

@@ -172,9 +172,14 @@ class Intake:
                 return Answer(503, {"error": "the receiver is ending"}, 5)
             judgement = one.store.judge(head.stream, head.sequence, oldest)  # the same may have come twice at once
             if judgement == "new":
+                missing = one.store.missing
                 one.store.store(head.stream, head.sequence, oldest, records)
+                missing = one.store.missing - missing
                 with self._lock:
                     self.counts[instance, "records"] += len(records)
+                    self.counts[instance, "missing"] += missing
+                if missing:
+                    self._say(f"{instance}: {missing} batches were given up by the agent before they came")
         self._close_unused()
         return self._judged(instance, judgement, len(records))
 
