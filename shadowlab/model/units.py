@@ -28,7 +28,8 @@ _RATE = {"bit": 1, "bit/s": 1, "bps": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 1
 _RATE |= {f"{unit}/s": factor for unit, factor in _RATE.items() if "/" not in unit and unit != "bps"}
 _RATE |= {"kbps": 10**3, "mbps": 10**6, "gbps": 10**9, "tbps": 10**12}
 _SIZE = {"b": 1, "byte": 1, "bytes": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-_NUMBER = re.compile(r"^\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d].*?)?\s*$")
+_NUMBER = re.compile(r"^\s*([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,2})?)\s*([^\s\d].*?)?\s*$")
+"""Of bounded length: an exponent of nine digits would take all the memory there is."""
 
 
 def _split(text: str, what: str, example: str) -> tuple[Fraction, str]:

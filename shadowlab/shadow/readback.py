@@ -116,7 +116,8 @@ def _by_node(shape: Shape) -> dict[str, Shape]:
     """For each node what touches it: looking through everything for every node would take n² steps."""
     links: dict[str, dict[str, CreateLink]] = {node: {} for node in shape.nodes}
     for name, link in shape.links.items():
-        links[link.node_a][name] = links[link.node_b][name] = link
+        for node in {link.node_a, link.node_b} & links.keys():  # of a part of a lab some links lead out of it
+            links[node][name] = link
     impairments = _sorted_by_node(shape, shape.impairments)
     routes, neighbours = _sorted_by_node(shape, shape.routes), _sorted_by_node(shape, shape.neighbours)
     return {

@@ -15,6 +15,7 @@ from shadowlab.model.impairment import DEFAULT_MTU, DEFAULT_QUEUE_PACKETS, Impai
 from shadowlab.model.network import Derived, Link, Network, Node, NodeKind
 from shadowlab.model.units import format_duration, format_rate
 from shadowlab.topology.foreign.drawing import SITE, ForeignLink, ForeignMap, ForeignNode, Traits
+from shadowlab.topology.foreign.link_speed import HIGHEST_BPS
 from shadowlab.topology.foreign.names import LONGEST, UniqueNames, safe_name
 from shadowlab.topology.foreign.options import MapOptions
 from shadowlab.topology.geography import fibre_delay_ns, great_circle_km
@@ -28,6 +29,7 @@ SEGMENT_DELAY_NS = 50_000
 _ROUTER_NAME = 16
 """The longest name of a router that instances are attached to, so that theirs stay within 40 characters."""
 _NS_PER_METRIC = 10_000
+_LONGEST_NS = 24 * 3600 * 10**9
 
 
 def resolve(drawn: ForeignMap, options: MapOptions) -> Network:
@@ -172,6 +174,7 @@ class _Resolver:
         self, name: str, link: ForeignLink, traits: Traits, a: Node, b: Node, *, way: str = ""
     ) -> Impairment:
         subject = f"link {name}{way}"
+        _check_bounds(traits)
         found = Impairment(
             delay_ns=self._delay(subject, link, traits, a, b),
             jitter_ns=traits.jitter_ns or 0,
@@ -257,6 +260,15 @@ class _Resolver:
             f"link {link.id}", f"delay {format_duration(ACCESS_DELAY_NS)}, rate unlimited", "default access link"
         )
         return host, link
+
+
+def _check_bounds(traits: Traits) -> None:
+    """Raises ValueError for what no link has: a slip in the map, and beyond what can be counted with."""
+    if traits.rate_bps is not None and not 0 < traits.rate_bps <= HIGHEST_BPS:
+        raise ValueError(f"a rate must lie between 1 bit/s and {format_rate(HIGHEST_BPS)}")
+    for what, value in (("delay", traits.delay_ns), ("jitter", traits.jitter_ns)):
+        if value is not None and not 0 <= value <= _LONGEST_NS:
+            raise ValueError(f"a {what} must lie between 0 and {format_duration(_LONGEST_NS)}")
 
 
 def _called(label: str, key: str) -> str:

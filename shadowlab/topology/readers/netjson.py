@@ -36,7 +36,7 @@ def read_netjson(text: str, name: str) -> ForeignMap:
     graph = document
     if document["type"].value == "NetworkCollection":
         graphs = [one for one in document["collection"].items() if one["type"].value == "NetworkGraph"]
-        graph = max(graphs, key=lambda one: len(one["nodes"].value or ()), default=document["collection"])
+        graph = max(graphs, key=lambda one: len(list(one["nodes"].items())), default=document["collection"])
         if len(graphs) > 1:
             notes.append(("map", f"graphs left out: {len(graphs) - 1}", "the largest of the collection is read"))
     nodes = [node for one in graph["nodes"].items() if (node := _node(one)) is not None]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import isfinite
 
 from shadowlab.errors import Fault, InputError
 from shadowlab.topology.foreign.drawing import ForeignLink, ForeignMap, ForeignNode, Traits
@@ -115,10 +116,9 @@ def _entries(tokens: list[_Token], name: str) -> list[list[_Token]]:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def _node(entry: list[_Token], name: str) -> ForeignNode:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from xml.parsers import expat
 
 from shadowlab.errors import Fault, InputError
@@ -35,12 +36,13 @@ class Element:
                 yield from child.all(*path[1:])
 
     def number(self, *path: str) -> float | None:
-        """The number that the first element at a path holds."""
+        """The finite number that the first element at a path holds."""
         for element in self.all(*path):
             try:
-                return float(element.text)
+                number = float(element.text)
             except ValueError:
                 return None
+            return number if isfinite(number) else None
         return None
 
 
