@@ -5,11 +5,12 @@ In: the command line.  Out: the command's work, or what click says of a wrong li
 
 from __future__ import annotations
 
-from importlib import import_module
+from typing import ClassVar
 
 import click
 
 from shadowlab import __version__
+from shadowlab.cli.group import LazyGroup
 from shadowlab.cli.live import COMMANDS as LIVE_COMMANDS
 
 _COMMANDS = {
@@ -29,22 +30,11 @@ _COMMANDS = {
 } | LIVE_COMMANDS
 
 
-class _Commands(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = getattr(
-            import_module(_COMMANDS[cmd_name][0]),
-            "command" if cmd_name in LIVE_COMMANDS else cmd_name.replace("-", "_"),
-        )
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_line) for name, (_, help_line) in _COMMANDS.items()])
+class _Commands(LazyGroup):
+    commands_at: ClassVar = {
+        name: (module, line, "command" if name in LIVE_COMMANDS else name.replace("-", "_"))
+        for name, (module, line) in _COMMANDS.items()
+    }
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,9 +5,9 @@ In: the command line.  Out: the sub-command's work.  Never: an import before it 
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from shadowlab.cli.group import lazy_group
 
 _COMMANDS = {
     "convert": ("shadowlab.cli.telemetry.convert", "Convert telemetry of any format to JSON lines or Parquet."),
@@ -17,22 +17,7 @@ _COMMANDS = {
 }
 
 
-class _Telemetry(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_line) for name, (_, help_line) in _COMMANDS.items()])
-
-
-@click.command(cls=_Telemetry)
+@click.command(cls=lazy_group(_COMMANDS))
 def telemetry() -> None:
     """Read, convert and judge telemetry: what production's kernels know of their TCP.
 

@@ -5,9 +5,9 @@ In: the command line.  Out: the sub-command's work.  Never: an import before it 
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from shadowlab.cli.group import lazy_group
 
 _COMMANDS = {
     "check": (
@@ -21,22 +21,7 @@ _COMMANDS = {
 }
 
 
-class _Topology(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_line) for name, (_, help_line) in _COMMANDS.items()])
-
-
-@click.command(cls=_Topology)
+@click.command(cls=lazy_group(_COMMANDS))
 def topology() -> None:
     """Read, judge, draw and convert topology maps.
 

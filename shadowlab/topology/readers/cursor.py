@@ -132,3 +132,12 @@ class Cursor:
 def _kind(value: object) -> str:
     names = {dict: "a mapping", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
     return names.get(type(value), "nothing")
+
+
+def link_ends(link: Cursor) -> tuple[str, str] | None:
+    """``source`` and ``target`` of a link; None, and a fault for each that is missing."""
+    source, target = link["source"].text(), link["target"].text()
+    for side, end in (("source", source), ("target", target)):
+        if end is None:
+            link.wrong(f"a link has no {side}")
+    return None if source is None or target is None else (source, target)

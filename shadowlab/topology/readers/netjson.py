@@ -13,7 +13,7 @@ from shadowlab.topology.foreign.drawing import SITE, ForeignLink, ForeignMap, Fo
 from shadowlab.topology.foreign.kinds import kind_of
 from shadowlab.topology.foreign.quantities import read_traits
 from shadowlab.topology.native_rules import is_node_address
-from shadowlab.topology.readers.cursor import Cursor, parse_json
+from shadowlab.topology.readers.cursor import Cursor, link_ends, parse_json
 
 _METRIC_UNIT = 100
 """A cost of 1.0, the best that ETX knows, becomes this metric where a map has fractions."""
@@ -81,11 +81,8 @@ def _node(one: Cursor) -> ForeignNode | None:
 
 
 def _link(one: Cursor, *, fractions: bool) -> ForeignLink | None:
-    ends = one["source"].text(), one["target"].text()
-    for side, end in zip(("source", "target"), ends, strict=True):
-        if end is None:
-            one.wrong(f"a link has no {side}")
-    if ends[0] is None or ends[1] is None:
+    ends = link_ends(one)
+    if ends is None:
         return None
     cost = one["cost"].number(0, 2**31)
     metric = None if cost is None else max(1, round(cost * (_METRIC_UNIT if fractions else 1)))

@@ -17,7 +17,7 @@ from dataclasses import replace
 from shadowlab.topology.foreign.drawing import ForeignLink, ForeignMap, ForeignNode
 from shadowlab.topology.foreign.kinds import kind_of
 from shadowlab.topology.foreign.quantities import read_traits
-from shadowlab.topology.readers.cursor import Cursor, parse_json
+from shadowlab.topology.readers.cursor import Cursor, link_ends, parse_json
 
 _LISTS = re.compile(r'"nodes"\s*:\s*\['), re.compile(r'"(links|edges)"\s*:\s*\[')
 
@@ -81,11 +81,8 @@ def _node(one: Cursor) -> ForeignNode | None:
 
 
 def _link(one: Cursor) -> ForeignLink | None:
-    ends = one["source"].text(), one["target"].text()
-    for side, end in zip(("source", "target"), ends, strict=True):
-        if end is None:
-            one.wrong(f"a link has no {side}")
-    if ends[0] is None or ends[1] is None:
+    ends = link_ends(one)
+    if ends is None:
         return None
     length = one.either("dist", "length", "length_km", "distance").number(0, 50_000)
     metric = one.either("metric", "cost").number(0, 2**31)
