@@ -49,8 +49,8 @@ def read_edge_list(text: str, name: str) -> ForeignMap:
     nodes: dict[str, ForeignNode] = {}
     links = []
     rows = csv.reader(io.StringIO(text.lstrip("\n\r")), delimiter=separator)
-    next(rows)
     try:
+        next(rows)
         for row in rows:
             if not any(cell.strip() for cell in row) or row[0].startswith("#"):
                 continue
