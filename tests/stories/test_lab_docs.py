@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,14 @@ PYTHON = re.search(r"^```python\n(.*?)^```", (PAGES / "lab-mode.md").read_text()
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     assert MAP is not None
     (tmp_path / "office.yaml").write_text(MAP[1])
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | {"SHADOWLAB_STATE": str(tmp_path / "state"), "PATH": path}
+    found = os.environ | {"SHADOWLAB_STATE": str(tmp_path / "state"), "PATH": path}
+    yield found
+    for lab in (tmp_path / "state" / "labs").glob("[!.]*"):  # a command that failed left it up
+        subprocess.run(["shadowlab", "down", lab.name], env=found, capture_output=True, timeout=60, check=False)
 
 
 @pytest.mark.guest
