@@ -58,7 +58,7 @@ def run(name: str, inputs: int, seed: int) -> int:
             got = check(name, data)
             if tried % 50 == 0 and not of_map:
                 recognises(data)
-        except Exception:  # whatever it is, it is a find
+        except Exception:  # whatever leaves a reader but an InputError is a find, written down and told
             finds += 1
             print(f"{name}: {keep(name, data)}", file=sys.stderr)
             traceback.print_exc(limit=-3)

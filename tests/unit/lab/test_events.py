@@ -289,7 +289,7 @@ def test_events_that_get_in_each_others_way_are_refused(tmp_path: Path, first: s
 
 
 def test_events_that_meet_without_harm_pass(tmp_path: Path) -> None:
-    timeline(
+    found = timeline(
         tmp_path,
         "at: 26 s, ramp: north-south, delay: 9 ms, over: 2 s, towards: south",
         "at: 26 s, ramp: north-south, delay: 3 ms, over: 2 s, towards: north",
@@ -297,6 +297,10 @@ def test_events_that_meet_without_harm_pass(tmp_path: Path) -> None:
         "at: 30 s, fail: north",
         "at: 30 s, fail: south",
     )
+
+    down = [(at, up) for at, _, up in switches(found)]
+    assert down and set(down) == {(30.0, False)}
+    assert 28.0 in {one.at_ns / S for one in found.changes}
 
 
 @pytest.mark.parametrize(

@@ -178,4 +178,6 @@ def test_other_protocols_and_scopes_are_passed_over() -> None:
 def test_arbitrary_bytes_raise_nothing(noise: bytes, at: int, form: str) -> None:
     content = FORMS[form]
 
-    read("aws-nfm", content[:at], noise, content[at + len(noise) :], at_ns=1)
+    found = read("aws-nfm", content[:at], noise, content[at + len(noise) :], at_ns=1)
+
+    assert all(one.local_address and one.peer_address and min(one.bytes_received or 0, 0) == 0 for one in found.records)
