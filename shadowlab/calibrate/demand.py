@@ -24,6 +24,7 @@ from typing import Protocol
 from shadowlab.model.flow import FlowClass, FlowSpec
 from shadowlab.model.network import Network
 from shadowlab.model.telemetry import TcpRecord
+from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.model.units import NS_PER_S, format_fraction, format_rate
 
 SERVICES: Mapping[int, str] = {
@@ -225,10 +226,8 @@ def _flow(one: ObservedConnection, name: str, scale: float, services: Mapping[in
         source=one.source,
         target=one.target,
         flow_class=flow_class,
-        congestion_control=control or "cubic",
+        tcp=TcpOptions(congestion_control=control or "cubic", mss=mss or None, window_bytes=window),
         rate_bps=rate_bps,
-        mss=mss or None,
-        window_bytes=window,
         ipv6=":" in (*one.sender_records, *one.receiver_records)[0].local_address,
         service=services.get(_service_port(one), ""),
         evidence="; ".join(words),

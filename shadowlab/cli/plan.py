@@ -50,7 +50,7 @@ def plan(interrupt: Interrupt, scenario: Path, as_json: bool) -> None:
         click.echo(op.describe())
     for flow in job.flows:
         rate = format_rate(flow.rate_bps) if flow.rate_bps is not None else "as fast as TCP allows"
-        click.echo(f"flow {flow.id}: {flow.flow_class}, {rate}, {flow.congestion_control}; {flow.evidence}")
+        click.echo(f"flow {flow.id}: {flow.flow_class}, {rate}, {flow.tcp.congestion_control}; {flow.evidence}")
     for change in job.timeline:
         click.echo(f"at {change.at_ns / NS_PER_S:g} s: {change.reason}")
         for op in change.ops:

@@ -217,7 +217,7 @@ class _Pool:
             own_users = user_namespace_suffices(
                 receive_bytes=RECEIVE_BUFFER_BYTES,
                 send_bytes=SEND_BUFFER_BYTES,
-                congestion_controls={flow.congestion_control for flow in work.job.flows},
+                congestion_controls={flow.tcp.congestion_control for flow in work.job.flows},
             )
             known.append(describe_private(own_users=own_users))
             run_private(

@@ -122,7 +122,7 @@ def provenance(prepared: Prepared, place: Place, measured: Measured, report: Map
         kernel_kind=place.kind,
         clock=place.clock,
         shadowlab=__version__,
-        congestion_controls=tuple(sorted({flow.congestion_control for flow in prepared.flows})),
+        congestion_controls=tuple(sorted({flow.tcp.congestion_control for flow in prepared.flows})),
         probes_sent=int(measured.counts.probes_sent.sum()),
         probes_lost=int(measured.counts.probes_lost.sum()),
         tcp_samples=len(measured.paths.times_ns) * len(prepared.flows),

@@ -1,35 +1,50 @@
-"""What is to be driven through the network: flows, and the probes that watch their paths.
+"""What is to be driven through the network one by one: replicated connections, and the probes that watch their paths.
 
 In: plain values.  Out: frozen specifications.  Never: a socket.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-FlowClass = Literal["paced", "greedy", "receiver-limited"]
-"""How a record is replayed: at its own measured rate, as fast as TCP allows, or held by the receiver's window."""
+from shadowlab.model.traffic.tcp_options import TcpOptions
+
+FlowClass = Literal["paced", "greedy", "receiver-limited", "sender-limited"]
+"""How a record is replayed: at its own measured rate (application-limited), as fast as TCP allows (network-limited),
+held by the receiver's window, or by the sender's own buffer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stretch of an on/off pattern: so long at so many bits per second of payload (0: off)."""
+
+    duration_ns: int
+    rate_bps: int
+
+    def __post_init__(self) -> None:
+        if self.duration_ns <= 0 or self.rate_bps < 0:
+            raise ValueError(f"a phase lasts longer than nothing at no negative rate, got {self}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlowSpec:
     """One TCP connection from ``source`` (who sends the bytes) to ``target``.
 
-    ``rate_bps`` paces the writer and is None for a greedy one.  ``size_bytes`` ends the flow after that many bytes;
-    None lets it last as long as the run.  ``window_bytes`` clamps the receive window.  ``mss`` None leaves the MSS to
-    the path.  ``ipv6``: over IPv6, where the shadow has it.  ``evidence`` says which record the flow stands on.
+    ``rate_bps`` paces the writer and is None for a greedy one; ``pattern``, if there is one, is its recorded shape,
+    repeated without end, whose mean is ``rate_bps``.  ``size_bytes`` ends the flow after that many bytes; None lets it
+    last as long as the run.  ``ipv6``: over IPv6, where the shadow has it.  ``evidence`` says which record the flow
+    stands on.
     """
 
     id: str
     source: str
     target: str
     flow_class: FlowClass
-    congestion_control: str = "cubic"
+    tcp: TcpOptions = field(default_factory=TcpOptions)
     rate_bps: int | None = None
+    pattern: tuple[Phase, ...] = ()
     size_bytes: int | None = None
-    mss: int | None = None
-    window_bytes: int | None = None
     start_ns: int = 0
     ipv6: bool = False
     service: str = ""
@@ -38,12 +53,13 @@ class FlowSpec:
     def __post_init__(self) -> None:
         if self.flow_class == "paced" and self.rate_bps is None:
             raise ValueError(f"flow {self.id} is paced but has no rate")
-        for name, value in (
-            ("rate", self.rate_bps),
-            ("size", self.size_bytes),
-            ("mss", self.mss),
-            ("window", self.window_bytes),
-        ):
+        if self.flow_class == "receiver-limited" and self.tcp.window_bytes is None:
+            raise ValueError(f"flow {self.id} is receiver-limited but has no window")
+        if self.flow_class == "sender-limited" and self.tcp.send_buffer_bytes is None:
+            raise ValueError(f"flow {self.id} is sender-limited but has no send buffer")
+        if self.pattern and self.flow_class != "paced":
+            raise ValueError(f"flow {self.id} has a pattern but is not paced")
+        for name, value in (("rate", self.rate_bps), ("size", self.size_bytes)):
             if value is not None and value <= 0:
                 raise ValueError(f"flow {self.id}: {name} must be above zero, got {value}")
 

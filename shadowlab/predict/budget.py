@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Network
+from shadowlab.model.traffic.tcp_options import TcpOptions
 
 GUEST_PACKET_HOPS_PER_S = 300_000
 """Forwarding speed of the embedded kernel, per wall second; `scripts/bench` prints this machine's (``guest``)."""
@@ -59,7 +60,7 @@ def expected_cost(
     for flow in flows:
         path = hops[Path(source=flow.source, target=flow.target)]
         rate = flow.rate_bps if flow.rate_bps is not None else _fair_share(network, path, greedy)
-        segments = rate / 8 / min(flow.mss or _PAYLOAD_BYTES, _PAYLOAD_BYTES) * seconds
+        segments = rate / 8 / min(flow.tcp.mss or _PAYLOAD_BYTES, _PAYLOAD_BYTES) * seconds
         if flow.size_bytes is not None:
             segments = min(segments, flow.size_bytes / _PAYLOAD_BYTES)
         total += segments * (1 + _ACKS_PER_SEGMENT) * len(path)
@@ -102,9 +103,20 @@ def scale_flows(flows: Sequence[FlowSpec], factor: float) -> tuple[FlowSpec, ...
             flow,
             rate_bps=None if flow.rate_bps is None else max(1, round(flow.rate_bps / factor)),
             size_bytes=None if flow.size_bytes is None else max(1, round(flow.size_bytes / factor)),
-            window_bytes=None
-            if flow.window_bytes is None
-            else max(2 * _PAYLOAD_BYTES, round(flow.window_bytes / factor)),
+            pattern=tuple(replace(one, rate_bps=round(one.rate_bps / factor)) for one in flow.pattern),
+            tcp=_scale_tcp(flow.tcp, factor),
         )
         for flow in flows
+    )
+
+
+def _scale_tcp(one: TcpOptions, factor: float) -> TcpOptions:
+    def held(size: int | None) -> int | None:
+        return None if size is None else max(2 * _PAYLOAD_BYTES, round(size / factor))
+
+    return replace(
+        one,
+        window_bytes=held(one.window_bytes),
+        send_buffer_bytes=held(one.send_buffer_bytes),
+        pacing_bps=None if one.pacing_bps is None else max(1, round(one.pacing_bps / factor)),
     )

@@ -181,7 +181,7 @@ def traffic_section(result: RunResult) -> Html:
             f"{one.source}→{one.target}",
             one.service or NOTHING,
             one.flow_class,
-            one.congestion_control,
+            one.tcp.congestion_control,
             format_rate(one.rate_bps) if one.rate_bps else NOTHING,
             badge("affected", "bad") if one.id in hit else "",
             one.evidence or NOTHING,

@@ -230,7 +230,7 @@ class Drive:
             self._close_receiver(fd)
         else:
             self._reads += 1
-            if self._reads < _OFTEN or self._reads % _OFTEN == 0 or self.session.spec.window_bytes is not None:
+            if self._reads < _OFTEN or self._reads % _OFTEN == 0 or self.session.spec.tcp.window_bytes is not None:
                 clamp_window(self._receivers[fd], self.session.spec)
         self.received_bytes += received
         return True

@@ -67,7 +67,7 @@ class Engine:
     def __enter__(self) -> Engine:
         try:
             for spec in {
-                (drive.session.spec.source, drive.session.spec.congestion_control): drive.session.spec
+                (drive.session.spec.source, drive.session.spec.tcp.congestion_control): drive.session.spec
                 for drive in self.drives
             }.values():
                 check_congestion_control(self._segment, spec)

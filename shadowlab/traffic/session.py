@@ -80,8 +80,6 @@ class Session:
     def __init__(self, spec: FlowSpec, *, tick_ns: int = TICK_NS, phase_ns: int = 0, attempts: int = ATTEMPTS) -> None:
         if not 0 <= phase_ns < tick_ns:
             raise ValueError(f"flow {spec.id}: phase {phase_ns} ns must lie within a tick of {tick_ns} ns")
-        if spec.flow_class == "receiver-limited" and spec.window_bytes is None:
-            raise ValueError(f"flow {spec.id} is receiver-limited but has no window")
         self.spec = spec
         self.state: State = "idle"
         self.attempt = 0

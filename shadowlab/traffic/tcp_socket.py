@@ -72,9 +72,9 @@ def open_sender(door: SocketDoor, spec: FlowSpec, address: str, port: int, tick_
         sock = door.open_socket(spec.source, _family(address), socket.SOCK_STREAM)
         try:
             set_congestion_control(sock, spec)
-            if spec.mss is not None:
+            if spec.tcp.mss is not None:
                 # The option counts TCP's own options as payload; tcp_info and ss do not.
-                _set(sock, socket.IPPROTO_TCP, socket.TCP_MAXSEG, spec.mss + TIMESTAMP_OPTION_BYTES)
+                _set(sock, socket.IPPROTO_TCP, socket.TCP_MAXSEG, spec.tcp.mss + TIMESTAMP_OPTION_BYTES)
             _force_buffer(sock, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
             _set(sock, socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, not_sent)
             sock.bind((address, port))
@@ -92,7 +92,7 @@ def check_congestion_control(door: SocketDoor, spec: FlowSpec) -> None:
 
 def set_congestion_control(sock: socket.socket, spec: FlowSpec) -> None:
     """Set it and read it back.  Raises KernelRefusedError naming what this namespace allows."""
-    wanted = spec.congestion_control
+    wanted = spec.tcp.congestion_control
     with _told(
         f"flow {spec.id}: set congestion control {wanted} on {spec.source} "
         "(see net.ipv4.tcp_allowed_congestion_control; the embedded kernel has them all)"
@@ -113,7 +113,7 @@ def _family(address: str) -> int:
 
 
 def _window(spec: FlowSpec) -> int:
-    return spec.window_bytes if spec.window_bytes is not None else WINDOW_BYTES
+    return spec.tcp.window_bytes if spec.tcp.window_bytes is not None else WINDOW_BYTES
 
 
 def _set(sock: socket.socket, level: int, option: int, value: int) -> None:

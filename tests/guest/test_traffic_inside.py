@@ -16,6 +16,7 @@ from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.network import Link, Network, Node
+from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.monitor.indicators import path_table
 from shadowlab.monitor.raw_records import read_probes
 from shadowlab.topology.addressing import address
@@ -125,7 +126,7 @@ def test_demand_is_scaled_live(built_kernel: BuiltKernel, tmp_path: FilePath) ->
 
 
 def test_a_receiver_limited_flow_moves_one_window_per_round_trip(built_kernel: BuiltKernel, tmp_path: FilePath) -> None:
-    flows = (flow("receiver-limited", window_bytes=65_536),)
+    flows = (flow("receiver-limited", tcp=TcpOptions(window_bytes=65_536)),)
 
     scene = ran(built_kernel, tmp_path, two_hosts(), paths=(THERE,), flows=flows, seconds=10)
 

@@ -15,6 +15,7 @@ from shadowlab.lab.job import Job
 from shadowlab.lab.prepare import watched_interfaces
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.flow import Path as FlowPath
+from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.monitor.layout import EVENTS_FILE
 from shadowlab.shadow.ops import RunScript, TimedChange
 from shadowlab.shadow.plan import build_plan
@@ -25,10 +26,25 @@ from shadowlab.topology.routing import shortest_routes
 HERE = Path(__file__).parent
 S = 10**9
 MOMENTS = {10 * S: "2026-11-22T09:00:10Z", 25 * S: "2026-11-22T09:00:25Z"}
+BBR, RENO = TcpOptions(congestion_control="bbr"), TcpOptions(congestion_control="reno")
 FLOWS = (
     FlowSpec(id="one", source="web", target="db", flow_class="paced", rate_bps=400_000),
-    FlowSpec(id="two", source="web", target="api", flow_class="paced", rate_bps=300_000, congestion_control="bbr"),
-    FlowSpec(id="three", source="api", target="db", flow_class="paced", rate_bps=200_000, congestion_control="reno"),
+    FlowSpec(
+        id="two",
+        source="web",
+        target="api",
+        flow_class="paced",
+        rate_bps=300_000,
+        tcp=BBR,
+    ),
+    FlowSpec(
+        id="three",
+        source="api",
+        target="db",
+        flow_class="paced",
+        rate_bps=200_000,
+        tcp=RENO,
+    ),
 )
 
 

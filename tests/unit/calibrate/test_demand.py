@@ -74,7 +74,12 @@ def test_an_application_limited_flow_is_paced_at_what_was_acknowledged_between_t
     (flow,) = demand(seen).flows
 
     assert (flow.id, flow.flow_class, flow.rate_bps) == ("web→db:5432", "paced", 2_000_000)
-    assert (flow.congestion_control, flow.mss, flow.window_bytes, flow.service) == ("bbr", 1448, None, "postgresql")
+    assert (flow.tcp.congestion_control, flow.tcp.mss, flow.tcp.window_bytes, flow.service) == (
+        "bbr",
+        1448,
+        None,
+        "postgresql",
+    )
     assert flow.evidence == (
         "application-limited: marked so in 2 of 2 records, hardly anything left unsent; "
         "2 Mbit/s (bytes acknowledged over 10 s)"
@@ -100,7 +105,7 @@ def test_a_flow_held_by_the_receivers_window_gets_that_window() -> None:
 
     (flow,) = demand(seen).flows
 
-    assert (flow.flow_class, flow.window_bytes, flow.rate_bps) == ("receiver-limited", 65_536, None)
+    assert (flow.flow_class, flow.tcp.window_bytes, flow.rate_bps) == ("receiver-limited", 65_536, None)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +118,7 @@ def test_the_receivers_own_record_gives_the_window_where_the_sender_does_not(
 
     (flow,) = demand(Seen(sender, (record(10, **receiver),))).flows
 
-    assert flow.window_bytes == window
+    assert flow.tcp.window_bytes == window
 
 
 def test_a_network_limited_flow_is_greedy() -> None:
@@ -126,7 +131,7 @@ def test_a_network_limited_flow_is_greedy() -> None:
 
     (flow,) = demand(seen).flows
 
-    assert (flow.flow_class, flow.rate_bps, flow.window_bytes) == ("greedy", None, None)
+    assert (flow.flow_class, flow.rate_bps, flow.tcp.window_bytes) == ("greedy", None, None)
     assert flow.evidence == "network-limited 90 % of the time"
 
 
@@ -160,7 +165,7 @@ def test_the_receivers_counters_stand_in_for_a_sender_that_was_not_recorded() ->
 
     (flow,) = demand(seen).flows
 
-    assert (flow.flow_class, flow.rate_bps, flow.congestion_control) == ("paced", 1_000_000, "cubic")
+    assert (flow.flow_class, flow.rate_bps, flow.tcp.congestion_control) == ("paced", 1_000_000, "cubic")
     assert "congestion control unknown, cubic assumed" in flow.evidence
 
 
@@ -183,7 +188,7 @@ def test_full_size_telemetry_is_divided_by_its_scale() -> None:
     http, postgres = demand(paced, held, telemetry_scale=100).flows
 
     assert postgres.rate_bps == 1_000_000
-    assert http.window_bytes == 2 * 1448
+    assert http.tcp.window_bytes == 2 * 1448
     assert "scaled down to 655, raised to 2896" in http.evidence
 
 

@@ -5,6 +5,7 @@ import pytest
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Link, Network, Node
+from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network
 
 TEN_MBIT = Impairment(delay_ns=10**7, loss=0.01, rate_bps=10**7, queue_packets=60)
@@ -56,8 +57,8 @@ def test_the_scaled_run_meets_its_budget() -> None:
 
 def test_the_law_divides_capacity_demand_and_buffer_and_keeps_delay_and_loss() -> None:
     scaled = scale_network(NETWORK, 10).links[0].forward
-    (paced,) = scale_flows([flow(window_bytes=100_000)], 10)
+    (paced,) = scale_flows([flow(tcp=TcpOptions(window_bytes=100_000))], 10)
 
     assert (scaled.rate_bps, scaled.queue_packets) == (10**6, 6)
     assert (scaled.delay_ns, scaled.loss) == (10**7, 0.01)
-    assert (paced.rate_bps, paced.window_bytes) == (1448 * 80, 10_000)
+    assert (paced.rate_bps, paced.tcp.window_bytes) == (1448 * 80, 10_000)

@@ -21,6 +21,7 @@ from shadowlab.model.result import (
     TelemetryUse,
     TimelineEntry,
 )
+from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.model.units import NS_PER_S
 from shadowlab.model.verdict import Agreement, Anomaly, Correlation, CureOutcome, FaultDomain, Suspect
 
@@ -106,7 +107,7 @@ def _result(
             target=path.split("→")[1],
             flow_class="paced" if index % 3 else "greedy",
             rate_bps=800_000 if index % 3 else None,
-            congestion_control="bbr" if index % 4 == 0 else "cubic",
+            tcp=TcpOptions(congestion_control="bbr" if index % 4 == 0 else "cubic"),
             service=("web", "backup", "database")[index % 3],
             evidence=f"telemetry line {index * 2 + 1}",
         )

@@ -14,6 +14,7 @@ from shadowlab.errors import KernelRefusedError, ShadowFailedError
 from shadowlab.kernel.clock import now_ns
 from shadowlab.kernel.loop import Loop
 from shadowlab.model.flow import FlowSpec
+from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.traffic import engine as engine_module
 from shadowlab.traffic.engine import Engine
 
@@ -45,7 +46,12 @@ class Loopback:
 
 
 def flow(name: str, **others: Any) -> FlowSpec:
-    fields = {"source": "a", "target": "b", "flow_class": "greedy", "congestion_control": allowed_congestion_control()}
+    fields = {
+        "source": "a",
+        "target": "b",
+        "flow_class": "greedy",
+        "tcp": TcpOptions(congestion_control=allowed_congestion_control()),
+    }
     return FlowSpec(id=name, **(fields | others))  # type: ignore[arg-type]
 
 
@@ -83,7 +89,16 @@ def test_a_paced_flow_delivers_its_rate() -> None:
 
 
 def test_a_receiver_limited_flow_moves_and_keeps_its_window() -> None:
-    engine = driven([flow("f", flow_class="receiver-limited", window_bytes=20_000)], 100)
+    engine = driven(
+        [
+            flow(
+                "f",
+                flow_class="receiver-limited",
+                tcp=TcpOptions(congestion_control=allowed_congestion_control(), window_bytes=20_000),
+            )
+        ],
+        100,
+    )
 
     assert int(engine.summary()["f"]["received_bytes"]) > 100_000
 
@@ -140,7 +155,7 @@ def test_an_unknown_congestion_control_is_refused_before_anything_runs_and_nothi
     door = Loopback()
 
     with pytest.raises(KernelRefusedError, match="flow f: set congestion control nonesuch on a"):
-        driven([flow("f", congestion_control="nonesuch")], 5, door)
+        driven([flow("f", tcp=TcpOptions(congestion_control="nonesuch"))], 5, door)
 
     assert all(sock.fileno() == -1 for sock in door.opened)
 

@@ -185,7 +185,7 @@ def test_a_connection_that_dies_while_finishing_is_finished_by_the_next_one() ->
 
 def test_a_receiver_limited_flow_needs_a_window() -> None:
     with pytest.raises(ValueError, match="flow r is receiver-limited but has no window"):
-        Session(FlowSpec(id="r", source="a", target="b", flow_class="receiver-limited"))
+        FlowSpec(id="r", source="a", target="b", flow_class="receiver-limited")
 
 
 def test_late_events_of_a_dead_connection_do_nothing() -> None:
