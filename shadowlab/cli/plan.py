@@ -24,6 +24,7 @@ def plan(interrupt: Interrupt, scenario: Path, as_json: bool) -> None:
     """
     interrupt.nothing_to_lose()
     from shadowlab.detect.registry import DETECTORS
+    from shadowlab.lab.inputs.ways import pairs_with_ways, plain_ways
     from shadowlab.lab.prepare import prepare
     from shadowlab.lab.scenario import load_scenario
     from shadowlab.model.plain import to_plain
@@ -41,6 +42,7 @@ def plan(interrupt: Interrupt, scenario: Path, as_json: bool) -> None:
             "flows": to_plain(job.flows),
             "timeline": to_plain(job.timeline),
             "telemetry": to_plain(prepared.telemetry),
+            "ways": [plain_ways(one) for one in pairs_with_ways(prepared.attachment.connections, prepared.network)],
             "findings": list(findings(prepared.network)),
         }
         json.dump(document, sys.stdout, ensure_ascii=False, sort_keys=True)

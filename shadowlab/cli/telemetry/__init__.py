@@ -10,6 +10,7 @@ import click
 from shadowlab.cli.group import lazy_group
 
 _COMMANDS = {
+    "attach": ("shadowlab.cli.telemetry.attach", "Say which records belong where on a map, and by which ways."),
     "convert": ("shadowlab.cli.telemetry.convert", "Convert telemetry of any format to JSON lines or Parquet."),
     "show": ("shadowlab.cli.telemetry.show", "Print records as a table."),
     "summary": ("shadowlab.cli.telemetry.summary", "Print what a file holds in a few figures."),

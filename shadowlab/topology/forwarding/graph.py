@@ -40,7 +40,8 @@ class Graph:
                 raise ValueError(f"{what}: {unknown[0]} is not a link of this map")
         self._avoid = avoid
         self._nodes = network.nodes_by_id
-        self.index = {name: number for number, name in enumerate(sorted(self._nodes))}
+        self.names = sorted(self._nodes)
+        self.index = {name: number for number, name in enumerate(self.names)}
         self.forwards = [self._nodes[name].kind == "router" for name in self.index]
         self.exits: Sequence[Exit] = sorted(
             _exits(network, avoid, metrics or {}),
@@ -69,8 +70,28 @@ class Graph:
         return self.leaving[self.index[source]][0]
 
     def toward(self, target: str) -> list[int]:
-        """For every node the number of the first exit of its shortest way to ``target`` (Dijkstra's algorithm, from
-        the target outward; of equal ways the first exit counts); ``NOWHERE`` for the target and nodes without a way."""
+        """For every node the number of the first exit of its shortest way to ``target`` (of equal ways the first exit
+        counts); ``NOWHERE`` for the target and nodes without a way."""
+        return self._shortest(target)[1]
+
+    def equal_exits_toward(self, target: str) -> list[tuple[int, ...]]:
+        """For every node the numbers of all exits that begin a shortest way to ``target``; none for the target itself
+        and for nodes without a way."""
+        goal, distance = self.index[target], self._shortest(target)[0]
+
+        def equal(node: int, number: int) -> bool:
+            way = self.exits[number]
+            following = self.index[way.target]
+            leads_on = following == goal or self.forwards[following]
+            return leads_on and way.metric + distance[following] == distance[node] < float("inf")
+
+        return [
+            () if node == goal else tuple(number for number in numbers if equal(node, number))
+            for node, numbers in enumerate(self.leaving)
+        ]
+
+    def _shortest(self, target: str) -> tuple[list[float], list[int]]:
+        """Distances to ``target`` and first exits (Dijkstra's algorithm, from the target outward)."""
         self.check_end(target)
         goal = self.index[target]
         distance: list[float] = [float("inf")] * len(self.index)
@@ -89,7 +110,7 @@ class Graph:
                         heappush(queue, (longer, source))
                 elif longer == distance[source] and number < hops[source]:
                     hops[source] = number
-        return hops
+        return distance, hops
 
     def no_path(self, source: str, target: str) -> str:
         """Words for a pair without a way."""

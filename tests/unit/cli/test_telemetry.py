@@ -194,3 +194,26 @@ def test_a_wrong_request_is_answered_in_one_line(words: tuple[str | Path, ...], 
 
     assert isinstance(done.exception, InputError)
     assert why in str(done.exception)
+
+
+def test_attached_pairs_are_told_with_their_ways(tmp_path: Path) -> None:
+    plan = tmp_path / "map.yaml"
+    links = "".join(f"  {a}-{b}: {{ends: [{a}, {b}], delay: 1 ms}}\n" for a, b in ("wr", "rs", "rt", "su", "tu", "ud"))
+    plan.write_text(
+        "shadowlab: map/1\nname: diamond\nrouting: {ecmp: true}\nnodes:\n"
+        "  w: {kind: host, address: 192.0.2.1}\n  d: {kind: host, address: 192.0.2.2}\n"
+        + "".join(f"  {name}: {{kind: router}}\n" for name in "rstu")
+        + f"links:\n{links}"
+    )
+    line = "ESTAB 0 0 192.0.2.1:4000 {}:80 cubic rtt:5/1 bytes_acked:9\n"
+    dump = "# instance w at 5\n" + line.format("192.0.2.2") + line.format("198.51.100.1")
+
+    told = run("attach", "-", plan, "--json", stdin=dump.encode())
+    shown = run("attach", "-", plan, stdin=dump.encode())
+
+    document = json.loads(told.stdout)
+    (pair,) = document["pairs"]
+    assert (document["attached"], document["left_out"]) == (1, {"the peer's address belongs to no node of the map": 1})
+    assert (pair["source"], pair["target"], pair["there"]["count"], pair["back"]["count"]) == ("w", "d", 2, 2)
+    assert pair["there"]["crossings"]["s>u"] == 0.5
+    assert "    0.5: w r s u d" in shown.stdout
