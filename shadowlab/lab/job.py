@@ -13,6 +13,7 @@ from typing import Literal
 
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.plain import from_plain, to_plain
+from shadowlab.model.traffic.workload import Compute, Workload
 from shadowlab.shadow.ops import Op, TimedChange
 
 
@@ -54,6 +55,8 @@ class Job:
     addresses6: Mapping[str, str] = field(default_factory=dict)
     gateways: Mapping[str, str] = field(default_factory=dict)
     spreads: bool = False
+    workloads: tuple[Workload, ...] = ()
+    compute: Mapping[str, Compute] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """The same bytes for the same job."""

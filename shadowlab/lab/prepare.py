@@ -18,18 +18,20 @@ from shadowlab.lab.job import Job, WatchedInterface
 from shadowlab.lab.references import check_references
 from shadowlab.lab.scenario import Mitigation, Scenario
 from shadowlab.lab.sources import attach_file, read_rules, read_script
+from shadowlab.lab.workloads.resolve import probed_pairs, resolve_workloads
 from shadowlab.mitigate.propose import Allowed, Candidate
 from shadowlab.mitigate.rehearse import Stage
 from shadowlab.model.fabric import Fabric
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.network import Direction, Network
-from shadowlab.model.result import Scaling, TelemetryUse
+from shadowlab.model.result import NO_TELEMETRY, Scaling, TelemetryUse
+from shadowlab.model.traffic.workload import Workload
 from shadowlab.model.units import NS_PER_S
 from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network
 from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, Op, TimedChange
 from shadowlab.shadow.plan import build_plan
 from shadowlab.shadow.shape import device_of
-from shadowlab.telemetry.attach import Attachment
+from shadowlab.telemetry.attach import NOTHING_ATTACHED, Attachment
 from shadowlab.telemetry.rules import NO_RULES
 from shadowlab.topology.addressing import address
 from shadowlab.topology.formats import load_map
@@ -50,6 +52,7 @@ class Prepared:
     network: Network
     fabric: Fabric
     flows: tuple[FlowSpec, ...]
+    workloads: tuple[Workload, ...]
     paths: tuple[Path, ...]
     hops: Mapping[Path, tuple[Direction, ...]]
     attachment: Attachment
@@ -121,6 +124,8 @@ class Prepared:
                 if address
             },
             spreads=self.network.ecmp,
+            workloads=self.workloads,
+            compute=self.scenario.compute,
         )
 
 
@@ -128,14 +133,17 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
     """Resolve a scenario.  Above its wall budget the run is scaled down (stated) or, with ``scale`` False, refused."""
     full = load_map(scenario.map)
     rules = read_rules(scenario.telemetry_rules) if scenario.telemetry_rules else NO_RULES
-    attachment, use = attach_file(scenario.telemetry, full, rules)
+    attachment, use = (
+        attach_file(scenario.telemetry, full, rules) if scenario.telemetry else (NOTHING_ATTACHED, NO_TELEMETRY)
+    )
+    workloads = resolve_workloads(scenario.traffic, scenario.compute, full, place=str(scenario.path))
     production = attach_file(scenario.production_after, full, rules)[0] if scenario.production_after else None
     allowed = tuple(_allowed(one) for one in scenario.mitigations)
     demands = read_demands(attachment.connections, full)
     flows = demands.flows
     if demands.unknown:
         use = replace(use, left_out={**use.left_out, "connections whose demand no record tells": len(demands.unknown)})
-    if not flows:
+    if scenario.telemetry and not flows:
         raise InputError(
             Fault(
                 place=str(scenario.telemetry),
@@ -143,8 +151,9 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
                 f"instances of {scenario.map.name}; left out: {_reasons(use.left_out)}",
             )
         )
-    paths = tuple(sorted({Path(source=flow.source, target=flow.target) for flow in flows}))
-    check_references(scenario, full, flows, paths)
+    paths = tuple(sorted({*(Path(source=flow.source, target=flow.target) for flow in flows), *probed_pairs(workloads)}))
+    driven = [*(flow.id for flow in flows), *(one.name for one in workloads)]
+    check_references(scenario, full, driven, paths)
     hops = {path: intended_way(full, path.source, path.target).directions for path in paths}
     cost = _cost(scenario, full, flows, paths, hops)
     factor = factor_for(cost, scenario.wall_budget_ns / NS_PER_S)
@@ -172,6 +181,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         network=network,
         fabric=fabric,
         flows=flows,
+        workloads=workloads,
         paths=paths,
         hops=hops,
         attachment=attachment,
@@ -184,7 +194,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
             fabric,
             routes,
             rate_factor=factor,
-            flows=[flow.id for flow in flows],
+            flows=driven,
             folder=scenario.path.parent,
         ),
         scaling=Scaling(

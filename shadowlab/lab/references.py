@@ -13,7 +13,7 @@ from shadowlab.errors import Fault, InputError
 from shadowlab.lab.events.event import SWITCHES, Event
 from shadowlab.lab.events.subjects import is_one_link, links_of
 from shadowlab.lab.scenario import Scenario
-from shadowlab.model.flow import FlowSpec, Path
+from shadowlab.model.flow import Path
 from shadowlab.model.network import Network
 from shadowlab.model.units import format_duration
 from shadowlab.topology.positioned import in_file_order
@@ -22,13 +22,12 @@ from shadowlab.topology.wording import did_you_mean
 _NAMED = 8
 
 
-def check_references(scenario: Scenario, network: Network, flows: Sequence[FlowSpec], paths: Sequence[Path]) -> None:
+def check_references(scenario: Scenario, network: Network, driven: Sequence[str], paths: Sequence[Path]) -> None:
     """Raise InputError for service levels, events or expectations of something that does not exist, and for events
-    that contradict each other."""
-    known = [flow.id for flow in flows]
+    that contradict each other.  ``driven`` names every flow and workload."""
     faults = [*_level_faults(scenario, [str(path) for path in paths]), *_expectation_faults(scenario, network)]
     for event in scenario.events:
-        faults += _event_faults(event, network, known)
+        faults += _event_faults(event, network, driven)
     if not faults:
         faults += _meeting_faults(scenario.events, network)
         faults += _undrain_faults(scenario.events, network)
@@ -55,7 +54,9 @@ def _event_faults(event: Event, network: Network, flows: Sequence[str]) -> Itera
     if event.kind == "demand":
         for name in event.flows:
             if name not in flows:
-                yield Fault(place=event.place, message=f"demand: no flow is called {name!r}{_near(name, flows)}")
+                yield Fault(
+                    place=event.place, message=f"demand: no flow or workload is called {name!r}{_near(name, flows)}"
+                )
         return
     try:
         links = links_of(event.name, network)

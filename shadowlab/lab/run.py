@@ -320,7 +320,7 @@ class _Run:
             "wall_seconds": {name: round(seconds, 3) for name, seconds in self._wall.items()},
             "scenario": str(self._scenario.path.resolve()),
             "map": str(self._scenario.map.resolve()),
-            "telemetry": str(self._scenario.telemetry.resolve()),
+            "telemetry": str(self._scenario.telemetry.resolve()) if self._scenario.telemetry else "",
             "valid": result.provenance.valid,
             "validity": result.provenance.validity,
         }

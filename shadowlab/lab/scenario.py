@@ -6,8 +6,8 @@ Never: a file other than the scenario itself is read here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +15,10 @@ from shadowlab.errors import Fault, InputError
 from shadowlab.lab.events.event import Event
 from shadowlab.lab.events.read import read_event
 from shadowlab.lab.scenario_form import RawScenario, RawScript
+from shadowlab.lab.workloads.read import read_compute, read_traffic
 from shadowlab.mitigate.propose import NOTHING
 from shadowlab.model.level import ServiceLevel
+from shadowlab.model.traffic.workload import Compute, Workload
 from shadowlab.model.units import NS_PER_MS, NS_PER_S, format_duration
 from shadowlab.topology.formats import read_input
 from shadowlab.topology.positioned import Positioned, in_file_order, load_positioned, validate
@@ -57,7 +59,8 @@ class Scenario:
     name: str
     title: str
     map: Path
-    telemetry: Path
+    telemetry: Path | None
+    """None: only the traffic that the scenario states itself."""
     telemetry_rules: Path | None = None
     """How names and addresses of the telemetry become nodes."""
     production_after: Path | None
@@ -72,6 +75,9 @@ class Scenario:
     mitigations: tuple[Mitigation, ...]
     expect: Expectation | None
     wall_budget_ns: int
+    traffic: tuple[Workload, ...] = ()
+    compute: Mapping[str, Compute] = field(default_factory=dict)
+    """What each instance can serve, by node."""
     level_places: tuple[str, ...] = ()
     """Where each of ``levels`` stands in the file."""
 
@@ -153,7 +159,7 @@ class _Resolver:
             name=raw.name,
             title=raw.title or raw.name,
             map=self._file(("map",), raw.map),
-            telemetry=self._file(("telemetry",), raw.telemetry, or_folder=True),
+            telemetry=self._telemetry(raw),
             telemetry_rules=self._file(("telemetry_rules",), raw.telemetry_rules) if raw.telemetry_rules else None,
             production_after=self._file(("production_after",), raw.production_after, or_folder=True)
             if raw.production_after
@@ -169,6 +175,8 @@ class _Resolver:
             mitigations=mitigations,
             expect=self._expectation(raw, mitigations),
             wall_budget_ns=raw.wall_budget,
+            traffic=read_traffic(raw.traffic, duration_ns=raw.duration, folder=self._path.parent, fault=self._fault),
+            compute=read_compute(raw.compute, fault=self._fault),
             level_places=tuple(
                 self._document.place(("service_levels", index)) for index in range(len(raw.service_levels))
             ),
@@ -176,6 +184,16 @@ class _Resolver:
         if self._faults:
             raise InputError(*in_file_order(self._faults))
         return scenario
+
+    def _telemetry(self, raw: RawScenario) -> Path | None:
+        if raw.telemetry is not None:
+            return self._file(("telemetry",), raw.telemetry, or_folder=True)
+        if not raw.traffic:
+            self._fault((), "names neither `telemetry` nor `traffic`: nothing would be driven")
+        for key in ("telemetry_rules", "production_after"):
+            if getattr(raw, key) is not None:
+                self._fault((key,), "goes with `telemetry`, and there is none")
+        return None
 
     def _each_once(self, what: str, names: list[tuple[int, str]]) -> None:
         seen: set[str] = set()

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from shadowlab.model.units import NS_PER_MS, NS_PER_S, parse_duration, parse_fraction
+from shadowlab.model.units import NS_PER_MS, NS_PER_S, parse_duration, parse_fraction, parse_rate, parse_size
 from shadowlab.topology.quantities import Id
 
 _T = TypeVar("_T")
@@ -27,6 +27,8 @@ def _text(parse: Callable[[str], _T]) -> Callable[[object], _T]:
 
 Duration = Annotated[int, BeforeValidator(_text(parse_duration))]
 Fraction = Annotated[float, BeforeValidator(_text(parse_fraction))]
+Rate = Annotated[int, BeforeValidator(_text(parse_rate))]
+Size = Annotated[int, BeforeValidator(_text(parse_size))]
 
 
 class _Raw(BaseModel):
@@ -124,7 +126,7 @@ class RawScenario(_Raw):
     name: Id
     title: str = ""
     map: str
-    telemetry: str
+    telemetry: str | None = None
     telemetry_rules: str | None = None
     production_after: str | None = None
     duration: Duration
@@ -133,6 +135,9 @@ class RawScenario(_Raw):
     probe_every: Duration = 200 * NS_PER_MS
     baseline: RawWindow
     service_levels: list[RawLevel] = []
+    traffic: list[dict[str, Any]] = []
+    """Checked one by one by :mod:`shadowlab.lab.workloads.read`."""
+    compute: dict[str, Any] = {}
     events: list[RawEvent] = []
     detectors: list[str] = Field(default=["zscore"], min_length=1)
     mitigations: list[RawMitigation] = []

@@ -48,6 +48,9 @@ class TelemetryUse:
     """Reason to the number of records left out for it."""
 
 
+NO_TELEMETRY = TelemetryUse(records=0, unreadable=0, connections=0, left_out={})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
     """What every result carries: what it stands on and whether it may be believed."""

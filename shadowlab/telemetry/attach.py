@@ -66,6 +66,10 @@ class Attachment:
     left_out: tuple[LeftOut, ...]
 
 
+NOTHING_ATTACHED = Attachment(connections=(), records=0, attached=0, left_out=())
+"""Of a scenario without telemetry."""
+
+
 def attach(records: Sequence[TcpRecord], network: Network, rules: Rules = NO_RULES) -> Attachment:
     """Group records into connections.
 

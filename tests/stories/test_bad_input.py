@@ -194,7 +194,7 @@ def test_a_map_that_is_wrong_is_refused_with_the_place(tmp_path: Path, old: str,
         pytest.param(
             EVENT,
             "demand: 2, flows: ['web→db']",
-            "incident.yaml:13:24: demand: no flow is called 'web→db': did you mean `web→db:5001`?",
+            "incident.yaml:13:24: demand: no flow or workload is called 'web→db': did you mean `web→db:5001`?",
             id="event on an unknown flow",
         ),
         pytest.param(

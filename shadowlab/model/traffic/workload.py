@@ -174,12 +174,14 @@ class Program:
 class Replay:
     """A recorded capture sent again from a node, open loop: each packet at its time, ``speed`` times as fast.
 
-    ``file`` lies in the run's folder: frames with their addresses rewritten, made by the outside from the capture.
+    Of ``file`` those packets are sent whose source is the node's, by ``addresses``: the capture's addresses and the
+    nodes that stand for them.
     """
 
     name: str
     node: str
     file: str
+    addresses: Mapping[str, str] = field(default_factory=dict)
     speed: float = 1.0
     begin_ns: int = 0
     end_ns: int | None = None

@@ -28,7 +28,7 @@ def test_all_names_that_do_not_exist_are_told_together_in_the_order_of_the_file(
         "service level delivery: no flow runs on path db→web; there are api→db, web→api, web→db",
         "fail: the map has no link 'north-soth': did you mean `north-south`?",
         "degrade north-west: 'api' is not an end of that link; they are north and west",
-        "demand: no flow is called 'web→db:5002': did you mean `web→db:5001`?",
+        "demand: no flow or workload is called 'web→db:5002': did you mean `web→db:5001`?",
         "expect: the map has no link 'south-north': did you mean `south-west`?",
     ]
     assert [one.partition(": ")[0] for one in found] == ["11:5", "13:22", "14:25", "15:24", "18:9"]
