@@ -42,17 +42,18 @@ def init(folder: Path) -> None:
 
 
 @ca.command()
-@click.argument("name")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--server", is_flag=True, help="NAME is a receiver's DNS name or address, not an instance.")
 @click.option("--days", type=click.IntRange(1, 3650), default=398, show_default=True, help="How long it is valid.")
 @_FOLDER
-def issue(name: str, server: bool, days: int, folder: Path) -> None:
-    """Make a certificate, key and token for the instance NAME; the folder printed is what its agent needs."""
+def issue(names: tuple[str, ...], server: bool, days: int, folder: Path) -> None:
+    """Make a certificate, key and token for each instance NAME; the folders printed are what the agents need."""
     from shadowlab.kernel.clock import KernelClock
     from shadowlab.replicate.authority import issue as make
 
-    issued = make(folder, name, server=server, now_ns=KernelClock().wall_ns(), days=days)
-    click.echo(f"{issued.folder}  serial {issued.serial:x}  until {issued.until:%F}")
+    for name in names:
+        issued = make(folder, name, server=server, now_ns=KernelClock().wall_ns(), days=days)
+        click.echo(f"{issued.folder}  serial {issued.serial:x}  until {issued.until:%F}")
 
 
 @ca.command()

@@ -446,6 +446,27 @@ def differing(before: dict[str, str], after: dict[str, str]) -> list[str]:
     return [name for name in {**before, **after} if before.get(name) != after.get(name)]
 
 
+RECORDED = "".join(
+    f"""# instance web-1 at 2026-11-20T09:01:{second:02}Z
+ESTAB 0 0 192.0.2.1:40000 192.0.2.2:5432 reno rtt:1/0.1 mss:1448 cwnd:10 bytes_acked:{acked} app_limited busy:100ms
+# instance db-1 at 2026-11-20T09:01:{second:02}Z
+ESTAB 0 0 192.0.2.2:5432 192.0.2.1:40000 reno rtt:1/0.1 mss:1448 cwnd:10 bytes_received:{acked}
+"""
+    for second, acked in ((0, 1_000), (10, 1_251_000))
+)
+"""One connection at 1 Mbit/s."""
+
+
+def test_22_recorded_traffic_runs_in_a_lab(lab: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "office.ss").write_text(RECORDED)
+
+    told = json.loads(run("drive", "office.ss", "--seconds", "2", "--json").stdout)
+
+    (flow,) = told["flows"]
+    assert (flow["flow"], flow["state"], flow["failures"]) == ("web-1→db-1:5432", "open", 0)
+    assert 0 < flow["received_bytes"] <= flow["written_bytes"] <= 250_000
+
+
 def test_20_importing_the_package_stays_fast() -> None:
     took = subprocess.run(
         [PYTHON, "-X", "importtime", "-c", "import shadowlab"], capture_output=True, text=True, check=True

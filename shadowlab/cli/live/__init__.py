@@ -12,6 +12,7 @@ COMMANDS = {
     "set": ("shadowlab.cli.live.set", "Change one link of a lab in place."),
     "exec": ("shadowlab.cli.live.exec", "Run a program in a node."),
     "shell": ("shadowlab.cli.live.shell", "Open a shell in a node."),
+    "drive": ("shadowlab.cli.live.drive", "Let the traffic of a recording run in a lab."),
     "status": ("shadowlab.cli.live.status", "Show a lab: nodes, links, what they carry."),
     "list": ("shadowlab.cli.live.list", "List the labs."),
     "capture": ("shadowlab.cli.live.capture", "Capture a link's packets into a pcapng file."),

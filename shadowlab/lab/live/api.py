@@ -107,16 +107,24 @@ class Lab:
         self._ours = ours
 
     @classmethod
-    def open(cls, map_path: str | Path, *, name: str | None = None, kernel: KernelWish = "auto") -> Lab:
+    def open(
+        cls,
+        map_path: str | Path,
+        *,
+        name: str | None = None,
+        kernel: KernelWish = "auto",
+        programs_bytes: int = 0,
+    ) -> Lab:
         """Build the lab of a map.  Leave it by ``with``, or call :meth:`down`.
 
-        ``name``: the map's, and this process's number, without one.  Raises InputError for a map that is wrong,
+        ``name``: the map's, and this process's number, without one.  ``programs_bytes``: of memory, for the programs
+        in the nodes, if it stands on the embedded kernel.  Raises InputError for a map that is wrong,
         CannotRunError when no kernel here can carry it, KernelRefusedError when one object is refused.
         """
         path = Path(map_path)
         network = load_map(path)
         lab = LiveLab(name or f"{network.name[:30]}-{os.getpid()}")
-        lab.up(network, kernel=choose_kernel(kernel, network), map_path=path.absolute())
+        lab.up(network, kernel=choose_kernel(kernel, network), map_path=path.absolute(), programs_bytes=programs_bytes)
         return cls(lab, ours=True)
 
     @classmethod

@@ -96,11 +96,13 @@ class LiveLab:
         map_path: Path,
         on_op: OnStep | None = None,
         memory_bytes: int | None = None,
+        programs_bytes: int = 0,
     ) -> tuple[Change, ...]:
         """Build it.  Whatever goes wrong on the way, nothing of it stays.
 
         ``memory_bytes`` are what it may take; without a figure, what this machine has free.  Raises CannotRunError,
-        before anything is made, for a map that needs more.
+        before anything is made, for a map that needs more.  ``programs_bytes``: an embedded guest is given so much
+        beyond what its map needs, for the programs in its nodes.
         """
         changes = diff(EMPTY, wanted_shape(network, EMPTY))
         cost = map_cost(count_parts([change.op for change in changes]), kernel)
@@ -110,7 +112,7 @@ class LiveLab:
                 self.folder.make()
                 held.enter_context(self.folder.lock())
             try:
-                self._build(network, changes, kernel, map_path, on_op)
+                self._build(network, changes, kernel, map_path, on_op, programs_bytes)
             except BaseException:
                 self._clear_away(None)
                 raise
@@ -123,6 +125,7 @@ class LiveLab:
         kernel: KernelKind,
         map_path: Path,
         on_op: OnStep | None,
+        programs_bytes: int,
     ) -> None:
         self._ledger.read()
         self._ledger.append(
@@ -139,7 +142,7 @@ class LiveLab:
         self._write_hosts(shape_of(intent.ops))
         begun = self.account()
         cost = map_cost(count_parts(intent.ops), kernel)
-        self.ground(begun, memory_bytes=cost.guest_bytes).open(begun)
+        self.ground(begun, memory_bytes=cost.guest_bytes + programs_bytes).open(begun)
         self._carry_out(intent, on_op)
 
     def _carry_out(self, intent: Intent, on_op: OnStep | None) -> None:

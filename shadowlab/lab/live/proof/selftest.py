@@ -6,22 +6,18 @@ nobody else changes it either.
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shadowlab.errors import InputError, ShadowFailedError
-from shadowlab.guest.boot import import_path
+from shadowlab.errors import InputError
 from shadowlab.lab.live.embedded import EmbeddedGround
-from shadowlab.lab.live.ground import Program
+from shadowlab.lab.live.inside_program import Message, run_inside
 from shadowlab.lab.live.lab import LiveLab
 from shadowlab.lab.live.proof import selftest_inside
 from shadowlab.lab.live.proof.selftest_inside import Examination, Examined
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Network
-from shadowlab.model.plain import from_plain, to_plain
+from shadowlab.model.plain import from_plain
 from shadowlab.monitor.linktest.grade import Finding, grade
 from shadowlab.monitor.linktest.record import Precision
 from shadowlab.monitor.linktest.trial import End, Trial, plan_trial
@@ -166,21 +162,21 @@ def _examine(lab: LiveLab, known: Account, job: Examination, on_share: OnShare) 
     ground = lab.ground(known)
     if not isinstance(ground, EmbeddedGround):
         return selftest_inside.adopt_and_examine(job, lambda done: on_share(done / directions))
-    program = Program(node=next(iter(known.shape.nodes)), argv=_argv(), environment=dict(os.environ))
-    last: list[dict[str, object]] = []
 
-    def on_line(line: bytes) -> None:
-        message = json.loads(line)
-        last[:] = [message]
+    def on_message(message: Message) -> None:
         if "done" in message:
             on_share(message["done"] / directions)
 
-    outcome = ground.examine(program, json.dumps(to_plain(job)).encode(), timeout_s=patience_s(job), on_line=on_line)
-    if outcome.exit_code or not last or "seen" not in last[0]:
-        words = outcome.stderr.decode(errors="replace").strip().splitlines()
-        why = words[-1] if words else f"exit code {outcome.exit_code}"
-        raise ShadowFailedError(f"lab {lab.name}: the self-test did not end well in the guest: {why}")
-    seen: Examined = from_plain(Examined, last[0]["seen"])
+    said = run_inside(
+        ground,
+        selftest_inside.__name__,
+        job,
+        node=next(iter(known.shape.nodes)),
+        what=f"lab {lab.name}: the self-test",
+        timeout_s=patience_s(job),
+        on_message=on_message,
+    )
+    seen: Examined = from_plain(Examined, said["seen"])
     return seen
 
 
@@ -188,9 +184,3 @@ def patience_s(job: Examination) -> float:
     """How long a self-test may take, whatever comes of it."""
     budget_s = sum(trial.part_ns for trial in job.trials) * 4e-9
     return 2 * budget_s + _PATIENCE_S + _PATIENCE_OF_AN_OP_S * len(job.ops)
-
-
-def _argv() -> tuple[str, ...]:
-    module = selftest_inside.__name__
-    code = f"import sys; sys.path[:] = {import_path()!r}; from {module} import main; main()"
-    return (sys.executable, "-B", "-c", code)
