@@ -42,7 +42,7 @@ def run(job_path: str, folder: str) -> int:
     try:
         with open(job_path, "rb") as file:
             job = Job.from_bytes(file.read())
-        with RawFiles(folder) as files, LinuxSegment() as segment, Loop() as loop:
+        with RawFiles(folder, _names(job)) as files, LinuxSegment() as segment, Loop() as loop:
             report |= _Inside(job=job, files=files, segment=segment, loop=loop).run()
     except ShadowLabError as error:
         report = {"error": str(error)}
@@ -53,6 +53,15 @@ def run(job_path: str, folder: str) -> int:
         print(f"cannot write the report: {error.strerror}", flush=True)  # noqa: T201 - our stdout is the way out
         return 1
     return 1 if report["error"] else 0
+
+
+def _names(job: Job) -> dict[str, list[str]]:
+    """What the numbers in the raw records stand for."""
+    return {
+        "path": [str(path) for path in job.paths],
+        "flow": [flow.id for flow in job.flows],
+        "interface": [f"{one.direction} delay line" if one.line else one.direction for one in job.watched],
+    }
 
 
 class _Inside:
@@ -84,7 +93,7 @@ class _Inside:
                 paths=job.paths,
                 addresses=job.addresses,
                 seed=job.seed,
-                records=self._files.probes,
+                records=self._files.rows("probes"),
                 probe_every_ns=job.probe_every_ns,
             ) as prober,
         ):

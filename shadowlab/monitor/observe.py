@@ -1,6 +1,6 @@
 """Watch the flows and the queues: once a second, everything, raw.
 
-In: flows that can be sampled, interfaces to be read.  Out: records in ``tcp.bin`` and ``queues.bin``.
+In: flows that can be sampled, interfaces to be read.  Out: records of the types ``tcp`` and ``queues``.
 Never: an indicator, a judgement.  Imported inside the guest: standard library only.
 """
 
@@ -11,8 +11,8 @@ from typing import Protocol
 
 from shadowlab.kernel.loop import Loop
 from shadowlab.kernel.ports import InterfaceCounters
-from shadowlab.monitor.layout import FLAG_CLOSED, FLAG_FAILED, FLAG_IDLE, QUEUE, TCP_HEAD, TCP_INFO_BYTES
-from shadowlab.monitor.raw_files import FLUSH_BYTES, RawFiles
+from shadowlab.monitor.layout import FLAG_CLOSED, FLAG_FAILED, FLAG_IDLE
+from shadowlab.monitor.raw_files import RawFiles
 
 SAMPLE_EVERY_NS = 1_000_000_000
 
@@ -83,29 +83,27 @@ class Observer:
         at_ns = max(self._loop.now_ns, due_ns) - self._start_ns
         self._sample_flows(at_ns)
         self._sample_queues(at_ns)
-        self._files.flush(FLUSH_BYTES)
+        self._files.flush_in_time(at_ns)
         if due_ns + self._every_ns <= self._end_ns:
             self._loop.at(due_ns + self._every_ns, self._on_sample)
 
     def _sample_flows(self, at_ns: int) -> None:
-        held, pack = self._files.tcp, TCP_HEAD.pack
+        append = self._files.rows("tcp").append
         for index, flow in enumerate(self._flows):
             seen = flow.sample()
-            info = seen.tcp_info[:TCP_INFO_BYTES]
             flags = FLAG_CLOSED * seen.closed | FLAG_FAILED * seen.failed | FLAG_IDLE * seen.idle
-            held += pack(at_ns, index, len(info), flags, seen.attempt, seen.received_bytes, seen.unsent_bytes)
-            held += info.ljust(TCP_INFO_BYTES, b"\0")
+            append(at_ns, index, flags, seen.attempt, seen.received_bytes, seen.unsent_bytes, seen.tcp_info)
 
     def _sample_queues(self, at_ns: int) -> None:
-        held, pack = self._files.queues, QUEUE.pack
+        append = self._files.rows("queues").append
         by_node = {node: self._segment.counters(node) for node in self._nodes}
         for index, (node, name) in enumerate(self._interfaces):
             one = by_node[node].get(name)
             if one is None:
                 self.missing_interfaces += 1
-                held += pack(at_ns, index, 0, 0, 0, 0, 0, 0, 0, 0)
+                append(at_ns, index, 0, 0, 0, 0, 0, 0, 0, 0)
                 continue
-            held += pack(
+            append(
                 at_ns,
                 index,
                 one.queue_drops,

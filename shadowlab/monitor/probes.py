@@ -26,7 +26,7 @@ from typing import Protocol
 
 from shadowlab.kernel.loop import Loop
 from shadowlab.model.flow import Path
-from shadowlab.monitor.layout import PROBE
+from shadowlab.store.recorder import Rows
 
 PROBE_EVERY_NS = 200_000_000
 TIMEOUT_NS = 2_000_000_000
@@ -59,7 +59,7 @@ class Prober:
         paths: Sequence[Path],
         addresses: Mapping[str, str],
         seed: int,
-        records: bytearray,
+        records: Rows,
         probe_every_ns: int = PROBE_EVERY_NS,
         timeout_ns: int = TIMEOUT_NS,
     ) -> None:
@@ -207,7 +207,7 @@ class Prober:
                 self.strays += sent_ns is None
                 return True
             del self._pending[(index, number)]
-            self._records += PROBE.pack(sent_ns, index, number, round_trip_ns, reflected_ns - wall_ns)
+            self._records.append(sent_ns, index, number, round_trip_ns, reflected_ns - wall_ns)
         return True
 
     def _on_give_up(self, due_ns: int) -> None:
@@ -218,7 +218,7 @@ class Prober:
             if sent_ns > limit_ns:
                 break
             del self._pending[(index, number)]
-            self._records += PROBE.pack(sent_ns, index, number, -1, -1)
+            self._records.append(sent_ns, index, number, -1, -1)
         self._loop.at(due_ns + self._every_ns, self._on_give_up)
 
 

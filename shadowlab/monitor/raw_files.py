@@ -1,7 +1,7 @@
-"""The raw files of a run, written in few large pieces.
+"""The raw records of a run, written in few large pieces: a file of blocks per record type, and lines of JSON.
 
-In: records.  Out: the files of :mod:`shadowlab.monitor.layout`.  Never: a record decoded.
-Imported inside the guest: standard library only.
+In: rows and lines.  Out: the files of :data:`shadowlab.store.records.RECORDS` and :mod:`shadowlab.monitor.layout`.
+Never: a record decoded.  Imported inside the guest: standard library only.
 """
 
 from __future__ import annotations
@@ -12,28 +12,36 @@ import os
 from collections.abc import Mapping, Sequence
 
 from shadowlab.errors import ShadowLabError
-from shadowlab.monitor.layout import EVENTS_FILE, PROBES_FILE, QUEUES_FILE, TCP_FILE, TRACE_FILE
+from shadowlab.monitor.layout import EVENTS_FILE, TRACE_FILE
+from shadowlab.store.recorder import ENDING, BlockFile, Rows
+from shadowlab.store.records import RECORDS
 
 FLUSH_BYTES = 1 << 20
+"""Of one record type, before they are compressed."""
+FLUSH_EVERY_NS = 5_000_000_000
+"""So much network time is lost at most when a run is killed."""
 
-_NAMES = (PROBES_FILE, TCP_FILE, QUEUES_FILE, TRACE_FILE, EVENTS_FILE)
+_LINES = (TRACE_FILE, EVENTS_FILE)
 
 
 class RawFiles:
-    """All raw files of one run folder.  Enter it to create them empty; leaving writes what is held."""
+    """All raw files of one run folder.  Enter it to create them empty; leaving writes what is held.
 
-    def __init__(self, folder: str) -> None:
+    ``names`` are what the numbers in the records stand for: the run's ``path``, ``flow`` and ``interface`` list.
+    """
+
+    def __init__(self, folder: str, names: Mapping[str, Sequence[str]] | None = None) -> None:
         self._folder = folder
+        self._blocks = {name: BlockFile(f"{folder}/{name}{ENDING}", kind, names) for name, kind in RECORDS.items()}
         self._open: dict[str, int] = {}
-        self._held: dict[str, bytearray] = {name: bytearray() for name in _NAMES}
-        self.probes = self._held[PROBES_FILE]
-        """Append records here; :meth:`flush` empties it."""
-        self.tcp = self._held[TCP_FILE]
-        self.queues = self._held[QUEUES_FILE]
+        self._held: dict[str, bytearray] = {name: bytearray() for name in _LINES}
+        self._flushed_ns = 0
 
     def __enter__(self) -> RawFiles:
         try:
-            for name in _NAMES:
+            for block in self._blocks.values():
+                block.open()
+            for name in _LINES:
                 path = f"{self._folder}/{name}"
                 self._open[name] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -50,6 +58,10 @@ class RawFiles:
         finally:
             self._close()
 
+    def rows(self, name: str) -> Rows:
+        """Where the records of a type go: :meth:`~shadowlab.store.recorder.Rows.append`.  Raises KeyError."""
+        return self._blocks[name].rows
+
     def record_trace(self, at_ns: int, path: str, hops: Sequence[str], flow: str = "") -> None:
         """The nodes a path leads through, from its source to where it ends, as the kernel routes it at ``at_ns``: its
         probes', or those of one ``flow`` of it."""
@@ -62,9 +74,22 @@ class RawFiles:
 
     def flush(self, at_least: int = 1) -> None:
         """Write every file that holds ``at_least`` bytes.  Raises ShadowLabError when the folder is full."""
-        for name, held in self._held.items():
-            if len(held) >= at_least:
-                self._write(name, held)
+        try:
+            for block in self._blocks.values():
+                if block.rows.held_bytes >= at_least:
+                    block.flush()
+            for name, held in self._held.items():
+                if len(held) >= at_least:
+                    self._write(name, held)
+        except OSError as error:
+            raise self._told(error) from error
+
+    def flush_in_time(self, at_ns: int) -> None:
+        """Write what has become much, and at every :data:`FLUSH_EVERY_NS` of network time whatever there is."""
+        due = at_ns - self._flushed_ns >= FLUSH_EVERY_NS
+        self.flush(1 if due else FLUSH_BYTES)
+        if due:
+            self._flushed_ns = at_ns
 
     def _line(self, name: str, fields: Mapping[str, object]) -> None:
         text = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -73,11 +98,8 @@ class RawFiles:
     def _write(self, name: str, held: bytearray) -> None:
         view = bytes(held)
         held.clear()
-        try:
-            while view:
-                view = view[os.write(self._open[name], view) :]
-        except OSError as error:
-            raise self._told(error) from error
+        while view:
+            view = view[os.write(self._open[name], view) :]
 
     def _told(self, error: OSError) -> ShadowLabError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -87,6 +109,8 @@ class RawFiles:
         return ShadowLabError(f"cannot write the raw records in {self._folder}: {error.strerror}")
 
     def _close(self) -> None:
+        for block in self._blocks.values():
+            block.close()
         for fd in self._open.values():
             os.close(fd)
         self._open.clear()

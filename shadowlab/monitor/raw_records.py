@@ -1,7 +1,7 @@
-"""The raw files of a run as NumPy arrays.
+"""The raw records of a run as the arrays that indicators are derived from.
 
-In: a run folder.  Out: structured arrays, one element per record, exactly the bytes of the file.
-Never: a derived figure.  Runs outside the segment.
+In: a run's raw folder.  Out: structured arrays, one element per record.  Never: a derived figure.
+Runs outside the segment.
 """
 
 from __future__ import annotations
@@ -12,85 +12,78 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shadowlab.errors import ShadowLabError
-from shadowlab.monitor.layout import PROBE, PROBES_FILE, QUEUE, QUEUES_FILE, TCP_FILE, TCP_HEAD, TCP_INFO_BYTES
+from shadowlab.store.reader import Records, read_records
+from shadowlab.store.recorder import ENDING
+from shadowlab.store.records import RECORDS
+from shadowlab.wire.tcp_info import TCP_INFO_FIELDS
 
-PROBE_TYPE = np.dtype(
-    [("sent_ns", "<i8"), ("path", "<u4"), ("sequence", "<u4"), ("round_trip_ns", "<i8"), ("one_way_ns", "<i8")]
-)
-QUEUE_TYPE = np.dtype(
-    [
-        ("at_ns", "<i8"),
-        ("interface", "<u4"),
-        ("drops", "<u4"),
-        ("sent_bytes", "<u8"),
-        ("sent_packets", "<u8"),
-        ("received_bytes", "<u8"),
-        ("queued_packets", "<u4"),
-        ("queued_bytes", "<u4"),
-        ("offered_packets", "<u8"),
-        ("marks", "<u8"),
-    ]
-)
 
-_HEAD_FIELDS = (
-    ("at_ns", "<i8", 0),
-    ("flow", "<u4", 8),
-    ("info_bytes", "<u2", 12),
-    ("flags", "u1", 14),
-    ("attempt", "u1", 15),
-    ("received_bytes", "<u8", 16),
-    ("unsent_bytes", "<u8", 24),
+def _type_of(name: str) -> np.dtype[Any]:
+    return np.dtype([(one.name, f"<{one.kind}") for one in RECORDS[name].numbers])
+
+
+PROBE_TYPE = _type_of("probes")
+QUEUE_TYPE = _type_of("queues")
+
+_INFO_FIELDS = (  # what indicators need of struct tcp_info, and their names for it
+    ("state", "state"),
+    ("srtt_us", "rtt"),
+    ("cwnd", "snd_cwnd"),
+    ("total_retrans", "total_retrans"),
+    ("bytes_acked", "bytes_acked"),
+    ("data_segs_out", "data_segs_out"),
+    ("dsack_dups", "dsack_dups"),
 )
-_INFO_FIELDS = (  # struct tcp_info of linux/tcp.h; only what indicators need
-    ("state", "u1", 0),
-    ("srtt_us", "<u4", 68),
-    ("cwnd", "<u4", 80),
-    ("total_retrans", "<u4", 100),
-    ("bytes_acked", "<u8", 120),
-    ("data_segs_out", "<u4", 156),
-    ("dsack_dups", "<u4", 216),
-)
+_PLACES = {name: (offset, f"u{np.dtype(form).itemsize}") for name, offset, form in TCP_INFO_FIELDS}
 INFO_BYTES_NEEDED = 220
 """A kernel whose tcp_info is shorter (before 4.19) does not know ``dsack_dups``: its records are left out."""
 
 TCP_TYPE = np.dtype(
-    {
-        "names": [name for name, _, _ in _HEAD_FIELDS + _INFO_FIELDS],
-        "formats": [kind for _, kind, _ in _HEAD_FIELDS + _INFO_FIELDS],
-        "offsets": [at for _, _, at in _HEAD_FIELDS] + [TCP_HEAD.size + at for _, _, at in _INFO_FIELDS],
-        "itemsize": TCP_HEAD.size + TCP_INFO_BYTES,
-    }
+    [
+        *((one.name, f"<{one.kind}") for one in RECORDS["tcp"].numbers),
+        ("info_bytes", "<u4"),
+        *((name, f"<{_PLACES[field][1]}") for name, field in _INFO_FIELDS),
+    ]
 )
-
-assert PROBE_TYPE.itemsize == PROBE.size
-assert QUEUE_TYPE.itemsize == QUEUE.size
+"""``info_bytes`` is how long the kernel's tcp_info was; a field beyond it is 0 here."""
 
 
 def read_probes(folder: FilePath) -> NDArray[Any]:
     """Probes in the order of their ends, shape (N,), of PROBE_TYPE."""
-    return _read(folder / PROBES_FILE, PROBE_TYPE)
+    return _structured(read_records(folder / f"probes{ENDING}"), PROBE_TYPE)
 
 
 def read_tcp(folder: FilePath, flows: int) -> NDArray[Any]:
-    """Samples of all flows, shape (S, ``flows``), of TCP_TYPE; an unfinished last sample is left out."""
-    return _matrix(_read(folder / TCP_FILE, TCP_TYPE), flows)
+    """Samples of all flows, shape (S, ``flows``), of TCP_TYPE; a sample that is not whole is left out."""
+    records = read_records(folder / f"tcp{ENDING}")
+    found = _structured(records, TCP_TYPE)
+    if records.strings is not None:
+        found["info_bytes"] = records.strings.lengths
+        for name, field in _INFO_FIELDS:
+            found[name], _ = records.strings.field(*_PLACES[field])
+    return _matrix(found, "flow", flows)
 
 
 def read_queues(folder: FilePath, interfaces: int) -> NDArray[Any]:
-    """Samples of all interfaces, shape (S, ``interfaces``), of QUEUE_TYPE; an unfinished last sample is left out."""
-    return _matrix(_read(folder / QUEUES_FILE, QUEUE_TYPE), interfaces)
+    """Samples of all interfaces, shape (S, ``interfaces``), of QUEUE_TYPE; one that is not whole is left out."""
+    return _matrix(_structured(read_records(folder / f"queues{ENDING}"), QUEUE_TYPE), "interface", interfaces)
 
 
-def _read(path: FilePath, kind: np.dtype[Any]) -> NDArray[Any]:
-    try:
-        return np.fromfile(path, dtype=kind)
-    except OSError as error:
-        raise ShadowLabError(f"cannot read the raw records {path}: {error.strerror or error}") from error
+def _structured(records: Records, kind: np.dtype[Any]) -> NDArray[Any]:
+    found = np.zeros(len(records), dtype=kind)
+    for name, values in records.numbers.items():
+        if name in (kind.names or ()):
+            found[name] = values
+    return found
 
 
-def _matrix(records: NDArray[Any], width: int) -> NDArray[Any]:
+def _matrix(records: NDArray[Any], subject: str, width: int) -> NDArray[Any]:
+    """One row per sample.  A sample that was being written when its writer died is not whole."""
     if width == 0:
         return records[:0].reshape(0, 0)
-    whole = len(records) // width
-    return records[: whole * width].reshape(whole, width)
+    starts = np.flatnonzero(records[subject] == 0)
+    starts = starts[starts + width <= len(records)]
+    places = starts[:, None] + np.arange(width)
+    whole = (records[subject][places] == np.arange(width)).all(axis=1)
+    found: NDArray[Any] = records[places[whole]]
+    return found

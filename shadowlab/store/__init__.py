@@ -1,4 +1,6 @@
-"""Remember: indicator series and raw records of a run, byte for byte reproducible.
+"""Remember: raw records and indicator series of a run, appended block by block, byte for byte reproducible.
 
-In: series.  Out: files, written whole or not at all.
+In: rows of a record type (:mod:`~shadowlab.store.records`: one entry adds a type), series.  Out: files that can be read
+while they are written and after any crash, and the rows of a window without reading the rest.
+``records``, ``frame`` and ``recorder`` are imported inside the guest: standard library only.
 """

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from shadowlab.store.records import RECORDS
+
 pytestmark = [pytest.mark.guest, pytest.mark.story]
 
 SMALL = Path(__file__).parents[1] / "stories" / "small"
 COMPARED = ("result.json", "paths.csv", "links.csv")
-CHANCE = ("raw/probes.bin", "raw/tcp.bin", "result.json", "paths.csv")
+CHANCE = ("raw/probes.blocks", "raw/tcp.blocks", "result.json", "paths.csv")
 """What another seed must change."""
 MORE = """\
   - {at: 37 s, set: north-west, queue: {kind: codel}, loss: {model: gilbert-elliott, p: 0.1 %, r: 25 %}}
@@ -82,7 +84,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def test_the_files_that_are_compared_are_all_there_and_hold_something(first: dict[str, bytes]) -> None:
-    raw = {"probes.bin", "tcp.bin", "queues.bin", "trace.jsonl", "events.jsonl", "inside.json"}
+    raw = {*(f"{name}.blocks" for name in RECORDS), "trace.jsonl", "events.jsonl", "inside.json"}
 
     folders = ("raw", "rehearsals/0", "rehearsals/1")
     assert set(first) == {*COMPARED, *(f"{folder}/{name}" for folder in folders for name in raw)}

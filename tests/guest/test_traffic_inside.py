@@ -161,8 +161,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
         files.append({one.name: one.read_bytes() for one in sorted(folder.iterdir())})
 
     assert files[0] == files[1]
-    assert files[0]["probes.bin"] != files[2]["probes.bin"]
-    assert files[0]["tcp.bin"] != files[2]["tcp.bin"]
+    assert files[0]["probes.blocks"] != files[2]["probes.blocks"]
+    assert files[0]["tcp.blocks"] != files[2]["tcp.blocks"]
 
 
 def test_loss_is_seen_by_the_probes(built_kernel: BuiltKernel, tmp_path: FilePath) -> None:

@@ -100,7 +100,7 @@ def run(job_path: str, folder: str) -> int:
                 paths=scene.paths,
                 addresses=addresses,
                 seed=scene.seed,
-                records=files.probes,
+                records=files.rows("probes"),
                 probe_every_ns=scene.probe_every_ns,
             )
             with engine, prober:

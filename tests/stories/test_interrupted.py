@@ -33,11 +33,11 @@ def booting(process: Run, folder: Path) -> bool:
 
 
 def driving(process: Run, folder: Path) -> bool:
-    return (folder / "out" / "raw" / "probes.bin").exists()
+    return (folder / "out" / "raw" / "probes.blocks").exists()
 
 
 def rehearsing(process: Run, folder: Path) -> bool:
-    return len(list((folder / "out" / "rehearsals").glob("*/probes.bin"))) == 2
+    return len(list((folder / "out" / "rehearsals").glob("*/probes.blocks"))) == 2
 
 
 def writing(process: Run, folder: Path) -> bool:

@@ -19,6 +19,7 @@ from shadowlab.model.kpi import KPIS
 from shadowlab.model.telemetry import TcpRecord
 from shadowlab.monitor import layout
 from shadowlab.replicate.sending import sender
+from shadowlab.store.records import RECORDS
 from shadowlab.telemetry import attach
 from shadowlab.topology.native import read_native
 from shadowlab.topology.positioned import load_positioned, validate
@@ -132,17 +133,16 @@ def test_the_exit_codes_are_those_of_the_code() -> None:
     }
 
 
-def test_the_raw_layouts_are_those_of_the_code() -> None:
+def test_the_record_types_are_those_of_the_code() -> None:
     text = (REFERENCE / "run-folder.md").read_text()
 
-    for record, size in (
-        (layout.PROBE, layout.PROBE.size),
-        (layout.TCP_HEAD, layout.TCP_HEAD.size + layout.TCP_INFO_BYTES),
-        (layout.QUEUE, layout.QUEUE.size),
-    ):
-        assert f"`{record.format}`" in text
-        assert f"record of {size} bytes" in text
-    for name in (layout.PROBES_FILE, layout.TCP_FILE, layout.QUEUES_FILE, layout.TRACE_FILE, layout.EVENTS_FILE):
+    for kind in RECORDS.values():
+        wanted = [f"### `raw/{kind.name}.blocks`", "", f"{kind.meaning[0].upper()}{kind.meaning[1:]}.", ""]
+        wanted += ["| column | kind | unit | holds |", "| --- | --- | --- | --- |"]
+        wanted += [f"| `{one.name}` | {one.kind} | {one.unit} | {one.meaning} |" for one in kind.columns]
+        section = "\n".join(wanted).replace("|  |", "| |")
+        assert section in text, f"put this into run-folder.md:\n{section}"
+    for name in (layout.TRACE_FILE, layout.EVENTS_FILE):
         assert f"### `{name}`" in text
 
 

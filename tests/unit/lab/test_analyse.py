@@ -17,6 +17,7 @@ from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.network import Direction
 from shadowlab.model.verdict import PathEvidence
 from shadowlab.monitor.indicators import PathCounts
+from shadowlab.monitor.raw_files import RawFiles
 from shadowlab.topology.routing import path_directions
 
 PATHS = ("api→db", "web→api", "web→db")
@@ -191,8 +192,9 @@ def test_routes_that_end_early_show_what_was_cut(ready: Prepared) -> None:
 
 
 def test_a_run_that_recorded_no_routes_failed(ready: Prepared, tmp_path: Path) -> None:
-    for name in ("probes.bin", "tcp.bin", "queues.bin"):
-        (tmp_path / name).write_bytes(b"")
+    with RawFiles(str(tmp_path)):
+        pass
+    (tmp_path / "trace.jsonl").unlink()
 
     with pytest.raises(ShadowFailedError, match=r"the routes of the run cannot be read from .*trace\.jsonl"):
         measure(tmp_path, ready, SECONDS * S)

@@ -14,18 +14,9 @@ from shadowlab.errors import ShadowLabError
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.kpi import KPIS
 from shadowlab.monitor.indicators import link_table, path_counts, path_table, window_ends
-from shadowlab.monitor.layout import (
-    FLAG_CLOSED,
-    FLAG_FAILED,
-    FLAG_IDLE,
-    PROBE,
-    PROBES_FILE,
-    QUEUE,
-    QUEUES_FILE,
-    TCP_FILE,
-    TCP_HEAD,
-    TCP_INFO_BYTES,
-)
+from shadowlab.monitor.layout import FLAG_CLOSED, FLAG_FAILED, FLAG_IDLE
+from shadowlab.monitor.raw_files import RawFiles
+from shadowlab.wire.tcp_info import TCP_INFO_BYTES
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -53,27 +44,24 @@ def info(*, acked: int = 0, sent: int = 0, again: int = 0, needless: int = 0, cw
     return bytes(content)
 
 
-def sample(at_s: float, index: int, tcp_info: bytes = b"", *, flags: int = 0, attempt: int = 0) -> bytes:
-    head = TCP_HEAD.pack(int(at_s * SECOND), index, len(tcp_info), flags, attempt, 0, 0)
-    return head + tcp_info.ljust(TCP_INFO_BYTES, b"\0")
+Row = tuple[Any, ...]
 
 
-def queue(at_s: float, index: int, *, drops: int = 0, sent: int = 0, held: int = 0, marks: int = 0) -> bytes:
-    return QUEUE.pack(
-        int(at_s * SECOND), index, drops, sent * 1_000, sent, 0, held, held * 1_000, sent + drops + held, marks
-    )
+def sample(at_s: float, index: int, tcp_info: bytes = b"", *, flags: int = 0, attempt: int = 0) -> Row:
+    return (int(at_s * SECOND), index, flags, attempt, 0, 0, tcp_info)
+
+
+def queue(at_s: float, index: int, *, drops: int = 0, sent: int = 0, held: int = 0, marks: int = 0) -> Row:
+    return (int(at_s * SECOND), index, drops, sent * 1_000, sent, 0, held, held * 1_000, sent + drops + held, marks)
 
 
 def recorded(
-    folder: FilePath,
-    *,
-    probes: Sequence[tuple[Any, ...]] = (),
-    tcp: Sequence[bytes] = (),
-    queues: Sequence[bytes] = (),
+    folder: FilePath, *, probes: Sequence[Row] = (), tcp: Sequence[Row] = (), queues: Sequence[Row] = ()
 ) -> FilePath:
-    (folder / PROBES_FILE).write_bytes(b"".join(PROBE.pack(*one) for one in probes))
-    (folder / TCP_FILE).write_bytes(b"".join(tcp))
-    (folder / QUEUES_FILE).write_bytes(b"".join(queues))
+    with RawFiles(str(folder)) as files:
+        for name, rows in (("probes", probes), ("tcp", tcp), ("queues", queues)):
+            for row in rows:
+                files.rows(name).append(*row)
     return folder
 
 
@@ -263,7 +251,7 @@ def test_losses_of_the_delay_line_count_with_those_of_the_queue_and_alone(tmp_pa
 
 
 def test_a_delay_line_that_comes_later_counts_from_then_on(tmp_path: FilePath) -> None:
-    absent = QUEUE.pack(int(SECOND), 1, 0, 0, 0, 0, 0, 0, 0, 0)
+    absent = (int(SECOND), 1, 0, 0, 0, 0, 0, 0, 0, 0)
     recorded(
         tmp_path,
         queues=[
@@ -297,7 +285,7 @@ def test_an_interface_that_was_made_anew_counts_from_zero(tmp_path: FilePath) ->
 
 def test_an_unfinished_last_sample_is_left_out(tmp_path: FilePath) -> None:
     tcp = [sample(at, index, info(acked=at * 125_000)) for at in range(2) for index in range(2)]
-    recorded(tmp_path, tcp=[*tcp, sample(2, 0, info(acked=10**9)), b"half a record"])
+    recorded(tmp_path, tcp=[*tcp, sample(2, 0, info(acked=10**9))])
 
     table = path_table(tmp_path, [AB], [flow("f"), flow("g")], 2 * SECOND, SECOND)
 
@@ -305,7 +293,7 @@ def test_an_unfinished_last_sample_is_left_out(tmp_path: FilePath) -> None:
 
 
 def test_a_folder_without_records_is_refused_with_its_name(tmp_path: FilePath) -> None:
-    with pytest.raises(ShadowLabError, match=r"cannot read the raw records .*probes.bin: No such file"):
+    with pytest.raises(ShadowLabError, match=r"cannot read the records .*probes.blocks: No such file"):
         path_table(tmp_path, [AB], [], SECOND, SECOND)
 
 

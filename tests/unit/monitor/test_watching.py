@@ -20,8 +20,11 @@ from shadowlab.model.flow import Path
 from shadowlab.monitor.layout import FLAG_CLOSED
 from shadowlab.monitor.observe import Observer
 from shadowlab.monitor.probes import Prober
-from shadowlab.monitor.raw_files import RawFiles
+from shadowlab.monitor.raw_files import FLUSH_EVERY_NS, RawFiles
 from shadowlab.monitor.raw_records import read_probes, read_queues, read_tcp
+from shadowlab.store.reader import BlockReader
+from shadowlab.store.recorder import Rows
+from shadowlab.store.records import RECORDS
 
 MS = 1_000_000
 BASE = os.getpid()
@@ -78,7 +81,7 @@ def prober_of(loop: Loop, paths: list[Path], *, seed: int = 1, timeout_ns: int =
         paths=paths,
         addresses=ADDRESSES,
         seed=seed,
-        records=bytearray(),
+        records=Rows(RECORDS["probes"]),
         probe_every_ns=20 * MS,
         timeout_ns=timeout_ns,
     )
@@ -119,7 +122,7 @@ def test_probes_come_back_with_their_round_trip_and_one_way_time(tmp_path: FileP
             paths=[AB, BA, AC],
             addresses=ADDRESSES,
             seed=1,
-            records=files.probes,
+            records=files.rows("probes"),
             probe_every_ns=20 * MS,
         )
         with prober:
@@ -144,7 +147,7 @@ def test_a_probe_without_an_answer_is_lost_only_after_its_whole_time(tmp_path: F
             paths=[AB],
             addresses=ADDRESSES,
             seed=1,
-            records=files.probes,
+            records=files.rows("probes"),
             probe_every_ns=20 * MS,
             timeout_ns=60 * MS,
         )
@@ -180,7 +183,7 @@ def test_samples_are_taken_at_the_start_and_at_every_period(tmp_path: FilePath) 
     assert tcp.shape == queues.shape == (4, 2)
     assert (tcp["at_ns"] // (10 * MS) == [[0, 0], [1, 1], [2, 2], [3, 3]]).all()
     assert tcp["flow"][0].tolist() == [0, 1]
-    assert (tcp["info_bytes"][0].tolist(), tcp["flags"][0].tolist()) == ([280, 0], [FLAG_CLOSED, 0])
+    assert (tcp["info_bytes"][0].tolist(), tcp["flags"][0].tolist()) == ([300, 0], [FLAG_CLOSED, 0])
     assert (tcp["attempt"][0, 0], tcp["received_bytes"][0, 0], tcp["unsent_bytes"][0, 0]) == (2, 11, 12)
     assert (queues["drops"][0].tolist(), queues["offered_packets"][0].tolist()) == ([5, 0], [19, 0])
     assert observer.missing_interfaces == 4
@@ -197,12 +200,34 @@ def test_traces_and_events_are_lines_with_sorted_keys(tmp_path: FilePath) -> Non
 
 def test_a_full_disk_is_told_with_the_folder() -> None:
     files = RawFiles("/dev")
-    files._open = {"probes.bin": os.open("/dev/full", os.O_WRONLY)}
-    files.probes.extend(b"x")
+    files._open = {"trace.jsonl": os.open("/dev/full", os.O_WRONLY)}
+    files.record_trace(5, "a→b", ("a", "b"))
 
     with pytest.raises(ShadowLabError, match="no space left for the run folder /dev"):
         files.flush()
     files._close()
+
+
+def test_nothing_waits_longer_than_its_time_to_be_written(tmp_path: FilePath) -> None:
+    with RawFiles(str(tmp_path)) as files:
+        files.rows("probes").append(0, 0, 0, 1, 1)
+        files.flush_in_time(FLUSH_EVERY_NS - 1)
+        early = len(read_probes(tmp_path))
+        files.flush_in_time(FLUSH_EVERY_NS)
+        late = len(read_probes(tmp_path))
+
+    assert (early, late) == (0, 1)
+
+
+def test_the_files_name_what_their_numbers_stand_for(tmp_path: FilePath) -> None:
+    names = {"path": ["a→b"], "flow": ["f"], "interface": ["a>b"]}
+
+    with RawFiles(str(tmp_path), names):
+        pass
+
+    for record, subject in (("probes", "path"), ("tcp", "flow"), ("queues", "interface")):
+        with BlockReader(tmp_path / f"{record}.blocks") as reader:
+            assert reader.names == {subject: tuple(names[subject])}
 
 
 def test_a_missing_folder_is_told(tmp_path: FilePath) -> None:

@@ -1,0 +1,191 @@
+"""The record types: what is kept raw of a run.  One registry, and one entry adds a type.
+
+In: nothing.  Out: :data:`RECORDS`.  Never: a derived figure.  Imported inside the guest: standard library only.
+
+**To add a record type**, three steps:
+
+1. One :class:`RecordType` in :data:`RECORDS`: its name, what it is, its columns.  The first column is the moment, in
+   nanoseconds since the run's start.  A column of kind ``bytes`` (at most one, the last) holds byte strings of any
+   length, each kept with its own.
+2. Where it is measured, inside the guest: ``files.rows("NAME").append(at_ns, ...)``, one value per column in order;
+   ``files`` is the :class:`~shadowlab.monitor.raw_files.RawFiles` of the run, which makes ``raw/NAME.blocks``, flushes
+   it, and names in it what the numbers of a column with ``names`` stand for.
+3. A table in ``docs/reference/run-folder.md``; a test compares it with the registry, and prints what it should be.
+
+That is all: ``shadowlab query RUN --raw NAME`` and the exports know it then, and outside
+``BlockReader(path).read()`` gives its columns as arrays (:mod:`~shadowlab.store.reader`).
+
+A column may be added at the end of a type: old files tell their own columns.  To change what a column *means*, give it
+another name.  What was not observed has the column's ``unknown`` value, and is shown as nothing, never as a zero.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+BYTES = "bytes"
+_FORMS = {
+    "u1": "B",
+    "u2": "H",
+    "u4": "I",
+    "u8": "Q",
+    "i1": "b",
+    "i2": "h",
+    "i4": "i",
+    "i8": "q",
+    "f4": "f",
+    "f8": "d",
+}
+Kind = Literal["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f4", "f8", "bytes"]
+"""As in NumPy: unsigned, signed, floating, and the number of bytes; always little endian."""
+Content = Literal["", "tcp_info", "text"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One field of a record.
+
+    ``unit`` as it is shown (``ns``, ``bytes``, ``packets``), empty for a plain number.  ``unknown`` is the value that
+    stands for "not observed" (floats have NaN).  ``names`` says what the numbers are an index into: the run's ``path``,
+    ``flow`` or ``interface`` list, which the file carries.  ``content`` says how byte strings are shown: decoded as
+    the kernel's ``tcp_info`` by their length, as UTF-8 text, or (empty) in hexadecimal.
+    """
+
+    name: str
+    kind: Kind
+    unit: str = ""
+    meaning: str = ""
+    unknown: int | None = None
+    names: str = ""
+    content: Content = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of one value; 0 for byte strings."""
+        return 0 if self.kind == BYTES else int(self.kind[1:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordType:
+    """What a row of a file of blocks holds.  Raises ValueError for columns that the format has no room for."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+
+    def __post_init__(self) -> None:
+        names = [one.name for one in self.columns]
+        if len(set(names)) != len(names):
+            raise ValueError(f"record type {self.name}: two columns have one name")
+        if not self.columns or self.columns[0].kind != "i8":
+            raise ValueError(f"record type {self.name}: the first column is the moment, of kind i8")
+        if any(one.kind == BYTES for one in self.columns[:-1]):
+            raise ValueError(f"record type {self.name}: only the last column can be of kind bytes")
+        unknown = [one.kind for one in self.columns if one.kind != BYTES and one.kind not in _FORMS]
+        if unknown:
+            raise ValueError(f"record type {self.name}: there is no kind {unknown[0]!r}")
+
+    @cached_property
+    def numbers(self) -> tuple[Column, ...]:
+        """The columns of fixed size."""
+        return tuple(one for one in self.columns if one.kind != BYTES)
+
+    @cached_property
+    def has_bytes(self) -> bool:
+        """Whether the last column holds byte strings."""
+        return self.columns[-1].kind == BYTES
+
+    @cached_property
+    def packer(self) -> struct.Struct:
+        """Packs the columns of fixed size of one row."""
+        return struct.Struct("<" + "".join(_FORMS[one.kind] for one in self.numbers))
+
+    def column(self, name: str) -> Column:
+        """Raises KeyError."""
+        for one in self.columns:
+            if one.name == name:
+                return one
+        raise KeyError(name)
+
+
+RECORDS: Mapping[str, RecordType] = {
+    kind.name: kind
+    for kind in (
+        RecordType(
+            name="probes",
+            meaning="one record per probe, when it was answered or given up",
+            columns=(
+                Column(name="sent_ns", kind="i8", unit="ns", meaning="when it was sent"),
+                Column(name="path", kind="u4", names="path", meaning="the path it went"),
+                Column(name="sequence", kind="u4", meaning="its number within the path"),
+                Column(
+                    name="round_trip_ns",
+                    kind="i8",
+                    unit="ns",
+                    unknown=-1,
+                    meaning="round-trip time by kernel timestamps; −1: lost",
+                ),
+                Column(
+                    name="one_way_ns", kind="i8", unit="ns", unknown=-1, meaning="one-way time there; −1: not known"
+                ),
+            ),
+        ),
+        RecordType(
+            name="tcp",
+            meaning="at every sample one record per flow, all flows in order",
+            columns=(
+                Column(name="at_ns", kind="i8", unit="ns", meaning="when it was sampled"),
+                Column(name="flow", kind="u4", names="flow", meaning="the flow"),
+                Column(
+                    name="flags",
+                    kind="u1",
+                    meaning="1: reached its size, 2: has no connection because the last one failed, 4: has not begun",
+                ),
+                Column(name="attempt", kind="u1", meaning="which connection of the flow, from 0"),
+                Column(name="received_bytes", kind="u8", unit="bytes", meaning="received by the target's application"),
+                Column(
+                    name="unsent_bytes",
+                    kind="u8",
+                    unit="bytes",
+                    meaning="what a paced writer wanted to send and could not",
+                ),
+                Column(
+                    name="info",
+                    kind="bytes",
+                    content="tcp_info",
+                    meaning="`struct tcp_info` of `linux/tcp.h`, as long as the kernel gave it; empty: no connection",
+                ),
+            ),
+        ),
+        RecordType(
+            name="queues",
+            meaning="at every sample one record per impaired direction, all directions in order",
+            columns=(
+                Column(name="at_ns", kind="i8", unit="ns", meaning="when it was sampled"),
+                Column(name="interface", kind="u4", names="interface", meaning="the direction"),
+                Column(
+                    name="drops",
+                    kind="u4",
+                    unit="packets",
+                    meaning="dropped since the start, netem's own loss included",
+                ),
+                Column(name="sent_bytes", kind="u8", unit="bytes", meaning="sent"),
+                Column(name="sent_packets", kind="u8", unit="packets", meaning="sent"),
+                Column(name="received_bytes", kind="u8", unit="bytes", meaning="received by the interface"),
+                Column(name="queued_packets", kind="u4", unit="packets", meaning="held now: waiting and in flight"),
+                Column(name="queued_bytes", kind="u4", unit="bytes", meaning="held now"),
+                Column(name="offered_packets", kind="u8", unit="packets", meaning="sent, dropped and held"),
+                Column(
+                    name="marks",
+                    kind="u8",
+                    unit="packets",
+                    meaning="marked (ECN) instead of dropped since the start, by a queue discipline",
+                ),
+            ),
+        ),
+    )
+}
