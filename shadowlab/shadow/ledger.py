@@ -13,6 +13,7 @@ import errno
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,16 +140,21 @@ def _line(number: int, before: str, record: Record) -> tuple[str, str]:
 
 
 class Ledger:
-    """The ledger of one lab, in its folder.  Whoever appends holds the lab's lock."""
+    """The ledger of one lab, in its folder.  Whoever appends holds the lab's lock; threads may share it."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / LEDGER_FILE
+        self._one_at_a_time = threading.Lock()  # where the next record goes must not be from before the last one
         self._seal = ""
         self._count = 0
         self._length = 0
 
     def read(self) -> tuple[Record, ...]:
         """Every record; none if there is no ledger.  Raises ShadowFailedError for a damaged one."""
+        with self._one_at_a_time:
+            return self._read()
+
+    def _read(self) -> tuple[Record, ...]:
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -179,6 +185,10 @@ class Ledger:
 
     def append(self, record: Record) -> None:
         """Write one record to the disk.  Raises CannotRunError, and leaves the ledger as it was, if that fails."""
+        with self._one_at_a_time:
+            self._append(record)
+
+    def _append(self, record: Record) -> None:
         text, seal = _line(self._count, self._seal, record)
         payload = text.encode()
         try:

@@ -31,10 +31,10 @@ def lines_of(
     from_ns: int | None,
     disguise: Disguise,
 ) -> Iterator[str]:
-    """The host's line first, then those of sockets that ended, of those that vanished, and of those that are open."""
-    yield _host_line(changes, host, instance=instance, at_ns=at_ns, from_ns=from_ns)
+    """In the order of time: sockets that ended, the host, those that vanished, and those that are open."""
     for ended_ns, message in changes.ended:
         yield _line(message, instance, ended_ns, disguise, closed_ns=ended_ns)
+    yield _host_line(changes, host, instance=instance, at_ns=at_ns, from_ns=from_ns)
     for head in changes.vanished:
         # Its counters of the last reading are not those of its end: only that it ended is known.
         fields = fields_of_socket(decode_socket(head.ljust(MESSAGE_BYTES, b"\0")))

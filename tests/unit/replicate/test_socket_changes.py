@@ -139,8 +139,9 @@ def test_lines_are_records_that_the_receiver_takes() -> None:
 
     lines = told(changes)
     head = Head(instance="web", stream="0" * 16, sequence=1, records=len(lines))
-    _, (host, ended, open_) = decode_batch(encode_batch(head, lines))
+    _, (ended, host, open_) = decode_batch(encode_batch(head, lines))
 
+    assert ended.at_ns <= host.at_ns <= open_.at_ns
     assert (host.scope, host.connections_open, host.connections_opened, host.from_ns) == ("host", 1, 2, AT_NS - 5)
     assert (ended.state, ended.closed_ns, ended.bytes_acked) == ("CLOSED", AT_NS - 3, 900)
     assert (open_.state, open_.at_ns, open_.bytes_acked) == ("ESTAB", AT_NS, 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,17 @@ def ledger(tmp_path: Path) -> Ledger:
 def test_what_was_written_is_read_back(ledger: Ledger, tmp_path: Path) -> None:
     assert Ledger(tmp_path).read() == RECORDS
     assert Ledger(tmp_path / "nowhere").read() == ()
+
+
+def test_threads_that_read_it_do_not_disturb_one_that_writes(ledger: Ledger, tmp_path: Path) -> None:
+    more = 10
+    with ThreadPoolExecutor(4) as threads:
+        read = [threads.submit(ledger.read) for _ in range(8 * more)]
+        for _ in range(more):
+            ledger.append(Leaving())
+
+    assert all(one.result() == (*RECORDS, *[Leaving()] * (len(one.result()) - len(RECORDS))) for one in read)
+    assert Ledger(tmp_path).read() == (*RECORDS, *[Leaving()] * more)
 
 
 @given(cut=st.integers(min_value=0, max_value=100_000))
