@@ -14,6 +14,7 @@ from shadowlab.calibrate.demand import read_demands
 from shadowlab.errors import Fault, InputError
 from shadowlab.lab.changes import State, Timeline, resolve_events
 from shadowlab.lab.events.steps import steps_of
+from shadowlab.lab.inputs.map_demands import MapTraffic, map_traffic
 from shadowlab.lab.job import Job, WatchedInterface
 from shadowlab.lab.references import check_references
 from shadowlab.lab.scenario import Mitigation, Scenario
@@ -131,7 +132,7 @@ class Prepared:
 
 def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) -> Prepared:
     """Resolve a scenario.  Above its wall budget the run is scaled down (stated) or, with ``scale`` False, refused."""
-    full = load_map(scenario.map)
+    full = load_map(scenario.map, options=scenario.map_options, format_key=scenario.map_format)
     rules = read_rules(scenario.telemetry_rules) if scenario.telemetry_rules else NO_RULES
     attachment, use = (
         attach_file(scenario.telemetry, full, rules) if scenario.telemetry else (NOTHING_ATTACHED, NO_TELEMETRY)
@@ -140,9 +141,15 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
     production = attach_file(scenario.production_after, full, rules)[0] if scenario.production_after else None
     allowed = tuple(_allowed(one) for one in scenario.mitigations)
     demands = read_demands(attachment.connections, full)
-    flows = demands.flows
+    of_map = _demands_of_map(scenario, full)
+    flows = (*demands.flows, *of_map.flows)
     if demands.unknown:
         use = replace(use, left_out={**use.left_out, "connections whose demand no record tells": len(demands.unknown)})
+    if of_map.left_out:
+        use = replace(use, left_out=dict(sorted({**use.left_out, **of_map.left_out}.items())))
+    if scenario.demands and not flows and not scenario.telemetry and not workloads:
+        message = f"no demand of {scenario.map.name} can be driven; left out: {_reasons(use.left_out)}"
+        raise InputError(Fault(place=scenario.demands.place, message=message))
     if scenario.telemetry and not flows:
         raise InputError(
             Fault(
@@ -209,6 +216,15 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         plan=build_plan(network, fabric, routes),
         seed=scenario.seed if seed is None else seed,
     )
+
+
+def _demands_of_map(scenario: Scenario, network: Network) -> MapTraffic:
+    if scenario.demands is None:
+        return MapTraffic(flows=(), left_out={})
+    try:
+        return map_traffic(network, unit=scenario.demands.unit, scale=scenario.demands.scale)
+    except ValueError as error:
+        raise InputError(Fault(place=scenario.demands.place, message=f"demands: {error}")) from error
 
 
 def _cost(

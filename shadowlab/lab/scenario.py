@@ -20,7 +20,7 @@ from shadowlab.mitigate.propose import NOTHING
 from shadowlab.model.level import ServiceLevel
 from shadowlab.model.traffic.workload import Compute, Workload
 from shadowlab.model.units import NS_PER_MS, NS_PER_S, format_duration
-from shadowlab.topology.formats import read_input
+from shadowlab.topology.formats import MapOptions, format_keys, read_input
 from shadowlab.topology.positioned import Positioned, in_file_order, load_positioned, validate
 from shadowlab.topology.wording import subject
 
@@ -52,6 +52,15 @@ class Expectation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DemandUse:
+    """That the demands of the map are traffic: their unit (empty: as the map states it), and a factor."""
+
+    unit: str
+    scale: float
+    place: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """Everything a run needs to know.  Files are named as seen from the working folder, in the words of the user."""
 
@@ -60,7 +69,7 @@ class Scenario:
     title: str
     map: Path
     telemetry: Path | None
-    """None: only the traffic that the scenario states itself."""
+    """None: only the traffic that the scenario states itself, or the demands of the map."""
     telemetry_rules: Path | None = None
     """How names and addresses of the telemetry become nodes."""
     production_after: Path | None
@@ -78,6 +87,9 @@ class Scenario:
     traffic: tuple[Workload, ...] = ()
     compute: Mapping[str, Compute] = field(default_factory=dict)
     """What each instance can serve, by node."""
+    map_format: str | None = None
+    map_options: MapOptions = MapOptions()
+    demands: DemandUse | None = None
     level_places: tuple[str, ...] = ()
     """Where each of ``levels`` stands in the file."""
 
@@ -101,10 +113,11 @@ class _Resolver:
     def _fault(self, where: tuple[str | int, ...], message: str) -> None:
         self._faults.append(Fault(place=self._document.place(where), message=f"{subject(where)}: {message}"))
 
-    def _file(self, where: tuple[str | int, ...], text: str, *, or_folder: bool = False) -> Path:
+    def _file(self, where: tuple[str | int, ...], text: str, *, or_folder: bool = False, or_map: bool = False) -> Path:
         path = self._path.parent / text
         try:
-            if not path.is_file() and not (or_folder and _holds_segments(path)):
+            folder = (or_folder and _holds_segments(path)) or (or_map and path.is_dir())
+            if not path.is_file() and not folder:
                 state = "is not a file" if path.exists() else "does not exist"
                 self._fault(where, f"{text} {state} (looked for {path.resolve()})")
         except OSError as error:
@@ -158,7 +171,10 @@ class _Resolver:
             path=self._path,
             name=raw.name,
             title=raw.title or raw.name,
-            map=self._file(("map",), raw.map),
+            map=self._file(("map",), raw.map, or_map=True),
+            map_format=raw.map_options.format,
+            map_options=self._map_options(raw),
+            demands=self._demands(raw),
             telemetry=self._telemetry(raw),
             telemetry_rules=self._file(("telemetry_rules",), raw.telemetry_rules) if raw.telemetry_rules else None,
             production_after=self._file(("production_after",), raw.production_after, or_folder=True)
@@ -188,12 +204,33 @@ class _Resolver:
     def _telemetry(self, raw: RawScenario) -> Path | None:
         if raw.telemetry is not None:
             return self._file(("telemetry",), raw.telemetry, or_folder=True)
-        if not raw.traffic:
-            self._fault((), "names neither `telemetry` nor `traffic`: nothing would be driven")
+        if not raw.traffic and raw.demands is None:
+            self._fault(
+                (), "names neither `telemetry` nor `traffic` nor the `demands` of the map: nothing would be driven"
+            )
         for key in ("telemetry_rules", "production_after"):
             if getattr(raw, key) is not None:
                 self._fault((key,), "goes with `telemetry`, and there is none")
         return None
+
+    def _map_options(self, raw: RawScenario) -> MapOptions:
+        one = raw.map_options
+        if one.format is not None and one.format not in format_keys():
+            self._fault(("map_options", "format"), f"{_cut(one.format)} is none of {', '.join(format_keys())}")
+        try:
+            return MapOptions(
+                hosts_per_router=one.hosts_per_router,
+                largest_component=one.largest_component,
+                rate_scale=1.0 if one.rate_scale is None else one.rate_scale,
+            )
+        except ValueError as error:
+            self._fault(("map_options",), str(error))
+            return MapOptions()
+
+    def _demands(self, raw: RawScenario) -> DemandUse | None:
+        if raw.demands is None:
+            return None
+        return DemandUse(unit=raw.demands.unit or "", scale=raw.demands.scale, place=self._document.place(("demands",)))
 
     def _each_once(self, what: str, names: list[tuple[int, str]]) -> None:
         seen: set[str] = set()

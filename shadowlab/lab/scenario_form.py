@@ -121,11 +121,29 @@ class RawExpectation(_Raw):
     best: str | None = None
 
 
+class RawMapOptions(_Raw):
+    """How to read the map: what ``--format`` and its like do on the command line."""
+
+    format: str | None = None
+    hosts_per_router: int | None = Field(default=None, strict=True)
+    largest_component: bool = False
+    rate_scale: float | None = None
+
+
+class RawDemands(_Raw):
+    """Traffic from the demands of the map."""
+
+    unit: Literal["bps", "kbps", "mbps", "gbps", "tbps"] | None = None
+    scale: float = Field(default=1.0, gt=0, le=1e6, allow_inf_nan=False)
+
+
 class RawScenario(_Raw):
     shadowlab: Literal["scenario/1"]
     name: Id
     title: str = ""
     map: str
+    map_options: RawMapOptions = RawMapOptions()
+    demands: RawDemands | None = None
     telemetry: str | None = None
     telemetry_rules: str | None = None
     production_after: str | None = None

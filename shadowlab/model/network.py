@@ -141,6 +141,42 @@ class SourceRoute:
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
+class Demand:
+    """What the map's author says goes from one node to another, in the unit of :class:`Demands`: at full size, whatever
+    the map's ``rate_scale``."""
+
+    source: str
+    target: str
+    value: float
+
+
+DEMAND_UNITS: Mapping[str, int] = {"bps": 1, "kbps": 10**3, "mbps": 10**6, "gbps": 10**9, "tbps": 10**12}
+"""Units of demands, in bits per second."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demands:
+    """A traffic matrix as the map states it.  ``unit`` is one of :data:`DEMAND_UNITS`, or empty: the map does not say,
+    and then only their proportions mean something."""
+
+    unit: str = ""
+    between: tuple[Demand, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.unit and self.unit not in DEMAND_UNITS:
+            raise ValueError(f"{self.unit!r} is no unit of demands; they are {', '.join(DEMAND_UNITS)}")
+        seen: set[tuple[str, str]] = set()
+        for one in self.between:
+            if not 0 <= one.value < float("inf"):
+                raise ValueError(f"the demand from {one.source} to {one.target} must not be below zero")
+            if one.source == one.target:
+                raise ValueError(f"the demand of {one.source} leads to itself")
+            if (one.source, one.target) in seen:
+                raise ValueError(f"the demand from {one.source} to {one.target} is given twice")
+            seen.add((one.source, one.target))
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
 class Derived:
     """A value the map did not state, and where it came from."""
 
@@ -168,6 +204,8 @@ class Network:
     """Whether routers spread flows over all next hops of equal cost."""
     static_routes: tuple[StaticRoute, ...] = ()
     source_routes: tuple[SourceRoute, ...] = ()
+    demands: Demands = Demands()
+    """What the map says is to be carried.  Nothing follows from it unless a scenario asks for it."""
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -185,6 +223,12 @@ class Network:
                     raise ValueError(f"link {link.id} leads to {end}, which is not a node of this map")
             if self.nodes_by_id[link.a].kind == self.nodes_by_id[link.b].kind == "segment":
                 raise ValueError(f"link {link.id} joins two segments, {link.a} and {link.b}; put a router between them")
+        for demand in self.demands.between:
+            for end in (demand.source, demand.target):
+                if end not in seen:
+                    raise ValueError(f"a demand has the end {end}, which is not a node of this map")
+                if self.nodes_by_id[end].kind == "segment":
+                    raise ValueError(f"a demand has the end {end}, which is a segment: none begin or end there")
         for node in self.nodes:
             if node.kind == "segment" and node.addresses:
                 raise ValueError(f"segment {node.id} has an address; a segment has none")

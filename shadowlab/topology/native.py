@@ -33,6 +33,9 @@ line.  Never: a value guessed in silence: what the map leaves open is listed in 
       - {at: chi, to: db-ind, via: ind}
       - {at: chi, to: db-ind, blackhole: true}
       - {from: web-chi, to: db-ind, path: [chi, ind]}
+    demands:                          # a traffic matrix; nothing follows from it unless a scenario asks for it
+      unit: mbps                      # left out: unknown
+      between: {chi: {ind: 400, web-chi: 20}, ind: {chi: 300}}
 
 A node of the kind ``segment`` is a LAN: its links are the ports of a bridge, and all that hangs on it are neighbours.
 
@@ -54,6 +57,8 @@ from shadowlab.errors import InputError
 from shadowlab.model.impairment import DEFAULT_QUEUE_PACKETS
 from shadowlab.model.network import (
     MOST_METRIC,
+    Demand,
+    Demands,
     Derived,
     Link,
     Network,
@@ -140,6 +145,18 @@ class RouteSection(BaseModel):
         )
 
 
+class DemandsSection(BaseModel):
+    """A traffic matrix: from which node, to which node, how much."""
+
+    model_config = section()
+    unit: Literal["bps", "kbps", "mbps", "gbps", "tbps"] | None = Field(
+        default=None, description="of all values; left out: unknown"
+    )
+    between: dict[Id, dict[Id, Annotated[float, Field(ge=0, le=1e24, allow_inf_nan=False)]]] = Field(
+        default={}, description="values by source and target"
+    )
+
+
 class MapFile(BaseModel):
     """A map as it is written."""
 
@@ -155,6 +172,7 @@ class MapFile(BaseModel):
     ipv6: bool | None = Field(default=None, description="IPv6 beside IPv4; left out: if a node states an IPv6 address")
     routing: RoutingSection = RoutingSection()
     routes: tuple[RouteSection, ...] = ()
+    demands: DemandsSection = DemandsSection()
 
 
 def json_schema() -> dict[str, Any]:
@@ -209,6 +227,14 @@ def _network(raw: MapFile, links: Sequence[Link], derived: Sequence[Derived]) ->
         ),
         source_routes=tuple(
             SourceRoute(source=one.source, target=one.to, path=one.path) for one in raw.routes if one.source is not None
+        ),
+        demands=Demands(
+            unit=raw.demands.unit or "",
+            between=tuple(
+                Demand(source=source, target=target, value=value)
+                for source, row in raw.demands.between.items()
+                for target, value in row.items()
+            ),
         ),
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 from shadowlab.errors import Fault
 from shadowlab.model.impairment import DEFAULT_MTU
 from shadowlab.topology.addressing import IPV6_POOL
+from shadowlab.topology.demand_rules import demand_faults
 from shadowlab.topology.pieces import describe_pieces, pieces
 from shadowlab.topology.positioned import Positioned
 from shadowlab.topology.route_rules import route_faults
@@ -62,6 +63,7 @@ def cross_faults(positioned: Positioned) -> Iterator[Fault]:
     yield from _group_faults(positioned, nodes, links)
     yield from _segment_faults(positioned, nodes, links)
     yield from route_faults(positioned, nodes, [pair for pair in map(_ends, links.values()) if pair])
+    yield from demand_faults(positioned, nodes)
     for name in links:
         if name in nodes:
             message = f"link `{name}` has the name of a node; groups could not tell them apart"

@@ -12,6 +12,8 @@ import click
 from shadowlab.cli.interrupt import Interrupt
 from shadowlab.cli.map_options import map_options, read
 
+_SHOWN_DEMANDS = 20
+
 
 @click.command()
 @click.argument("map_path", metavar="MAP", type=click.Path(path_type=Path))
@@ -71,3 +73,20 @@ def _tables(network: Any) -> None:
         links.add_row(*map(escape, (link.id, f"{link.a} – {link.b}", words, str(link.metric), str(link.mtu))))
     console.print(nodes)
     console.print(links)
+    _demands(network, console)
+
+
+def _demands(network: Any, console: Any) -> None:
+    """The largest ones."""
+    from rich import box
+    from rich.table import Table
+
+    demands = network.demands
+    if not demands.between:
+        return
+    table = Table("demand from", "to", f"value, {demands.unit or 'unit unknown'}", box=box.SIMPLE_HEAD)
+    for one in sorted(demands.between, key=lambda one: (-one.value, one.source, one.target))[:_SHOWN_DEMANDS]:
+        table.add_row(one.source, one.target, f"{one.value:g}")
+    console.print(table)
+    if len(demands.between) > _SHOWN_DEMANDS:
+        console.print(f"and {len(demands.between) - _SHOWN_DEMANDS} smaller demands; --json tells all")

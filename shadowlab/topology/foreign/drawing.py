@@ -72,11 +72,24 @@ class Defaults:
     why: str
 
 
+MOST_DEMAND = 1e18
+"""Whatever its unit, no demand is larger."""
+
 WAN = Defaults(delay_ns=1_000_000, rate_bps=10_000_000_000, why="default")
 """200 km of fibre at 10 Gbit/s."""
 SITE = Defaults(delay_ns=50_000, rate_bps=10_000_000_000, why="default within a site")
 LAB = Defaults(delay_ns=0, rate_bps=None, why="the tool's own links have none")
 """Of maps for tools that emulate: a veth pair as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignDemand:
+    """What goes between two nodes (their keys), in the unit of the map."""
+
+    a: str
+    b: str
+    value: float
+    place: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,3 +108,6 @@ class ForeignMap:
     leaves_are_hosts: bool = False
     notes: tuple[tuple[str, str, str], ...] = ()
     faults: tuple[Fault, ...] = ()
+    demands: tuple[ForeignDemand, ...] = ()
+    demand_unit: str = ""
+    """As :data:`shadowlab.model.network.DEMAND_UNITS` has it; empty: the map does not say."""

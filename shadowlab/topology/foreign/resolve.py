@@ -8,11 +8,11 @@ it is.  Never: a fault held back because another was found first.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from shadowlab.errors import Fault, InputError
 from shadowlab.model.impairment import DEFAULT_MTU, DEFAULT_QUEUE_PACKETS, Impairment
-from shadowlab.model.network import Derived, Link, Network, Node, NodeKind
+from shadowlab.model.network import Demand, Demands, Derived, Link, Network, Node, NodeKind
 from shadowlab.model.units import format_duration, format_rate
 from shadowlab.topology.foreign.drawing import SITE, ForeignLink, ForeignMap, ForeignNode, Traits
 from shadowlab.topology.foreign.link_speed import HIGHEST_BPS
@@ -63,6 +63,11 @@ def _faults(drawn: ForeignMap) -> Iterator[Fault]:
             if end not in seen:
                 message = f"a link leads to `{end[:60]}`, which is not a node of this map"
                 yield Fault(place=link.place, message=message)
+    for demand in drawn.demands:
+        for end in (demand.a, demand.b):
+            if end not in seen:
+                message = f"a demand has the end `{end[:60]}`, which is not a node of this map"
+                yield Fault(place=demand.place, message=message)
 
 
 class _Resolver:
@@ -89,6 +94,7 @@ class _Resolver:
                 host, access = self._host(router, number)
                 found.append(host)
                 made.append(access)
+        demands = self._demands(nodes)
         if self._faults:
             raise InputError(*self._faults)
         try:
@@ -99,9 +105,35 @@ class _Resolver:
                 rate_scale=self._options.rate_scale,
                 derived=tuple(self._derived),
                 ipv6=any(":" in address for node in found for address in node.addresses),
+                demands=demands,
             )
         except ValueError as error:
             raise InputError(Fault(place=self._drawn.place, message=str(error))) from error
+
+    def _demands(self, nodes: Mapping[str, Node]) -> Demands:
+        """One for each pair, in the order of the map."""
+        sums: dict[tuple[str, str], float] = {}
+        apart = itself = several = 0
+        for one in self._drawn.demands:
+            if one.a not in nodes or one.b not in nodes:
+                apart += 1
+            elif one.a == one.b or "segment" in (nodes[one.a].kind, nodes[one.b].kind):
+                itself += 1
+            else:
+                pair = (nodes[one.a].id, nodes[one.b].id)
+                several += pair in sums
+                sums[pair] = sums.get(pair, 0.0) + one.value
+        for count, words, origin in (
+            (apart, "demands left out", "an end is not joined to the largest piece"),
+            (itself, "demands left out", "from a node to itself, or of a LAN"),
+            (several, "demands added to another one", "between the same nodes"),
+        ):
+            if count:
+                self._note("map", f"{words}: {count}", origin)
+        return Demands(
+            unit=self._drawn.demand_unit if sums else "",
+            between=tuple(Demand(source=a, target=b, value=value) for (a, b), value in sums.items()),
+        )
 
     def _note(self, subject: str, value: str, origin: str) -> None:
         self._derived.append(Derived(subject=subject, value=value, origin=origin))

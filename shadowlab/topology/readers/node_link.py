@@ -6,15 +6,16 @@ networkx fixes ``nodes`` with ``id``, and ``links`` (``edges`` since 3.4) with `
 to the author.  Read of it is what tools commonly write: ``name`` or ``label``; ``pos`` (longitude, latitude) or
 ``latitude``/``longitude``; ``dist`` or ``length`` in km; and for links quantities with their unit (``"10 ms"``,
 ``"1 Gbit"``), or numbers under a key that names the unit (``delay_ms``, ``rate_mbps``).  The demands of TopoHub
-(``graph.demands``) are not flows: they are counted and left out.
+(``graph.demands``: ids of sources, of targets, values) carry no unit.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
-from shadowlab.topology.foreign.drawing import ForeignLink, ForeignMap, ForeignNode
+from shadowlab.topology.foreign.drawing import MOST_DEMAND, ForeignDemand, ForeignLink, ForeignMap, ForeignNode
 from shadowlab.topology.foreign.kinds import kind_of
 from shadowlab.topology.foreign.quantities import read_traits
 from shadowlab.topology.readers.cursor import Cursor, link_ends, parse_json
@@ -34,10 +35,6 @@ def read_node_link(text: str, name: str) -> ForeignMap:
     nodes = [_node(one) for one in document["nodes"].items()]
     links = [_link(one) for one in document.either("links", "edges").items()]
     notes = []
-    if demands := sum(
-        len(row.value) for _, row in document["graph"]["demands"].entries() if isinstance(row.value, dict)
-    ):
-        notes.append(("map", f"demands left out: {demands}", "a traffic matrix has no unit in this format"))
     found = [link for link in links if link is not None]
     if directed:
         found, joined = _joined(found)
@@ -50,8 +47,17 @@ def read_node_link(text: str, name: str) -> ForeignMap:
         nodes=tuple(node for node in nodes if node is not None),
         links=tuple(found),
         notes=tuple(notes),
+        demands=tuple(_demands(document["graph"]["demands"])),
         faults=document.faults,
     )
+
+
+def _demands(rows: Cursor) -> Iterator[ForeignDemand]:
+    for source, row in rows.entries():
+        for target, one in row.entries():
+            value = one.number(0, MOST_DEMAND)
+            if value is not None:
+                yield ForeignDemand(a=source, b=target, value=value, place=one.place)
 
 
 def _node(one: Cursor) -> ForeignNode | None:

@@ -3,7 +3,8 @@
 In: the text of a map.  Out: a :class:`~shadowlab.topology.foreign.drawing.ForeignMap`.
 
 ``NODES ( N ( longitude latitude ) )``, ``LINKS ( L ( N M ) capacity cost routing_cost setup_cost ( {module_capacity
-module_cost}* ) )``, and more sections that a shadow has no use for.  Capacities carry no unit; those of the library are
+module_cost}* ) )``, ``DEMANDS ( D ( N M ) routing_unit value max_path_length )``, and more sections that a shadow has
+no use for.  The unit of demands is not stated.  Capacities carry no unit; those of the library are
 in Mbit/s, so they are read as such and the origin says it.  A capacity of 0 means that none is installed yet: the
 smallest module stands in.  Coordinates beyond a globe's are pixels, and left out.
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from shadowlab.errors import Fault, InputError
-from shadowlab.topology.foreign.drawing import ForeignLink, ForeignMap, ForeignNode, Traits
+from shadowlab.topology.foreign.drawing import MOST_DEMAND, ForeignDemand, ForeignLink, ForeignMap, ForeignNode, Traits
 
 _TOKEN = re.compile(r"\(|\)|[^\s()]+")
 _HEADER = re.compile(r"^\?SNDlib native format", re.MULTILINE)
@@ -46,9 +47,8 @@ def read_sndlib(text: str, name: str) -> ForeignMap:
         raise InputError(Fault(place=name, message="this SNDlib file has no section NODES ( … )"))
     nodes = [_node(entry, name) for entry in _entries(sections["NODES"], name)]
     links = [_link(entry, name) for entry in _entries(sections.get("LINKS", []), name)]
+    demands = [_demand(entry, name) for entry in _entries(sections.get("DEMANDS", []), name)]
     notes = []
-    if demands := sum(1 for _ in _entries(sections.get("DEMANDS", []), name)):
-        notes.append(("map", f"demands left out: {demands}", "a traffic matrix has no unit in this format"))
     if any(coordinates_are_pixels(node.latitude, node.longitude) for node in nodes):
         nodes = [ForeignNode(key=node.key, place=node.place, label=node.label) for node in nodes]
         notes.append(("map", "coordinates left out", "they lie beyond a globe's, so they are pixels"))
@@ -58,6 +58,7 @@ def read_sndlib(text: str, name: str) -> ForeignMap:
         nodes=tuple(nodes),
         links=tuple(links),
         notes=tuple(notes),
+        demands=tuple(demands),
     )
 
 
@@ -141,6 +142,17 @@ def _link(entry: list[_Token], name: str) -> ForeignLink:
         name=words[0] if not words[0].startswith(("L", "l")) or not words[0][1:].isdigit() else "",
         forward=capacity(plain[0] if plain else 0.0, min(modules[::2], default=None)),
     )
+
+
+def _demand(entry: list[_Token], name: str) -> ForeignDemand:
+    """``D ( N M ) routing_unit demand_value max_path_length``: so many units of so much capacity each."""
+    words, place = [token.text for token in entry], entry[0].line
+    if len(words) < 7 or words[1] != "(" or words[4] != ")" or not all(map(_is_number, words[5:7])):
+        raise _wrong(name, place, f"demand `{words[0][:40]}`: expected `( SOURCE TARGET ) UNIT VALUE` after its name")
+    value = float(words[5]) * float(words[6])
+    if not 0 <= value <= MOST_DEMAND:
+        raise _wrong(name, place, f"demand `{words[0][:40]}`: {value:g} is no demand")
+    return ForeignDemand(a=words[2], b=words[3], value=value, place=f"{name}:{place}")
 
 
 def _wrong(name: str, line: int, message: str) -> InputError:

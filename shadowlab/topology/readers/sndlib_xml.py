@@ -1,15 +1,18 @@
 """SNDlib's XML network format.
 
 In: the text of a map.  Out: a :class:`~shadowlab.topology.foreign.drawing.ForeignMap`.  Capacities and coordinates mean
-what they mean in the native format (:mod:`~shadowlab.topology.readers.sndlib`).
+what they mean in the native format (:mod:`~shadowlab.topology.readers.sndlib`); the library's measured traffic matrices
+state the unit of their demands (``<meta><unit>``).
 """
 
 from __future__ import annotations
 
 from shadowlab.errors import Fault
-from shadowlab.topology.foreign.drawing import ForeignLink, ForeignMap, ForeignNode
+from shadowlab.topology.foreign.drawing import MOST_DEMAND, ForeignDemand, ForeignLink, ForeignMap, ForeignNode
 from shadowlab.topology.readers.sndlib import capacity, coordinates_are_pixels
 from shadowlab.topology.readers.xml_tree import Element, parse_xml
+
+_UNITS = {"BITPERSEC": "bps", "KBITPERSEC": "kbps", "MBITPERSEC": "mbps", "GBITPERSEC": "gbps"}
 
 
 def recognises(text: str) -> bool:
@@ -32,8 +35,6 @@ def read_sndlib_xml(text: str, name: str) -> ForeignMap:
     if pixels:
         nodes = [ForeignNode(key=node.key, place=node.place, label=node.label) for node in nodes]
         notes.append(("map", "coordinates left out", "they are pixels"))
-    if demands := sum(1 for _ in root.all("demands", "demand")):
-        notes.append(("map", f"demands left out: {demands}", "a traffic matrix has no unit in this format"))
     links = [_link(element, faults) for element in root.all("networkStructure", "links", "link")]
     return ForeignMap(
         title=name.rpartition("/")[2].removesuffix(".xml"),
@@ -41,6 +42,8 @@ def read_sndlib_xml(text: str, name: str) -> ForeignMap:
         nodes=tuple(nodes),
         links=tuple(link for link in links if link is not None),
         notes=tuple(notes),
+        demands=tuple(filter(None, [_demand(element, faults) for element in root.all("demands", "demand")])),
+        demand_unit=next((_UNITS.get(one.text, "") for one in root.all("meta", "unit")), ""),
         faults=tuple(faults),
     )
 
@@ -50,6 +53,16 @@ def _attribute(element: Element, key: str, faults: list[Fault]) -> str | None:
     if not value:
         faults.append(Fault(place=element.place, message=f"a {element.tag} has no {key}"))
     return value
+
+
+def _demand(element: Element, faults: list[Fault]) -> ForeignDemand | None:
+    """So many routing units (left out: 1) of so much capacity each."""
+    source, target = (next((one.text for one in element.all(side)), "") for side in ("source", "target"))
+    value, unit = element.number("demandValue"), element.number("routingUnit")
+    if not source or not target or value is None or not 0 <= value * (1 if unit is None else unit) <= MOST_DEMAND:
+        faults.append(Fault(place=element.place, message="a demand has no source, no target, or no value"))
+        return None
+    return ForeignDemand(a=source, b=target, value=value * (1 if unit is None else unit), place=element.place)
 
 
 def _link(element: Element, faults: list[Fault]) -> ForeignLink | None:

@@ -32,11 +32,12 @@ def audit(network: Network) -> Audit:
         "routers": kinds["router"],
         "LANs": kinds["segment"],
         "links": len(network.links),
+        "demands": len(network.demands.between),
     }
     grouped: dict[str, list[Derived]] = {}
     for one in network.derived:
         grouped.setdefault(_kind(one), []).append(one)
-    shown = {what: count for what, count in counts.items() if count or what != "LANs"}
+    shown = {what: count for what, count in counts.items() if count or what not in ("LANs", "demands")}
     return Audit(counts=shown, findings=tuple(_findings(network)), derived=grouped)
 
 
@@ -58,6 +59,10 @@ def _findings(network: Network) -> Iterator[str]:
         yield f"parallel links between {parallel} {'pair' if parallel == 1 else 'pairs'} of nodes"
     if unlimited := sum(1 for link in network.links if link.forward.rate_bps is None or link.backward.rate_bps is None):
         yield f"links without a rate: {unlimited}; nothing ever waits there"
+    if network.demands.between:
+        whole = sum(one.value for one in network.demands.between)
+        unit = network.demands.unit or "of an unknown unit, which a scenario must state"
+        yield f"demands between {len(network.demands.between)} pairs of nodes, {whole:g} in all, {unit}"
     degree = Counter(end for link in network.links for end in (link.a, link.b))
     idle = [node.id for node in network.nodes if node.kind == "segment" and degree[node.id] < 2]
     if idle:

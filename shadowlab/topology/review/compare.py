@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+from zlib import crc32
 
-from shadowlab.model.network import Link, Network, Node
+from shadowlab.model.network import Demands, Link, Network, Node
 from shadowlab.topology.link_keys.spelling import spelled
 
 
@@ -105,10 +106,19 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
+def _demand_words(demands: Demands) -> str:
+    if not demands.between:
+        return ""
+    check = crc32(repr([(one.source, one.target, one.value) for one in sorted(demands.between)]).encode())
+    unit = demands.unit or "of unknown unit"
+    return f"{len(demands.between)}, {sum(one.value for one in demands.between):g} {unit} in all (check {check:08x})"
+
+
 def _map_words(network: Network) -> dict[str, str]:
     return {
         "rate scale": f"{network.rate_scale:g}",
         "IPv6": "yes" if network.ipv6 else "no",
         "ECMP": "yes" if network.ecmp else "no",
+        "demands": _demand_words(network.demands),
         "exceptions": ", ".join(map(str, (*network.static_routes, *network.source_routes))),
     }

@@ -47,6 +47,14 @@ def write_native(network: Network) -> tuple[str, list[str]]:
         lines.append(f"  - {_flow({'at': static.at, 'to': static.to} | way)}")
     for source in network.source_routes:
         lines.append(f"  - {_flow({'from': source.source, 'to': source.target, 'path': list(source.path)})}")
+    if network.demands.between:
+        unit = network.demands.unit
+        lines += ["", "demands:", f"  unit: {unit}" if unit else "  # their unit is not known", "  between:"]
+        rows: dict[str, dict[str, float | int]] = {}
+        for demand in network.demands.between:
+            whole = demand.value.is_integer() and demand.value < 1e15
+            rows.setdefault(demand.source, {})[demand.target] = int(demand.value) if whole else demand.value
+        lines += [f"    {_flow(source)}: {_flow(row)}" for source, row in rows.items()]
     return "\n".join([*lines, ""]), left_out
 
 

@@ -47,6 +47,7 @@ def beyond_links(network: Network) -> list[str]:
     """What a network has that is neither node nor link."""
     counts = {
         "groups": len(network.groups),
+        "demands": len(network.demands.between),
         "exceptions to shortest paths": len(network.static_routes) + len(network.source_routes),
     }
     found = [f"{count} {name}" for name, count in counts.items() if count]

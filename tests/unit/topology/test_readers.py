@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowlab.errors import InputError
-from shadowlab.model.network import Network
+from shadowlab.model.network import Demand, Demands, Network
 from shadowlab.topology.formats import FORMATS, MapOptions, load_map, read_map
 
 CAPTURES = Path(__file__).parents[2] / "captures" / "topology"
@@ -61,7 +61,7 @@ def test_sndlib_in_both_forms(name: str) -> None:
     found = links(network)
     assert found["Berlin-Dresden"] == "Berlin Dresden delay 810.7 µs, rate 2.5 Gbit/s, queue 100 packets"
     assert "rate 155 Mbit/s" in found["Dresden-Leipzig"]
-    assert derived(network, "map") == [("demands left out: 1", "a traffic matrix has no unit in this format")]
+    assert network.demands == Demands(between=(Demand(source="Berlin", target="Leipzig", value=195.0),))
 
 
 def test_pixels_are_no_coordinates() -> None:
