@@ -103,7 +103,7 @@ def learn(
 
 def judged(table: SeriesTable) -> tuple[str, ...]:
     """The table's indicators that have a bad direction, in the registry's order."""
-    return tuple(name for name, kpi in KPIS.items() if kpi.bad is not None and name in table.values)
+    return tuple(name for name, kpi in KPIS.items() if kpi.bad is not None and kpi.judged and name in table.values)
 
 
 def badness(kpi: str) -> float:

@@ -19,7 +19,9 @@ from shadowlab.kernel.ports import Flow
 from shadowlab.lab.job import Job
 from shadowlab.model.flow import Path
 from shadowlab.monitor.observe import Observer
-from shadowlab.monitor.probes import PROBER_PORT, REFLECTOR_PORT, TIMEOUT_NS, Prober
+from shadowlab.monitor.probe_choice import plain_streams
+from shadowlab.monitor.probe_stream import PROBER_PORT, REFLECTOR_PORT
+from shadowlab.monitor.probes import TIMEOUT_NS, Prober
 from shadowlab.monitor.raw_files import RawFiles
 from shadowlab.shadow.apply import apply
 from shadowlab.shadow.ops import Op, RemoveRoute, SetLinkState, SetRoute, TimedChange
@@ -90,8 +92,9 @@ class _Inside:
             Prober(
                 loop=loop,
                 segment=self._segment,
-                paths=job.paths,
+                streams=plain_streams(job.paths, job.flows, job.addresses6),
                 addresses=job.addresses,
+                addresses6=job.addresses6,
                 seed=job.seed,
                 records=self._files.rows("probes"),
                 probe_every_ns=job.probe_every_ns,
@@ -124,6 +127,7 @@ class _Inside:
                 "cpu_share": _cpu_share(cpu_before, wall_before),
                 "refused_probes": prober.refused,
                 "stray_answers": prober.strays,
+                "unstamped_probes": prober.unstamped,
                 "missing_interfaces": observer.missing_interfaces,
                 "flows": engine.summary(),
             }

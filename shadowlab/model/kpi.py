@@ -18,13 +18,22 @@ Subject = Literal["path", "link", "flow"]
 
 @dataclass(frozen=True, kw_only=True)
 class Kpi:
-    """An indicator.  ``bad`` says which direction harms a service; None means that neither does by itself."""
+    """An indicator.  ``bad`` says which direction harms a service; None means that neither does by itself.
+
+    ``judged``: detectors look at it.  What tells the same as another, more finely or by fewer samples, is only shown:
+    each further indicator that is judged adds its own false alarms.
+    """
 
     name: str
     unit: str
     subject: Subject
     bad: Literal["up", "down"] | None
     meaning: str
+    judged: bool = True
+
+
+def _of_probes(name: str, meaning: str, unit: str = "ms") -> Kpi:
+    return Kpi(name=name, unit=unit, subject="path", bad="up", meaning=meaning, judged=False)
 
 
 KPIS: Mapping[str, Kpi] = {
@@ -42,6 +51,20 @@ KPIS: Mapping[str, Kpi] = {
             meaning="mean absolute difference of successive round-trip times",
         ),
         Kpi(name="loss", unit="fraction", subject="path", bad="up", meaning="probes that did not come back"),
+        _of_probes("latency_p99_ms", "99th percentile of the round-trip time"),
+        _of_probes("latency_max_ms", "longest round-trip time"),
+        _of_probes("delay_there_ms", "median one-way time of the probes from source to target"),
+        _of_probes("delay_there_p95_ms", "95th percentile of it"),
+        _of_probes("delay_there_p99_ms", "99th percentile of it"),
+        _of_probes("delay_there_max_ms", "longest of it"),
+        _of_probes("delay_back_ms", "median one-way time of the answers from target to source"),
+        _of_probes("delay_back_p95_ms", "95th percentile of it"),
+        _of_probes("delay_back_p99_ms", "99th percentile of it"),
+        _of_probes("delay_back_max_ms", "longest of it"),
+        _of_probes("jitter_there_ms", "mean absolute difference of successive one-way times there"),
+        _of_probes("jitter_back_ms", "mean absolute difference of successive one-way times back"),
+        _of_probes("loss_there", "probes that did not reach the target", "fraction"),
+        _of_probes("loss_back", "answers that did not come back, of the probes that reached the target", "fraction"),
         Kpi(
             name="throughput_mbps",
             unit="Mbit/s",

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.monitor.layout import FLAG_CLOSED, FLAG_IDLE
-from shadowlab.monitor.probe_statistics import answered_statistics, count_probes
+from shadowlab.monitor.probe_statistics import count_probes, probe_values
 from shadowlab.monitor.raw_records import INFO_BYTES_NEEDED, read_probes, read_queues, read_tcp
 
 _ESTABLISHED = 1
@@ -48,11 +48,7 @@ def path_table(
     """The indicators of :data:`~shadowlab.model.kpi.KPIS` whose subject is a path."""
     times_ns = window_ends(duration_ns, window_ns)
     shape = (len(times_ns), len(paths))
-    probes = read_probes(folder)
-    sent, lost = count_probes(probes, shape, window_ns)
-    values = answered_statistics(probes, shape, window_ns)
-    with np.errstate(invalid="ignore"):
-        values["loss"] = lost / np.where(sent > 0, sent, np.nan)
+    values = probe_values(read_probes(folder), shape, window_ns)
     values |= _flow_values(read_tcp(folder, len(flows)), _path_of_flows(paths, flows), shape, window_ns)
     return SeriesTable(times_ns=times_ns, subjects=tuple(str(path) for path in paths), values=values)
 

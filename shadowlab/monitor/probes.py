@@ -1,51 +1,48 @@
-"""Probe every path: round-trip time and one-way delay by kernel timestamps.
+"""Probe every path: delay and loss there and back, each by itself, by kernel time stamps.
 
-In: paths and addresses.  Out: one record per probe, answered or given up.  Never: an average.
+In: streams of probes, addresses.  Out: one record per probe, answered or given up.  Never: an average.
 Imported inside the guest: standard library only.
 
-A probe is 64 bytes of UDP.  Its reflector echoes it at once, adding when the kernel received it and when it was sent
-on; the round trip is (kernel's arrival of the answer - sending) - (the reflector's sending - kernel's arrival there).
-So neither end's wake-up counts, and the prober may read its answers lazily.
+A probe is 64 bytes of UDP, unless another size is asked for, or a crafted TCP segment.  The kernel stamps it as it
+enters the first queue, at its arrival, and its answer likewise.  All nodes share one clock, so *there* is (arrival at
+the reflector - sending) and *back* is (arrival of the answer - the reflector's sending): neither end's wake-up counts,
+and the prober may read its answers lazily.  The reflector notes which sequence numbers it has seen: a probe that got no
+answer was lost on the way back if it is among them, and there if not.
 
 When: a period is cut into as many slots as there are paths, and each path's slot moves on from period to period (by
 about the golden section of a period), with a seeded shift inside the slot.  So no two probes start together, and no
 path's probes keep one phase against the ticks of the traffic, which would show the same part of every burst for ever.
+Where a path has several streams (of IPv4 and of IPv6), they take turns.
 """
 
 from __future__ import annotations
 
 import math
-import select
-import socket
 import struct
 import zlib
 from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Protocol
 
 from shadowlab.kernel.loop import Loop
-from shadowlab.model.flow import Path
+from shadowlab.monitor.probe_sockets import BACK, THERE, ProbeDoor, ProbeSockets, Send, Way
+from shadowlab.monitor.probe_stream import PAYLOAD_BYTES, Stream
 from shadowlab.store.recorder import Rows
 
 PROBE_EVERY_NS = 200_000_000
 TIMEOUT_NS = 2_000_000_000
-PROBER_PORT = 4001
-REFLECTOR_PORT = 4002
-PAYLOAD_BYTES = 64
 
-_SO_TIMESTAMPNS = 35
-_PAYLOAD = struct.Struct("<IIqqq")  # path index, sequence number, sent, reflector's kernel arrival, reflector's sending
-_PADDING = bytes(PAYLOAD_BYTES - _PAYLOAD.size)
-_TIMESPEC = struct.Struct("qq")
-_ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
+_CHANCE = struct.Struct("<IIqqq")
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-class ProbeDoor(Protocol):
-    """The part of :class:`~shadowlab.kernel.ports.Segment` that probing uses."""
+class _Pending:
+    """A probe under way: how it is sent, when it was sent, arrived there, and was answered (0: not yet)."""
 
-    def open_socket(self, node: str, family: int, kind: int, protocol: int = 0) -> socket.socket: ...
+    __slots__ = ("answered_ns", "arrived_ns", "sent_ns", "way")
+
+    def __init__(self, way: Way) -> None:
+        self.way = way
+        self.sent_ns = self.arrived_ns = self.answered_ns = 0
 
 
 class Prober:
@@ -56,17 +53,20 @@ class Prober:
         *,
         loop: Loop,
         segment: ProbeDoor,
-        paths: Sequence[Path],
+        streams: Sequence[Sequence[Stream]],
         addresses: Mapping[str, str],
+        addresses6: Mapping[str, str] | None = None,
         seed: int,
         records: Rows,
         probe_every_ns: int = PROBE_EVERY_NS,
         timeout_ns: int = TIMEOUT_NS,
+        payload_bytes: int = PAYLOAD_BYTES,
+        dscp: int = 0,
     ) -> None:
+        """``streams``: of each path one or several."""
         self._loop = loop
-        self._segment = segment
-        self._paths = tuple(paths)
-        self._addresses = addresses
+        self._streams = [tuple(one) for one in streams]
+        self._ways: list[list[Way]] = []
         self._seed = seed
         self._records = records
         self._every_ns = probe_every_ns
@@ -74,37 +74,34 @@ class Prober:
         self._start_ns = 0
         self._end_ns = 0
         self._wall_start_ns = 0
-        self._probers: dict[str, socket.socket] = {}
-        self._reflectors: dict[str, socket.socket] = {}
-        self._routes: list[tuple[socket.socket, tuple[str, int]]] = []
+        self._sockets = ProbeSockets(
+            loop=loop,
+            segment=segment,
+            addresses=addresses,
+            addresses6=addresses6 or {},
+            payload_bytes=payload_bytes,
+            dscp=dscp,
+            on_packet=self._on_packet,
+        )
         self._round = -1
         self._queue: deque[tuple[int, int]] = deque()
-        self._pending: dict[tuple[int, int], int] = {}
-        self._order = sorted(range(len(self._paths)), key=lambda one: (zlib.crc32(f"{seed}:{one}".encode()), one))
-        self._stride = _coprime_near(_GOLDEN * len(self._paths), len(self._paths))
+        self._pending: dict[tuple[int, int], _Pending] = {}
+        count = len(self._streams)
+        self._order = sorted(range(count), key=lambda one: (zlib.crc32(f"{seed}:{one}".encode()), one))
+        self._stride = _coprime_near(_GOLDEN * count, count)
         self.refused = 0
-        """Probes the kernel would not send (no route, link down): they are lost like any other."""
+        """Probes and answers the kernel would not send (no route, link down): they are lost like any other."""
         self.strays = 0
-        """Answers that came after they were given up, or twice."""
+        """Probes and answers that came after they were given up, or twice."""
+        self.unstamped = 0
+        """Probes and answers whose sending the kernel did not stamp at once: this program's clock stands in."""
 
     def __enter__(self) -> Prober:
         try:
-            for node in sorted({path.target for path in self._paths}):
-                reflector = self._open(node, REFLECTOR_PORT)
-                self._reflectors[node] = reflector
-                echo = partial(self._on_probe, reflector)
-                self._loop.add(reflector.fileno(), select.EPOLLIN, echo, name=f"reflector of {node}")
-            for node in sorted({path.source for path in self._paths}):
-                prober = self._open(node, PROBER_PORT)
-                self._probers[node] = prober
-                take = partial(self._on_answer, prober)
-                self._loop.add(prober.fileno(), select.EPOLLIN, take, name=f"prober of {node}", lazy=True)
+            self._ways = [self._sockets.open(one) for one in self._streams]
         except BaseException:
             self.close()
             raise
-        self._routes = [
-            (self._probers[path.source], (self._addresses[path.target], REFLECTOR_PORT)) for path in self._paths
-        ]
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -112,11 +109,11 @@ class Prober:
 
     def close(self) -> None:
         """Close every socket."""
-        for sockets in (self._probers, self._reflectors):
-            for one in sockets.values():
-                self._loop.remove(one.fileno())
-                one.close()
-            sockets.clear()
+        self._sockets.close()
+
+    def follow(self, path: int, streams: Sequence[Stream]) -> None:
+        """From now on probe a path by these streams; what is under way stays what it is."""
+        self._ways[path] = self._sockets.open(streams)
 
     def start(self, start_ns: int, duration_ns: int) -> None:
         """Probe from ``start_ns`` (monotonic, the run's zero) for ``duration_ns``.
@@ -129,19 +126,9 @@ class Prober:
         clock = self._loop.clock
         before_ns, wall_ns, after_ns = clock.now_ns(), clock.wall_ns(), clock.now_ns()
         self._wall_start_ns = wall_ns - (before_ns + after_ns) // 2 + start_ns
-        if self._paths:
+        if self._streams:
             self._arm()
             self._loop.at(start_ns + self._timeout_ns, self._on_give_up)
-
-    def _open(self, node: str, port: int) -> socket.socket:
-        sock = self._segment.open_socket(node, socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-            sock.bind((self._addresses[node], port))
-        except BaseException:
-            sock.close()
-            raise
-        return sock
 
     def _arm(self) -> None:
         """Set the timer for the next probe."""
@@ -154,80 +141,64 @@ class Prober:
 
     def _moments(self, number: int) -> list[tuple[int, int]]:
         """(when, path index) of every probe of one period, in order."""
-        count = len(self._paths)
+        count = len(self._streams)
         zero_ns = self._start_ns + number * self._every_ns
         slot_ns = self._every_ns // count
         moments = []
         for place, index in enumerate(self._order):
             slot = (place + number * self._stride) % count
-            shift = zlib.crc32(_PAYLOAD.pack(index, number & 0xFFFFFFFF, self._seed & 0x7FFFFFFFFFFFFFFF, 0, 0))
+            shift = zlib.crc32(_CHANCE.pack(index, number & 0xFFFFFFFF, self._seed & 0x7FFFFFFFFFFFFFFF, 0, 0))
             moments.append((zero_ns + slot * slot_ns + (shift * slot_ns >> 33), index))
         moments.sort()
         return moments
 
     def _on_due(self, due_ns: int) -> None:
         _, index = self._queue.popleft()
-        sock, target = self._routes[index]
-        number = self._round
-        wall_ns = self._loop.clock.wall_ns()
-        sent_ns = wall_ns - self._wall_start_ns
-        self._pending[(index, number)] = sent_ns
-        try:
-            sock.sendto(_PAYLOAD.pack(index, number, wall_ns, 0, 0) + _PADDING, target)
-        except OSError:
-            self.refused += 1
+        ways = self._ways[index]
+        one = self._pending[(index, self._round)] = _Pending(ways[self._round % len(ways)])
+        one.sent_ns = self._send(one.way.there, self._round) or self._loop.clock.wall_ns()
         self._arm()
 
-    def _on_probe(self, sock: socket.socket, events: int) -> bool:
+    def _send(self, send: Send, number: int) -> int | None:
+        """When it was sent; None if it was not."""
         try:
-            payload, ancillary, _, sender = sock.recvmsg(PAYLOAD_BYTES, _ANCILLARY_BYTES)
-        except OSError:  # an ICMP error for an earlier echo, or nothing there after all
-            return False
-        arrived_ns = _timestamp(ancillary)
-        if len(payload) == PAYLOAD_BYTES and arrived_ns is not None:
-            index, number, wall_ns, _, _ = _PAYLOAD.unpack_from(payload)
-            echo_ns = self._loop.clock.wall_ns()
-            try:
-                sock.sendto(_PAYLOAD.pack(index, number, wall_ns, arrived_ns, echo_ns) + _PADDING, sender)
-            except OSError:
-                self.refused += 1
-        return True
-
-    def _on_answer(self, sock: socket.socket, events: int) -> bool:
-        try:
-            payload, ancillary, _, _ = sock.recvmsg(PAYLOAD_BYTES, _ANCILLARY_BYTES)
+            sent_ns = send(number)
         except OSError:
-            return False
-        arrived_ns = _timestamp(ancillary)
-        if len(payload) == PAYLOAD_BYTES and arrived_ns is not None:
-            index, number, wall_ns, reflected_ns, echo_ns = _PAYLOAD.unpack_from(payload)
-            sent_ns = self._pending.get((index, number))
-            round_trip_ns = arrived_ns - wall_ns - (echo_ns - reflected_ns)
-            if sent_ns is None or round_trip_ns > self._timeout_ns:
-                self.strays += sent_ns is None
-                return True
-            del self._pending[(index, number)]
-            self._records.append(sent_ns, index, number, round_trip_ns, reflected_ns - wall_ns)
-        return True
+            self.refused += 1
+            return None
+        if sent_ns is None:
+            self.unstamped += 1
+            return self._loop.clock.wall_ns()
+        return sent_ns
+
+    def _on_packet(self, what: int, index: int, number: int, at_ns: int) -> None:
+        one = self._pending.get((index, number))
+        if one is None or (what == THERE and one.arrived_ns):
+            self.strays += 1
+        elif what == THERE:
+            one.arrived_ns = at_ns
+            one.answered_ns = self._send(one.way.back, number) or 0
+        elif what == BACK and one.answered_ns:
+            there_ns, back_ns = one.arrived_ns - one.sent_ns, at_ns - one.answered_ns
+            if there_ns + back_ns <= self._timeout_ns:
+                del self._pending[(index, number)]
+                self._record(index, number, one.sent_ns, there_ns + back_ns, there_ns)
+
+    def _record(self, index: int, number: int, sent_ns: int, round_trip_ns: int, there_ns: int) -> None:
+        self._records.append(sent_ns - self._wall_start_ns, index, number, round_trip_ns, there_ns)
 
     def _on_give_up(self, due_ns: int) -> None:
         # What has arrived in time but waits to be read is no loss.
         self._loop.look()
-        limit_ns = due_ns - self._start_ns - self._timeout_ns
-        for (index, number), sent_ns in tuple(self._pending.items()):  # in the order of sending
-            if sent_ns > limit_ns:
+        limit_ns = due_ns - self._start_ns - self._timeout_ns + self._wall_start_ns
+        for (index, number), one in tuple(self._pending.items()):  # in the order of sending
+            if one.sent_ns > limit_ns:
                 break
             del self._pending[(index, number)]
-            self._records.append(sent_ns, index, number, -1, -1)
+            there_ns = one.arrived_ns - one.sent_ns
+            in_time = one.arrived_ns and there_ns <= self._timeout_ns
+            self._record(index, number, one.sent_ns, -1, there_ns if in_time else -1)
         self._loop.at(due_ns + self._every_ns, self._on_give_up)
-
-
-def _timestamp(ancillary: Sequence[tuple[int, int, bytes]]) -> int | None:
-    for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-            seconds, nanoseconds = _TIMESPEC.unpack(content)
-            return int(seconds) * 1_000_000_000 + int(nanoseconds)
-    return None
 
 
 def _coprime_near(wanted: float, count: int) -> int:

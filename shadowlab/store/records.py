@@ -130,7 +130,11 @@ RECORDS: Mapping[str, RecordType] = {
                     meaning="round-trip time by kernel timestamps; −1: lost",
                 ),
                 Column(
-                    name="one_way_ns", kind="i8", unit="ns", unknown=-1, meaning="one-way time there; −1: not known"
+                    name="one_way_ns",
+                    kind="i8",
+                    unit="ns",
+                    unknown=-1,
+                    meaning="one-way time there; −1: the probe never came there",
                 ),
             ),
         ),

@@ -15,6 +15,7 @@ from shadowlab.model.fabric import Fabric, Route
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.network import Network
 from shadowlab.monitor.observe import Observer
+from shadowlab.monitor.probe_choice import plain_streams
 from shadowlab.monitor.probes import Prober
 from shadowlab.monitor.raw_files import RawFiles
 from shadowlab.traffic.engine import Engine
@@ -97,7 +98,7 @@ def run(job_path: str, folder: str) -> int:
             prober = Prober(
                 loop=loop,
                 segment=segment,
-                paths=scene.paths,
+                streams=plain_streams(scene.paths, scene.flows, {}),
                 addresses=addresses,
                 seed=scene.seed,
                 records=files.rows("probes"),

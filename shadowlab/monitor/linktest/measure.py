@@ -21,7 +21,7 @@ from shadowlab.kernel.clock import Clock, KernelClock
 from shadowlab.kernel.loop import KernelWaiter
 from shadowlab.monitor.linktest.record import Measured, Precision
 from shadowlab.monitor.linktest.trial import SKIPPED, End, Trial
-from shadowlab.monitor.probes import ProbeDoor
+from shadowlab.monitor.probe_sockets import ProbeDoor
 
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 32, 33, 35
 _BUFFER_BYTES = 64 << 20

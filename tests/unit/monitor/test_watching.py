@@ -19,6 +19,8 @@ from shadowlab.kernel.ports import InterfaceCounters
 from shadowlab.model.flow import Path
 from shadowlab.monitor.layout import FLAG_CLOSED
 from shadowlab.monitor.observe import Observer
+from shadowlab.monitor.probe_choice import plain_streams
+from shadowlab.monitor.probe_stream import REFLECTOR_PORT
 from shadowlab.monitor.probes import Prober
 from shadowlab.monitor.raw_files import FLUSH_EVERY_NS, RawFiles
 from shadowlab.monitor.raw_records import read_probes, read_queues, read_tcp
@@ -78,7 +80,7 @@ def prober_of(loop: Loop, paths: list[Path], *, seed: int = 1, timeout_ns: int =
     return Prober(
         loop=loop,
         segment=Loopback(),
-        paths=paths,
+        streams=plain_streams(paths, [], {}),
         addresses=ADDRESSES,
         seed=seed,
         records=Rows(RECORDS["probes"]),
@@ -119,7 +121,7 @@ def test_probes_come_back_with_their_round_trip_and_one_way_time(tmp_path: FileP
         prober = Prober(
             loop=loop,
             segment=Loopback(),
-            paths=[AB, BA, AC],
+            streams=plain_streams([AB, BA, AC], [], {}),
             addresses=ADDRESSES,
             seed=1,
             records=files.rows("probes"),
@@ -144,7 +146,7 @@ def test_a_probe_without_an_answer_is_lost_only_after_its_whole_time(tmp_path: F
         prober = Prober(
             loop=loop,
             segment=Loopback(),
-            paths=[AB],
+            streams=plain_streams([AB], [], {}),
             addresses=ADDRESSES,
             seed=1,
             records=files.rows("probes"),
@@ -152,7 +154,7 @@ def test_a_probe_without_an_answer_is_lost_only_after_its_whole_time(tmp_path: F
             timeout_ns=60 * MS,
         )
         with prober:
-            reflector = prober._reflectors["b"]
+            reflector = next(one for key, one in prober._sockets._open.items() if key.port == REFLECTOR_PORT)
             loop.remove(reflector.fileno())
             loop.add(reflector.fileno(), 0, lambda events: True, name="deaf reflector")
             start_ns = now_ns()

@@ -1,0 +1,164 @@
+"""The sockets that probes and answers go by: UDP of their own, or crafted TCP segments of a flow.
+
+In: streams.  Out: packets, with the kernel's moments.  Never: a decision what to send when.
+Imported inside the guest: standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import select
+import socket
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from shadowlab.kernel.loop import Loop
+from shadowlab.kernel.sockets.stamped import StampedSocket
+from shadowlab.monitor.probe_stream import HEAD_BYTES, PAYLOAD_BYTES, Stream
+from shadowlab.wire.tcp_probe import NOTHING, filter_program, pack_segment, parse_segment
+
+THERE, BACK = 1, 2
+_HEAD = struct.Struct("<HHII")  # the mark, what it is, path index, sequence number
+_MARK = 0x4C53
+_MOST_BYTES = 2048
+_SO_ATTACH_FILTER, _SO_BINDTODEVICE = 26, 25
+_IPPROTO_TCP = 6
+
+OnPacket = Callable[[int, int, int, int], None]
+"""Called with THERE or BACK, path index, sequence number, and the moment of its arrival (CLOCK_REALTIME, ns)."""
+
+assert _HEAD.size == HEAD_BYTES
+
+
+class ProbeDoor(Protocol):
+    """The part of :class:`~shadowlab.kernel.ports.Segment` that probing uses."""
+
+    def open_socket(self, node: str, family: int, kind: int, protocol: int = 0) -> socket.socket: ...
+
+
+Send = Callable[[int], int | None]
+"""Sends the packet of a sequence number; when that was, None if the kernel does not say yet.  Raises OSError."""
+
+
+class Way(NamedTuple):
+    """A stream that is ready to be sent."""
+
+    stream: Stream
+    there: Send
+    back: Send
+
+
+class _Key(NamedTuple):
+    """A socket: whose it is, and what it is bound to.  ``port`` 0: a raw one; ``device`` is what that sends by."""
+
+    node: str
+    ipv6: bool
+    port: int
+    device: str = ""
+    sends_only: bool = False
+
+
+class ProbeSockets:
+    """Opened as streams need them, kept until :meth:`close`."""
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        segment: ProbeDoor,
+        addresses: Mapping[str, str],
+        addresses6: Mapping[str, str],
+        payload_bytes: int = PAYLOAD_BYTES,
+        dscp: int = 0,
+        on_packet: OnPacket,
+    ) -> None:
+        self._loop = loop
+        self._segment = segment
+        self._addresses = {False: addresses, True: addresses6}
+        self._padding = bytes(payload_bytes - _HEAD.size)
+        self._dscp = dscp
+        self._on_packet = on_packet
+        self._open: dict[_Key, StampedSocket] = {}
+
+    def open(self, streams: Sequence[Stream]) -> list[Way]:
+        """Have all that these streams need; what to send each by, in the same order.
+
+        Raises KernelRefusedError or OSError for what the kernel refuses.
+        """
+        for one in sorted(streams, key=lambda one: (one.target, one.ipv6, one.crafted)):
+            self._listen(_Key(one.target, one.ipv6, 0 if one.crafted else one.target_port), lazy=False)
+        for one in sorted(streams, key=lambda one: (one.source, one.ipv6, one.crafted, one.source_port)):
+            self._listen(_Key(one.source, one.ipv6, 0 if one.crafted else one.source_port), lazy=True)
+        return [Way(one, self._sender(one, there=True), self._sender(one, there=False)) for one in streams]
+
+    def _sender(self, stream: Stream, *, there: bool) -> Send:
+        addresses = self._addresses[stream.ipv6]
+        near, far, ports, device = stream.source, stream.target, stream.there[1:], stream.leaves_by
+        if not there:
+            near, far, ports, device = far, near, stream.back[1:], stream.answers_by
+        pack, mark, what, path, padding = _HEAD.pack, _MARK, THERE if there else BACK, stream.path, self._padding
+        if not stream.crafted:
+            send, target = self._have(_Key(near, stream.ipv6, ports[0])).send, (addresses[far], ports[1])
+            return lambda number: send(pack(mark, what, path, number) + padding, target)
+        source, target = addresses[near], (addresses[far], 0)
+        send = self._have(_Key(near, stream.ipv6, 0, device, sends_only=True)).send
+        return lambda number: send(
+            pack_segment(source, target[0], ports, pack(mark, what, path, number) + padding), target
+        )
+
+    def close(self) -> None:
+        """Close every socket."""
+        for key, one in self._open.items():
+            if not key.sends_only:
+                self._loop.remove(one.fileno())
+            one.close()
+        self._open.clear()
+
+    def _listen(self, key: _Key, *, lazy: bool) -> None:
+        if key not in self._open:
+            take = partial(self._on_ready, self._have(key), key.ipv6, key.port == 0)
+            kind = "prober" if lazy else "reflector"
+            self._loop.add(self._open[key].fileno(), select.EPOLLIN, take, name=f"{kind} of {key.node}", lazy=lazy)
+
+    def _have(self, key: _Key) -> StampedSocket:
+        if key not in self._open:
+            family = socket.AF_INET6 if key.ipv6 else socket.AF_INET
+            kind, protocol = (socket.SOCK_DGRAM, 0) if key.port else (socket.SOCK_RAW, _IPPROTO_TCP)
+            sock = self._segment.open_socket(key.node, family, kind, protocol)
+            try:
+                if not key.port:
+                    _let_in(sock, NOTHING if key.sends_only else filter_program(ipv6=key.ipv6))
+                    if key.device:
+                        sock.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, key.device.encode() + b"\0")
+                sock.bind((self._addresses[key.ipv6][key.node], key.port))
+                self._open[key] = StampedSocket(sock, dscp=self._dscp)
+            except BaseException:
+                sock.close()
+                raise
+        return self._open[key]
+
+    def _on_ready(self, sock: StampedSocket, ipv6: bool, raw: bool, events: int) -> bool:
+        arrival = sock.receive(_MOST_BYTES)
+        if arrival is None:  # an ICMP error for an earlier packet, a late stamp, or nothing there after all
+            return sock.clear_errors() if events & select.EPOLLERR else False
+        payload = arrival.payload
+        if raw:
+            segment = parse_segment(payload, ipv6=ipv6)
+            if segment is None:
+                return True
+            payload = segment[1]
+        if len(payload) >= _HEAD.size and arrival.at_ns is not None:
+            mark, what, index, number = _HEAD.unpack_from(payload)
+            if mark == _MARK:
+                self._on_packet(what, index, number, arrival.at_ns)
+        return True
+
+
+def _let_in(sock: socket.socket, program: bytes) -> None:
+    """Filter what comes in: a raw socket is offered every segment that comes to the node."""
+    held = ctypes.create_string_buffer(program, len(program))
+    sock.setsockopt(
+        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))
+    )
