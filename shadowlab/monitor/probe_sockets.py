@@ -6,7 +6,6 @@ Imported inside the guest: standard library only.
 
 from __future__ import annotations
 
-import ctypes
 import select
 import socket
 import struct
@@ -15,7 +14,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from shadowlab.kernel.loop import Loop
-from shadowlab.kernel.sockets.stamped import StampedSocket
+from shadowlab.kernel.sockets.stamped import StampedSocket, let_in
 from shadowlab.monitor.probe_stream import HEAD_BYTES, PAYLOAD_BYTES, Stream
 from shadowlab.wire.tcp_probe import NOTHING, filter_program, pack_segment, parse_segment
 
@@ -23,7 +22,7 @@ THERE, BACK = 1, 2
 _HEAD = struct.Struct("<HHII")  # the mark, what it is, path index, sequence number
 _MARK = 0x4C53
 _MOST_BYTES = 2048
-_SO_ATTACH_FILTER, _SO_BINDTODEVICE = 26, 25
+_SO_BINDTODEVICE = 25
 _IPPROTO_TCP = 6
 
 OnPacket = Callable[[int, int, int, int], None]
@@ -129,7 +128,7 @@ class ProbeSockets:
             sock = self._segment.open_socket(key.node, family, kind, protocol)
             try:
                 if not key.port:
-                    _let_in(sock, NOTHING if key.sends_only else filter_program(ipv6=key.ipv6))
+                    let_in(sock, NOTHING if key.sends_only else filter_program(ipv6=key.ipv6))
                     if key.device:
                         sock.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, key.device.encode() + b"\0")
                 sock.bind((self._addresses[key.ipv6][key.node], key.port))
@@ -154,11 +153,3 @@ class ProbeSockets:
             if mark == _MARK:
                 self._on_packet(what, index, number, arrival.at_ns)
         return True
-
-
-def _let_in(sock: socket.socket, program: bytes) -> None:
-    """Filter what comes in: a raw socket is offered every segment that comes to the node."""
-    held = ctypes.create_string_buffer(program, len(program))
-    sock.setsockopt(
-        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))
-    )

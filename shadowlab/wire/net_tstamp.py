@@ -8,7 +8,6 @@ sent; ICMP errors come by the same queue where IP_RECVERR asks for them.  Stamps
 
 from __future__ import annotations
 
-import socket
 import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from shadowlab.wire.addresses import AF_INET, AF_INET6, format_address
 
 SO_TIMESTAMPING = SCM_TIMESTAMPING = 37
+SOL_IP, SOL_SOCKET, SOL_IPV6 = 0, 1, 41
 IP_RECVERR, IPV6_RECVERR = 11, 25
 
 TX_SOFTWARE, RX_SOFTWARE, SOFTWARE = 1 << 1, 1 << 3, 1 << 4
@@ -30,11 +30,11 @@ _TIMESPEC = struct.Struct("qq")
 _ERROR = struct.Struct("=IBBBxII")
 _SENT = struct.Struct("=4xB3xII")  # of an extended error: origin, info, data
 _FAMILY = struct.Struct("=H")
-ANCILLARY_BYTES = socket.CMSG_SPACE(3 * _TIMESPEC.size) + socket.CMSG_SPACE(_ERROR.size + 28)
-"""Room for a stamp and an extended error with the address of who sent it."""
+ANCILLARY_BYTES = 2 * 64
+"""Room for a stamp (16 of head, three times 16) and an extended error with an IPv6 address (16 of head, 16, 28)."""
 
 Ancillary = Iterable[tuple[int, int, bytes]]
-_RECVERR = {(socket.SOL_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)}
+_RECVERR = {(SOL_IP, IP_RECVERR), (SOL_IPV6, IPV6_RECVERR)}
 
 
 class ExtendedError(NamedTuple):
@@ -53,7 +53,7 @@ class ExtendedError(NamedTuple):
 def parse_stamp(ancillary: Ancillary) -> int | None:
     """The software stamp, in ns; None if there is none."""
     for level, kind, content in ancillary:
-        if kind == SCM_TIMESTAMPING and level == socket.SOL_SOCKET:
+        if kind == SCM_TIMESTAMPING and level == SOL_SOCKET:
             seconds, nanoseconds = _TIMESPEC.unpack_from(content)  # the first of three: the others are hardware's
             return (seconds * 1_000_000_000 + nanoseconds) or None
     return None

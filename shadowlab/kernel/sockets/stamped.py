@@ -10,7 +10,9 @@ the sender's own queue (SCHED): what a packet waits there belongs to its way.
 
 from __future__ import annotations
 
+import ctypes
 import socket
+import struct
 from typing import NamedTuple
 
 from shadowlab.wire import net_tstamp
@@ -19,6 +21,7 @@ from shadowlab.wire.net_tstamp import ExtendedError
 _FLAGS = net_tstamp.RX_SOFTWARE | net_tstamp.SOFTWARE | net_tstamp.TX_SCHED | net_tstamp.OPT_ID | net_tstamp.OPT_TSONLY
 _BOTH = net_tstamp.TX_SCHED | net_tstamp.TX_SOFTWARE
 _IPV6_TCLASS = 67
+_SO_ATTACH_FILTER = 26
 _QUOTED_BYTES = 576
 """Of the packet that an ICMP error is about: what IPv4 quotes at most."""
 
@@ -133,3 +136,13 @@ class StampedSocket:
             self._troubles.append(Trouble(at_ns, error, quoted))
         elif error is not None and at_ns is not None:
             self.left_ns[error.data] = at_ns
+
+
+def let_in(sock: socket.socket, program: bytes) -> None:
+    """Filter what comes in, by classic BPF: a raw socket is offered every packet of its protocol that its node gets.
+
+    Raises OSError for a program that the kernel refuses.
+    """
+    held = ctypes.create_string_buffer(program, len(program))
+    form = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))  # struct sock_fprog
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, form)
