@@ -15,8 +15,19 @@ from typing import NamedTuple
 
 from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel.loop import Loop
+from shadowlab.traffic.handshake import Handshakes, differences
+from shadowlab.traffic.send_buffer import SendBuffer
 from shadowlab.traffic.session import AwaitWritable, Commands, Connect, Drop, Finish, RetryAt, Session, TickAt, Write
-from shadowlab.traffic.tcp_socket import SocketDoor, clamp_window, open_listener, open_sender, read_tcp_info
+from shadowlab.traffic.slow_reader import READ_EVERY_NS, SlowReader, reads_slowly
+from shadowlab.traffic.tcp_socket import (
+    SocketDoor,
+    clamp_window,
+    close_at_once,
+    open_listener,
+    open_sender,
+    read_tcp_info,
+)
+from shadowlab.wire.tcp_info import decode_tcp_info
 
 _PAYLOAD = memoryview(bytes(4 << 20))
 _DISCARD = bytearray(4 << 20)  # MSG_TRUNC: the kernel throws the bytes away and never touches this memory
@@ -49,9 +60,12 @@ class Drive:
         source: tuple[str, int],
         target: tuple[str, int],
         lazy: bool,
+        handshakes: Handshakes,
     ) -> None:
         self.session = session
         self.received_bytes = 0
+        self.differs: tuple[str, ...] = ()
+        """What the present connection, or the last one, holds otherwise than the flow wishes."""
         self._loop = loop
         self._door = door
         self._source = source
@@ -63,11 +77,16 @@ class Drive:
         self._last_info = b""
         self._name = f"flow {session.spec.id}"
         self._reads = 0
+        self._handshakes = handshakes
+        self._slowly = reads_slowly(session.spec)
+        wanted = session.spec.tcp.send_buffer_bytes if session.spec.flow_class == "sender-limited" else None
+        self._buffer = SendBuffer(wanted) if wanted is not None else None
 
     @property
     def ports(self) -> tuple[int, int]:
-        """The source's, of the present connection, and the target's."""
-        return self._source[1] + self.session.attempt, self._target[1]
+        """The source's and the target's: the same for every connection of the flow, so that it keeps its way where
+        equal-cost ways are chosen by them."""
+        return self._source[1], self._target[1]
 
     @property
     def over_ipv6(self) -> bool:
@@ -118,7 +137,7 @@ class Drive:
                 case TickAt():
                     self._loop.at(command.at_ns, self._on_tick)
                 case Connect():
-                    self._connect(command.attempt)
+                    self._connect()
                 case AwaitWritable():
                     if self._sender is not None:
                         self._loop.modify(self._sender.fileno(), select.EPOLLOUT | _ENDS)
@@ -132,17 +151,25 @@ class Drive:
                 case Drop():
                     self._drop()
 
-    def _connect(self, attempt: int) -> None:
-        address, port = self._source
+    def _connect(self) -> None:
+        # The other end of a connection that died does not know it, and would answer a SYN from the same port.
+        for fd in tuple(self._receivers):
+            while self._on_receiver(fd) and fd in self._receivers:
+                pass
+            self._close_receiver(fd, at_once=True)
+        spec = self.session.spec
         try:
-            sender = open_sender(self._door, self.session.spec, address, port + attempt, self.session.tick_ns)
+            sender = open_sender(self._door, spec, *self._source, self.session.tick_ns)
+            if self._buffer is not None:
+                self._buffer.open(sender)
         except KernelRefusedError as error:
             self._execute(self.session.failed(self._loop.now_ns, str(error)))
             return
         self._sender = sender
         self._last_info = b""
         self._loop.add(sender.fileno(), select.EPOLLOUT, self._on_sender, name=f"{self._name}, sender")
-        number = sender.connect_ex(self._target)
+        with self._handshakes.offering(spec.source, spec.tcp):
+            number = sender.connect_ex(self._target)
         if number not in (0, errno.EINPROGRESS):
             self._fail(number)
 
@@ -159,6 +186,7 @@ class Drive:
             return True
         if session.state == "connecting":
             self._loop.modify(sender.fileno(), _ENDS)
+            self._look(sender)
             self._execute(session.connected())
             return True
         if events & select.EPOLLRDHUP:
@@ -188,20 +216,30 @@ class Drive:
         except OSError as error:
             self._fail(error.errno or 0)
             return
+        if self._buffer is not None and accepted < size:
+            with suppress(OSError):  # a connection that has just died reports itself by its events
+                self._buffer.full(self._sender)
         self._execute(self.session.wrote(accepted))
 
     def _fail(self, number: int) -> None:
         reason = errno.errorcode.get(number, "closed" if number == 0 else str(number))
         self._execute(self.session.failed(self._loop.now_ns, reason))
 
+    def _look(self, sender: socket.socket) -> None:
+        """The handshake is done and nothing is sent yet: the congestion window is the initial one."""
+        with suppress(OSError):
+            self.differs = differences(self.session.spec.tcp, decode_tcp_info(read_tcp_info(sender, _TCP_INFO_BYTES)))
+
     def _drop(self) -> None:
         if self._sender is None:
             return
+        self._loop.remove(self._sender.fileno())
         if self.session.state == "closed":
             with suppress(OSError):
                 self._last_info = read_tcp_info(self._sender, _TCP_INFO_BYTES)
-        self._loop.remove(self._sender.fileno())
-        self._sender.close()
+            self._sender.close()
+        else:
+            close_at_once(self._sender)
         self._sender = None
 
     def _on_listener(self, events: int) -> bool:
@@ -214,14 +252,30 @@ class Drive:
         receiver.setblocking(False)
         fd = receiver.fileno()
         self._receivers[fd] = receiver
+        if self._slowly:
+            self._read_slowly(receiver)
+            return True
         self._loop.add(
             fd, select.EPOLLIN, lambda events: self._on_receiver(fd), name=f"{self._name}, receiver", lazy=self._lazy
         )
         return True
 
-    def _on_receiver(self, fd: int) -> bool:
+    def _read_slowly(self, receiver: socket.socket) -> None:
+        """By a timer of its own, until the connection ends."""
+        fd, reader = receiver.fileno(), SlowReader(self.session.spec.rate_bps or 0, self._loop.now_ns)
+
+        def on_turn(due_ns: int) -> None:
+            if self._receivers.get(fd) is receiver:
+                if (taken := reader.take(due_ns)) > 0:
+                    self._on_receiver(fd, taken)
+                self._loop.at(due_ns + READ_EVERY_NS, on_turn)
+
+        self._loop.at(self._loop.now_ns + READ_EVERY_NS, on_turn)
+
+    def _on_receiver(self, fd: int, most: int = 0) -> bool:
+        """Read what is there, or at most so many bytes of it."""
         try:
-            received = self._receivers[fd].recv_into(_DISCARD, 0, socket.MSG_TRUNC)
+            received = self._receivers[fd].recv_into(_DISCARD, most, socket.MSG_TRUNC)
         except BlockingIOError:
             return False
         except OSError:  # reset by the source: its sender reports why
@@ -235,6 +289,13 @@ class Drive:
         self.received_bytes += received
         return True
 
-    def _close_receiver(self, fd: int) -> None:
-        self._loop.remove(fd)
-        self._receivers.pop(fd).close()
+    def _close_receiver(self, fd: int, *, at_once: bool = False) -> None:
+        receiver = self._receivers.pop(fd, None)
+        if receiver is None:
+            return
+        if not self._slowly:
+            self._loop.remove(fd)
+        if at_once:
+            close_at_once(receiver)
+        else:
+            receiver.close()

@@ -5,7 +5,8 @@ in their order.  Never: an exception for a connection that dies (it is counted, 
 Imported inside the guest: standard library only.
 
 Ports follow from the order of the flows, never from the kernel's choice: the k-th flow *to* a node listens on
-5001 + k; the k-th flow *from* a node, in its n-th attempt, comes from 20000 + 8k + n.
+5001 + k; the k-th flow *from* a node comes from 20000 + k, in each attempt: where next hops of equal cost share the
+flows, a connection opened anew takes the way of the one before.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from shadowlab.errors import ShadowFailedError
 from shadowlab.kernel.loop import Loop
 from shadowlab.model.flow import FlowSpec
 from shadowlab.traffic.drive import Drive
-from shadowlab.traffic.session import ATTEMPTS, TICK_NS, Session
+from shadowlab.traffic.handshake import Handshakes
+from shadowlab.traffic.session import Session, tick_of
 from shadowlab.traffic.tcp_socket import SocketDoor, check_congestion_control
 
 FIRST_TARGET_PORT = 5001
 FIRST_SOURCE_PORT = 20000
-FLOWS_PER_NODE = 5000
-PHASES = 25
-"""Ticks of different flows fall on so many different moments of a tick: spread, yet often together in one wake-up."""
+FLOWS_PER_NODE = FIRST_SOURCE_PORT - FIRST_TARGET_PORT
+PHASE_NS = 2_000_000
+"""Ticks of different flows fall on the multiples of it: spread, yet often together in one wake-up."""
 
 
 class Engine:
@@ -42,7 +44,6 @@ class Engine:
         addresses: Mapping[str, str],
         seed: int,
         addresses6: Mapping[str, str] | None = None,
-        tick_ns: int = TICK_NS,
         lazy_reading: bool = True,
     ) -> None:
         self._loop = loop
@@ -50,17 +51,19 @@ class Engine:
         to: dict[str, int] = {}
         out: dict[str, int] = {}
         drives = []
+        handshakes = Handshakes(segment)
         for spec in flows:
             inward, outward = to.get(spec.target, 0), out.get(spec.source, 0)
             to[spec.target], out[spec.source] = inward + 1, outward + 1
             if max(inward, outward) >= FLOWS_PER_NODE:
                 raise ShadowFailedError(f"flow {spec.id}: more than {FLOWS_PER_NODE} flows begin or end at one node")
-            slot = zlib.crc32(f"{seed}:{spec.id}".encode()) % PHASES
-            session = Session(spec, tick_ns=tick_ns, phase_ns=slot * (tick_ns // PHASES))
+            tick_ns = tick_of(spec)
+            slot = zlib.crc32(f"{seed}:{spec.id}".encode()) % (tick_ns // PHASE_NS)
+            session = Session(spec, tick_ns=tick_ns, phase_ns=slot * PHASE_NS)
             at = addresses6 if spec.ipv6 and addresses6 else addresses
-            source = (at[spec.source], FIRST_SOURCE_PORT + outward * ATTEMPTS)
+            source = (at[spec.source], FIRST_SOURCE_PORT + outward)
             target = (at[spec.target], FIRST_TARGET_PORT + inward)
-            drives.append(Drive(loop, segment, session, source, target, lazy_reading))
+            drives.append(Drive(loop, segment, session, source, target, lazy_reading, handshakes))
         self.drives: tuple[Drive, ...] = tuple(drives)
         self._by_id = {drive.session.spec.id: drive for drive in drives}
 
@@ -100,7 +103,8 @@ class Engine:
             drive.session.scale(factor)
 
     def summary(self) -> dict[str, dict[str, int | str]]:
-        """Per flow what the samples do not show at a glance: how it ended, failures and why, bytes in and out."""
+        """Per flow what the samples do not show at a glance: how it ended, failures and why, bytes in and out, what its
+        connection holds otherwise than it wished."""
         return {
             drive.session.spec.id: {
                 "state": drive.session.state,
@@ -109,6 +113,7 @@ class Engine:
                 "written_bytes": drive.session.written_bytes,
                 "received_bytes": drive.received_bytes,
                 "unsent_bytes": drive.session.unsent_bytes,
+                "differs": "; ".join(drive.differs),
             }
             for drive in self.drives
         }

@@ -11,8 +11,9 @@ Never: input or output, a clock, chance.
                         |            v
                         +--retry-- waiting --attempts used up--> failed
 
-A paced writer earns ``rate * tick`` bytes at every tick, whatever the state of its connection, as an application
-would; what TCP does not take is kept, at most one second's worth, and the rest is counted in ``unsent_bytes``.
+A paced writer earns ``rate * tick`` bytes at every tick, or what its pattern says, whatever the state of its
+connection, as an application would; what TCP does not take is kept, at most one second's worth, and the rest is counted
+in ``unsent_bytes``.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from shadowlab.model.flow import FlowSpec
+from shadowlab.traffic.pattern import Pattern
 
 State = Literal["idle", "connecting", "open", "finishing", "waiting", "closed", "failed"]
 
 TICK_NS = 50_000_000
+TICKS_NS = (TICK_NS, 20_000_000, 10_000_000, 4_000_000, 2_000_000)
+BURST_BYTES = 16_384
+"""A paced writer offers no more than this at once, if ticks can be so short.  Each tick costs the guest some 25 µs: at
+the shortest one a fast flow's ticks cost a tenth of its packets."""
 ATTEMPTS = 8
 """Connections tried for one flow before it is given up."""
 BACK_OFF_NS = 1_000_000_000
@@ -74,6 +80,13 @@ Command = Connect | Write | AwaitWritable | TickAt | RetryAt | Finish | Drop
 Commands = tuple[Command, ...]
 
 
+def tick_of(spec: FlowSpec) -> int:
+    """How often a paced writer writes: seldom, unless that makes bursts."""
+    peak_bps = max((one.rate_bps for one in spec.pattern), default=spec.rate_bps or 0)
+    fits = (tick for tick in TICKS_NS if peak_bps * tick <= BURST_BYTES * _BIT_NS_PER_BYTE)
+    return next(fits, TICKS_NS[-1])
+
+
 class Session:
     """One flow.  ``phase_ns`` shifts its ticks against those of other flows and is shorter than a tick."""
 
@@ -92,6 +105,10 @@ class Session:
         self._attempts = attempts
         self._paced = spec.flow_class == "paced"
         self._rate_bps = spec.rate_bps or 0
+        self._peak_bps = max((one.rate_bps for one in spec.pattern), default=self._rate_bps)
+        self._factor = 1.0
+        self._pattern: Pattern | None = None
+        self._start_ns = 0
         self._backlog_bytes = 0
         self._carry = 0
         self._earned_until_ns = 0
@@ -111,14 +128,19 @@ class Session:
         if factor < 0:
             raise ValueError(f"flow {self.spec.id}: demand cannot be scaled by {factor:g}")
         if self._paced and self.spec.rate_bps is not None:
+            self._factor = factor
             self._rate_bps = round(self.spec.rate_bps * factor)
+            if self._pattern is not None:
+                self._pattern = Pattern(self.spec.pattern, self._start_ns, factor)
 
     def start(self, now_ns: int) -> Commands:
         """The flow begins."""
         if self.state != "idle":
             return ()
         self.state = "connecting"
-        self._earned_until_ns = now_ns
+        self._start_ns = self._earned_until_ns = now_ns
+        if self.spec.pattern:
+            self._pattern = Pattern(self.spec.pattern, now_ns, self._factor)
         if self._paced:
             return Connect(0), TickAt(now_ns + (self._phase_ns or self.tick_ns))
         return (Connect(0),)
@@ -137,17 +159,21 @@ class Session:
         """A tick was due at ``due_ns``: earn the bytes since the last one, and offer what is held."""
         if self.state in ("idle", "closed", "finishing"):
             return ()
-        earned, self._carry = divmod(self._carry + self._rate_bps * (due_ns - self._earned_until_ns), _BIT_NS_PER_BYTE)
+        if self._pattern is None:
+            gained = self._rate_bps * (due_ns - self._earned_until_ns)
+        else:
+            gained = self._pattern.earned(self._earned_until_ns, due_ns)
+        earned, self._carry = divmod(self._carry + gained, _BIT_NS_PER_BYTE)
         self._earned_until_ns = due_ns
         if self.spec.size_bytes is not None:
             earned = min(earned, self.spec.size_bytes - self.written_bytes - self._backlog_bytes)
         self._backlog_bytes += earned
-        room = self._rate_bps * _BACKLOG_NS // _BIT_NS_PER_BYTE
+        room = round(self._peak_bps * self._factor) * _BACKLOG_NS // _BIT_NS_PER_BYTE
         # After a cut of the rate the old backlog may exceed the new bound: it drains, only new demand is refused.
         excess = min(max(self._backlog_bytes - room, 0), earned)
         self._backlog_bytes -= excess
         self.unsent_bytes += excess
-        return *self._offer(), TickAt(due_ns + self.tick_ns)
+        return *self._offer(), TickAt(self._next_tick(due_ns))
 
     def writable(self) -> Commands:
         """TCP takes bytes (asked for by :class:`AwaitWritable`)."""
@@ -194,6 +220,16 @@ class Session:
             return ()
         self.state = "connecting"
         return (Connect(self.attempt),)
+
+    def _next_tick(self, due_ns: int) -> int:
+        """On the grid of ticks; while nothing is held and nothing earned there is none."""
+        following = due_ns + self.tick_ns
+        if self._pattern is None or self._backlog_bytes:
+            return following
+        goes_on_ns = self._pattern.goes_on_ns(due_ns)
+        if goes_on_ns is None or goes_on_ns < following:
+            return following
+        return following + (goes_on_ns - due_ns) // self.tick_ns * self.tick_ns
 
     def _offer(self) -> Commands:
         if self.state == "open" and self._backlog_bytes > 0:

@@ -9,15 +9,24 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
+from contextlib import suppress
 from typing import Protocol
 
 from shadowlab.errors import KernelRefusedError
 from shadowlab.model.flow import FlowSpec
+from shadowlab.traffic.slow_reader import reads_slowly
+from shadowlab.traffic.socket_options import (
+    SO_RCVBUFFORCE,
+    SO_SNDBUFFORCE,
+    force_buffer,
+    set_at_both_ends,
+    set_at_sender,
+    set_congestion_control,
+    set_option,
+)
 
 TCP_NOTSENT_LOWAT = 25
-SO_SNDBUFFORCE = 32
-SO_RCVBUFFORCE = 33
-TIMESTAMP_OPTION_BYTES = 12
 
 SEND_BUFFER_BYTES = 8 << 20
 RECEIVE_BUFFER_BYTES = 16 << 20
@@ -33,19 +42,23 @@ class SocketDoor(Protocol):
     """The part of :class:`~shadowlab.kernel.ports.Segment` that traffic uses."""
 
     def open_socket(self, node: str, family: int, kind: int, protocol: int = 0) -> socket.socket: ...
+    def set_sysctl(self, node: str, key: str, value: str) -> None: ...
+    def read_sysctl(self, node: str, key: str) -> str: ...
 
 
 def open_listener(door: SocketDoor, spec: FlowSpec, address: str, port: int) -> socket.socket:
     """The target's end, listening.  Its receive window is clamped, its buffer is much larger than its window.
 
     With unread bytes always fewer than buffer minus window, the window Linux announces does not depend on *when* the
-    application reads: that is what makes lazy reading neutral (kernel: ``__tcp_select_window``).
+    application reads: that is what makes lazy reading neutral (kernel: ``__tcp_select_window``).  An application that
+    reads slowly is to close its window: its buffer is no larger than that.
     """
     with _told(f"flow {spec.id}: listen on {spec.target} {address}:{port}"):
         sock = door.open_socket(spec.target, _family(address), socket.SOCK_STREAM)
         try:
-            _force_buffer(sock, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
-            _set(sock, socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, _window(spec))
+            set_at_both_ends(sock, spec.tcp)
+            force_buffer(sock, SO_RCVBUFFORCE, _window(spec) if reads_slowly(spec) else RECEIVE_BUFFER_BYTES)
+            set_option(sock, socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, _window(spec))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((address, port))
             sock.listen(4)
@@ -66,17 +79,18 @@ def clamp_window(receiver: socket.socket, spec: FlowSpec) -> None:
 
 
 def open_sender(door: SocketDoor, spec: FlowSpec, address: str, port: int, tick_ns: int) -> socket.socket:
-    """The source's end, bound, not yet connected."""
-    not_sent = max(NOT_SENT_BYTES, (spec.rate_bps or 0) * tick_ns * NOT_SENT_TICKS // 8_000_000_000)
+    """The source's end, bound, not yet connected.  A sender-limited one waits for its buffer to be set."""
     with _told(f"flow {spec.id}: open a connection from {spec.source} {address}:{port}"):
         sock = door.open_socket(spec.source, _family(address), socket.SOCK_STREAM)
         try:
-            set_congestion_control(sock, spec)
-            if spec.tcp.mss is not None:
-                # The option counts TCP's own options as payload; tcp_info and ss do not.
-                _set(sock, socket.IPPROTO_TCP, socket.TCP_MAXSEG, spec.tcp.mss + TIMESTAMP_OPTION_BYTES)
-            _force_buffer(sock, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
-            _set(sock, socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, not_sent)
+            set_at_both_ends(sock, spec.tcp)
+            set_at_sender(sock, spec.tcp)
+            if spec.flow_class != "sender-limited":
+                force_buffer(sock, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
+                not_sent = max(NOT_SENT_BYTES, (spec.rate_bps or 0) * tick_ns * NOT_SENT_TICKS // 8_000_000_000)
+                set_option(sock, socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, not_sent)
+            # An earlier connection of the flow may have left this port in TIME-WAIT.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((address, port))
         except BaseException:
             sock.close()
@@ -84,23 +98,25 @@ def open_sender(door: SocketDoor, spec: FlowSpec, address: str, port: int, tick_
     return sock
 
 
+def close_at_once(sock: socket.socket) -> None:
+    """Close it and forget the connection: no FIN, no TIME-WAIT, its port is free again."""
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
 def check_congestion_control(door: SocketDoor, spec: FlowSpec) -> None:
-    """Raise now, before anything runs, when the source cannot have the flow's congestion control."""
-    with door.open_socket(spec.source, socket.AF_INET, socket.SOCK_STREAM) as sock:
-        set_congestion_control(sock, spec)
-
-
-def set_congestion_control(sock: socket.socket, spec: FlowSpec) -> None:
-    """Set it and read it back.  Raises KernelRefusedError naming what this namespace allows."""
-    wanted = spec.tcp.congestion_control
-    with _told(
-        f"flow {spec.id}: set congestion control {wanted} on {spec.source} "
-        "(see net.ipv4.tcp_allowed_congestion_control; the embedded kernel has them all)"
+    """Raise now, before anything runs, when the source cannot have the flow's congestion control: KernelRefusedError
+    that names where it is allowed."""
+    control = spec.tcp.congestion_control
+    with (
+        door.open_socket(spec.source, socket.AF_INET, socket.SOCK_STREAM) as sock,
+        _told(
+            f"flow {spec.id}: set congestion control {control} on {spec.source} "
+            "(see net.ipv4.tcp_allowed_congestion_control; the embedded kernel has them all)"
+        ),
     ):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, wanted.encode())
-        found = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).split(b"\0")[0].decode()
-        if found != wanted:
-            raise OSError(errno.EPROTO, f"the kernel holds {found}")
+        set_congestion_control(sock, control)
 
 
 def read_tcp_info(sock: socket.socket, length: int) -> bytes:
@@ -114,23 +130,6 @@ def _family(address: str) -> int:
 
 def _window(spec: FlowSpec) -> int:
     return spec.tcp.window_bytes if spec.tcp.window_bytes is not None else WINDOW_BYTES
-
-
-def _set(sock: socket.socket, level: int, option: int, value: int) -> None:
-    sock.setsockopt(level, option, value)
-    found = sock.getsockopt(level, option)
-    # An unconnected socket answers the default for TCP_MAXSEG, whatever it was given.
-    if found != value and option != socket.TCP_MAXSEG:
-        raise OSError(errno.EPROTO, f"option {option} was set to {value}, the kernel holds {found}")
-
-
-def _force_buffer(sock: socket.socket, option: int, size: int) -> None:
-    """Buffers beyond the system's limit need a capability; without it the kernel's own tuning stays in charge, which
-    a smaller fixed buffer would switch off."""
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, option, size)
-    except PermissionError:
-        return
 
 
 class _told:

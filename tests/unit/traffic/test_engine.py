@@ -44,6 +44,12 @@ class Loopback:
         self.opened.append(sock)
         return sock
 
+    def set_sysctl(self, node: str, key: str, value: str) -> None:
+        raise AssertionError(f"{key} is this machine's own")
+
+    def read_sysctl(self, node: str, key: str) -> str:
+        raise AssertionError(f"{key} is this machine's own")
+
 
 def flow(name: str, **others: Any) -> FlowSpec:
     fields = {
@@ -136,7 +142,7 @@ def test_ports_follow_from_the_order_of_the_flows() -> None:
     with Loop() as loop:
         engine = Engine(loop=loop, segment=Loopback(), flows=flows, addresses=addresses(), seed=1)
 
-    assert [(one._source[1], one._target[1]) for one in engine.drives] == [(20000, 5001), (20008, 5002), (20000, 5001)]
+    assert [(one._source[1], one._target[1]) for one in engine.drives] == [(20000, 5001), (20001, 5002), (20000, 5001)]
 
 
 def test_ticks_are_spread_by_the_seed() -> None:
@@ -180,3 +186,24 @@ def test_every_socket_is_closed_at_the_end() -> None:
 
     assert door.opened
     assert all(sock.fileno() == -1 for sock in door.opened)
+
+
+def test_a_connection_that_died_is_opened_again_from_the_same_port() -> None:
+    with Loop(lazy_every_ns=5 * MS) as loop:
+        engine = Engine(loop=loop, segment=Loopback(), flows=[flow("f")], addresses=addresses(), seed=1)
+        with engine:
+            drive = engine.drives[0]
+            start_ns = now_ns()
+            engine.start(start_ns)
+            loop.run_until(start_ns + 50 * MS)
+            for receiver in drive._receivers.values():
+                receiver.shutdown(socket.SHUT_RDWR)
+            loop.run_until(start_ns + 100 * MS)
+            assert drive.session.state == "waiting"
+            before = drive.received_bytes
+            loop.run_until(start_ns + 1_300 * MS)
+
+            assert drive.session.state == "open"
+            assert drive.received_bytes > before
+            assert drive._sender is not None
+            assert drive._sender.getsockname()[1] == drive.ports[0] == 20000

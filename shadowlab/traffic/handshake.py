@@ -1,0 +1,98 @@
+"""What the two ends of a connection agree on when it opens: how a flow gets what it wishes, and whether it got it.
+
+In: a flow's options, the door to its node.  Out: settings that hold for one SYN; what the kernel holds instead of a
+wish, in words.  Never: a packet.  Imported inside the guest: standard library only.
+
+SACK, timestamps, window scaling and ECN are settings of a namespace, but the kernel looks at them only when it makes
+the SYN, inside ``connect()`` (``tcp_syn_options``, ``tcp_ecn_send_syn``), and a target agrees to what it was offered.
+So a flow that differs from its node gets its own by setting them for the length of that call.  Two things follow.  An
+offer can be left out for one SYN but not made by a node that is set against it, for such a node does not understand
+the answer: :mod:`shadowlab.shadow.transport` sets a node against something only if no flow of it wishes it.  And a SYN
+that was lost is made again later, by the node's settings.  Both show when the connection is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from shadowlab.model.traffic.tcp_options import TcpOptions
+from shadowlab.wire.tcp_info import TcpInfo
+
+ECN = "net/ipv4/tcp_ecn"
+OFFERS = {
+    "sack": "net/ipv4/tcp_sack",
+    "timestamps": "net/ipv4/tcp_timestamps",
+    "window_scaling": "net/ipv4/tcp_window_scaling",
+}
+"""They rule IPv6 as well."""
+_ECN_ASK, _ECN_ANSWER = "1", "2"
+
+_TIMESTAMPS, _SACK, _WINDOW_SCALING, _ECN_AGREED = 1, 2, 4, 8
+"""Bits of ``tcpi_options`` (``linux/tcp.h``)."""
+
+
+class SettingsDoor(Protocol):
+    """The part of :class:`~shadowlab.kernel.ports.Segment` that this uses."""
+
+    def set_sysctl(self, node: str, key: str, value: str) -> None: ...
+    def read_sysctl(self, node: str, key: str) -> str: ...
+
+
+class Handshakes:
+    """Opens connections as they wish.  The nodes' own settings are read once and taken to stay."""
+
+    def __init__(self, door: SettingsDoor) -> None:
+        self._door = door
+        self._held: dict[tuple[str, str], str] = {}
+
+    @contextmanager
+    def offering(self, node: str, tcp: TcpOptions) -> Iterator[None]:
+        """A ``connect()`` of the node inside offers what ``tcp`` says."""
+        changed = [(key, held) for key, value in wishes(tcp) if (held := self._read(node, key)) != value]
+        wanted = dict(wishes(tcp))
+        for key, _ in changed:
+            self._door.set_sysctl(node, key, wanted[key])
+        try:
+            yield
+        finally:
+            for key, held in changed:
+                self._door.set_sysctl(node, key, held)
+
+    def _read(self, node: str, key: str) -> str:
+        if (node, key) not in self._held:
+            self._held[node, key] = self._door.read_sysctl(node, key).strip()
+        return self._held[node, key]
+
+
+def wishes(tcp: TcpOptions) -> tuple[tuple[str, str], ...]:
+    """(key, value) of each setting that the options say something about."""
+    offers = tuple((key, str(int(wish))) for name, key in OFFERS.items() if (wish := getattr(tcp, name)) is not None)
+    if tcp.ecn is None:
+        return offers
+    return (*offers, (ECN, _ECN_ASK if tcp.ecn else _ECN_ANSWER))
+
+
+def differences(tcp: TcpOptions, info: TcpInfo) -> tuple[str, ...]:
+    """What a sender that has just connected holds instead of what was wished: ``mss 8948, holds 1448``."""
+    options = info.options or 0
+    held = (
+        ("mss", tcp.mss, info.snd_mss),
+        ("initial_cwnd_segments", tcp.initial_cwnd_segments, info.snd_cwnd),
+        ("ecn", tcp.ecn, bool(options & _ECN_AGREED)),
+        ("sack", tcp.sack, bool(options & _SACK)),
+        ("timestamps", tcp.timestamps, bool(options & _TIMESTAMPS)),
+        ("window_scaling", tcp.window_scaling, bool(options & _WINDOW_SCALING)),
+    )
+    return tuple(
+        f"{name} {_word(wish)}, holds {_word(value)}"
+        for name, wish, value in held
+        if wish is not None and value is not None and wish != value
+    )
+
+
+def _word(value: int | bool) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)

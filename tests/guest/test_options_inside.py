@@ -1,0 +1,136 @@
+"""Every option of a flow in the embedded kernel: what is set holds, and does what it is meant to.
+
+One boot, one network without a bottleneck, so that flows do not meet: 40 ms there and back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from typing import Any
+
+import numpy as np
+import pytest
+from test_traffic_inside import SECOND, THERE, ran, two_hosts
+
+from shadowlab.guest.cache import BuiltKernel
+from shadowlab.model.flow import FlowSpec, Phase
+from shadowlab.model.traffic.tcp_options import TcpOptions
+from shadowlab.monitor.layout import TCP_HEAD, TCP_INFO_BYTES
+from shadowlab.monitor.raw_records import read_tcp
+from shadowlab.wire.tcp_info import TcpInfo, decode_tcp_info
+
+pytestmark = pytest.mark.guest
+
+RTT_S = 0.040
+BUFFER, LARGE_BUFFER = 65_536, 500_000
+TIMESTAMPS, SACK, WINDOW_SCALING, ECN = 1, 2, 4, 8
+
+
+def flow(name: str, flow_class: Any, *, tcp: dict[str, Any] | None = None, **others: Any) -> FlowSpec:
+    return FlowSpec(id=name, source="a", target="b", flow_class=flow_class, tcp=TcpOptions(**(tcp or {})), **others)
+
+
+FLOWS = (
+    flow(
+        "capped",
+        "greedy",
+        tcp={"pacing_bps": 2_000_000, "mss": 1000, "no_delay": True, "keepalive_ns": 30 * SECOND, "dscp": 46},
+    ),
+    flow("held", "sender-limited", tcp={"send_buffer_bytes": BUFFER}),
+    flow("held more", "sender-limited", tcp={"send_buffer_bytes": LARGE_BUFFER}),
+    flow("bare", "greedy", tcp={"timestamps": False, "sack": False, "window_scaling": False, "mss": 1460}),
+    flow("ecn", "paced", rate_bps=1_000_000, tcp={"ecn": True}),
+    flow("dctcp", "paced", rate_bps=1_000_000, tcp={"congestion_control": "dctcp", "ecn": True}),
+    flow("plain", "paced", rate_bps=1_000_000, tcp={"ecn": False, "timestamps": True, "sack": True}),
+    flow("slow reader", "receiver-limited", rate_bps=2_000_000, tcp={"window_bytes": BUFFER}),
+    flow(
+        "on and off",
+        "paced",
+        rate_bps=2_000_000,
+        pattern=(Phase(duration_ns=SECOND, rate_bps=4_000_000), Phase(duration_ns=SECOND, rate_bps=0)),
+    ),
+    flow("comes and goes", "greedy", size_bytes=1_000_000, start_ns=3 * SECOND),
+    flow("jumbo", "paced", rate_bps=100_000, tcp={"mss": 8900}),
+)
+
+
+class Ran:
+    """What is known of each flow after 8 seconds."""
+
+    def __init__(self, folder: FilePath) -> None:
+        raw = read_tcp(folder, len(FLOWS))
+        data = (folder / "tcp.bin").read_bytes()
+        self._mbps = np.diff(raw["bytes_acked"].astype(float), axis=0) * 8 / 1e6
+        row = len(raw) - 1
+        begins = [(row * len(FLOWS) + one) * raw.dtype.itemsize + TCP_HEAD.size for one in range(len(FLOWS))]
+        self._infos = [decode_tcp_info(data[begin : begin + TCP_INFO_BYTES]) for begin in begins]
+        lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+        self.ends: Mapping[str, Any] = {one["operation"]: one["outcome"] for one in lines if one["reason"] == "end"}
+
+    def mbps(self, name: str) -> Any:
+        return self._mbps[:, self._index(name)]
+
+    def info(self, name: str) -> TcpInfo:
+        return self._infos[self._index(name)]
+
+    def options(self, name: str) -> int:
+        return self.info(name).options or 0
+
+    @staticmethod
+    def _index(name: str) -> int:
+        return [one.id for one in FLOWS].index(name)
+
+
+@pytest.fixture(scope="module")
+def outcome(built_kernel: BuiltKernel, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    folder = tmp_path_factory.mktemp("options")
+    ran(built_kernel, folder, two_hosts(), paths=(THERE,), flows=FLOWS, seconds=8)
+    return Ran(folder)
+
+
+def test_a_pacing_cap_and_an_mss_hold(outcome: Ran) -> None:
+    assert outcome.mbps("capped")[2:].mean() == pytest.approx(2.0, rel=0.01)
+    assert outcome.info("capped").snd_mss == 1000
+
+
+@pytest.mark.parametrize(("name", "size"), [("held", BUFFER), ("held more", LARGE_BUFFER)])
+def test_a_sender_limited_flow_moves_one_buffer_per_round_trip(outcome: Ran, name: str, size: int) -> None:
+    assert outcome.mbps(name)[2:].mean() == pytest.approx(size * 8 / RTT_S / 1e6, rel=0.03)
+
+
+def test_what_a_flow_does_not_offer_is_not_agreed_on_and_its_neighbours_keep_theirs(outcome: Ran) -> None:
+    assert outcome.options("bare") == 0
+    assert outcome.info("bare").snd_mss == 1460
+    assert outcome.mbps("bare")[2:].mean() == pytest.approx(65_535 * 8 / RTT_S / 1e6, rel=0.03)
+    assert outcome.options("plain") == outcome.options("held") == TIMESTAMPS | SACK | WINDOW_SCALING
+
+
+def test_ecn_is_agreed_on_by_the_flows_that_wish_it_a_dctcp_one_among_them(outcome: Ran) -> None:
+    assert [outcome.options(name) & ECN for name in ("ecn", "dctcp", "plain", "held")] == [ECN, ECN, 0, 0]
+
+
+def test_a_slow_reader_closes_the_window(outcome: Ran) -> None:
+    assert outcome.mbps("slow reader")[2:].mean() == pytest.approx(2.0, rel=0.03)
+    assert (outcome.info("slow reader").rwnd_limited or 0) > 6_000_000  # of 8 seconds
+
+
+def test_a_pattern_is_followed_and_repeated(outcome: Ran) -> None:
+    on, off = outcome.mbps("on and off")[0::2], outcome.mbps("on and off")[1::2]
+
+    assert on.mean() == pytest.approx(4.0, rel=0.08)  # its last bytes are acknowledged in the next second
+    assert off.mean() < 0.3
+    assert (on + off).mean() / 2 == pytest.approx(2.0, rel=0.02)
+
+
+def test_a_flow_begins_at_its_time_and_ends_with_its_last_byte(outcome: Ran) -> None:
+    assert outcome.mbps("comes and goes")[:3].sum() == 0
+    assert outcome.ends["comes and goes"]["state"] == "closed"
+    assert outcome.ends["comes and goes"]["received_bytes"] == 1_000_000
+
+
+def test_what_the_kernel_holds_otherwise_is_told(outcome: Ran) -> None:
+    assert {name: one["differs"] for name, one in outcome.ends.items() if one.get("differs")} == {
+        "jumbo": "mss 8900, holds 1448"
+    }
