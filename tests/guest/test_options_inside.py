@@ -17,8 +17,8 @@ from test_traffic_inside import SECOND, THERE, ran, two_hosts
 from shadowlab.guest.cache import BuiltKernel
 from shadowlab.model.flow import FlowSpec, Phase
 from shadowlab.model.traffic.tcp_options import TcpOptions
-from shadowlab.monitor.layout import TCP_HEAD, TCP_INFO_BYTES
 from shadowlab.monitor.raw_records import read_tcp
+from shadowlab.store.reader import read_records
 from shadowlab.wire.tcp_info import TcpInfo, decode_tcp_info
 
 pytestmark = pytest.mark.guest
@@ -61,11 +61,10 @@ class Ran:
 
     def __init__(self, folder: FilePath) -> None:
         raw = read_tcp(folder, len(FLOWS))
-        data = (folder / "tcp.bin").read_bytes()
         self._mbps = np.diff(raw["bytes_acked"].astype(float), axis=0) * 8 / 1e6
-        row = len(raw) - 1
-        begins = [(row * len(FLOWS) + one) * raw.dtype.itemsize + TCP_HEAD.size for one in range(len(FLOWS))]
-        self._infos = [decode_tcp_info(data[begin : begin + TCP_INFO_BYTES]) for begin in begins]
+        held = read_records(folder / "tcp.blocks").strings
+        assert held is not None
+        self._infos = [decode_tcp_info(held[(len(raw) - 1) * len(FLOWS) + one]) for one in range(len(FLOWS))]
         lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
         self.ends: Mapping[str, Any] = {one["operation"]: one["outcome"] for one in lines if one["reason"] == "end"}
 
