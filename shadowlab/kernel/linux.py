@@ -18,7 +18,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from shadowlab.errors import KernelRefusedError, ShadowFailedError
 from shadowlab.kernel import netns, qdisc
@@ -45,6 +45,9 @@ from shadowlab.wire import if_link, pkt_sched, routes, rtnetlink
 from shadowlab.wire.addresses import AF_INET6, canonical, family_of
 from shadowlab.wire.if_link import VethEnd
 from shadowlab.wire.netlink import Request
+
+if TYPE_CHECKING:
+    from shadowlab.kernel.programs import Running
 
 _Made = TypeVar("_Made")
 
@@ -452,3 +455,27 @@ class LinuxSegment:
         namespace = self._read(node, f"run {argv[0]} in {node}")
         with netns.visit(namespace.fd, self._home_fd, node):
             return children.run(argv, environment, timeout_ns, text, f"{argv[0]} in {node}")
+
+    def start_program(self, node: str, argv: Sequence[str], environment: Mapping[str, str], folder: str) -> Running:
+        """Start a program that runs beside everything else, in a node's namespace, its output in one stream.
+
+        Raises KernelRefusedError if it cannot be started.
+        """
+        from shadowlab.kernel import children, programs  # subprocess is slow to import, and few runs have programs
+
+        tried = f"start {argv[0]} in {node}"
+        namespace = self._read(node, tried)
+        with netns.visit(namespace.fd, self._home_fd, node):
+            try:
+                started = programs.start(
+                    argv,
+                    environment={"PATH": children.PATH, "HOME": folder, "TMPDIR": folder, **environment},
+                    folder=folder,
+                    stdin=programs.NO_INPUT,
+                    stdout=programs.PIPE,
+                    stderr=programs.STDOUT,
+                    hosts=None,
+                )
+            except programs.START_ERRORS as error:
+                raise refusal(tried, getattr(error, "errno", 0) or 0) from error
+            return programs.Running(started)

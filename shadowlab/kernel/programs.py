@@ -17,13 +17,14 @@ import signal
 import subprocess
 import termios
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import IO, Any, NoReturn
 
 from shadowlab.kernel import syscalls
 from shadowlab.kernel.rights import privileges
 
 NOT_FOUND, NOT_EXECUTABLE, TIMED_OUT = 127, 126, 124
-PIPE = subprocess.PIPE
+PIPE, STDOUT, NO_INPUT = subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL
 KILL = signal.SIGKILL
 Started = subprocess.Popen[bytes]
 START_ERRORS = (OSError, subprocess.SubprocessError)
@@ -73,6 +74,37 @@ def start(
         start_new_session=True,
         preexec_fn=prepare,
     )
+
+
+class Running:
+    """A program beside the run: its output is to be read from ``output``, its end makes ``ended`` readable.
+
+    Both are file descriptors for an event loop.  :meth:`close` leaves nothing of the program's session alive.
+    """
+
+    def __init__(self, started: subprocess.Popen[bytes]) -> None:
+        assert started.stdout is not None
+        self._started = started
+        self.output = started.stdout.fileno()
+        self.ended = os.pidfd_open(started.pid)
+        os.set_blocking(self.output, False)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to its whole session; nothing happens if nobody is left."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._started.pid, number)
+
+    def exit_code(self) -> int:
+        """As shells have it, once it has ended."""
+        return exit_code(self._started.wait())
+
+    def close(self) -> None:
+        """Kill what is left of it."""
+        self.signal(signal.SIGKILL)
+        self._started.wait()
+        os.close(self.ended)
+        if self._started.stdout is not None:
+            self._started.stdout.close()
 
 
 def become(argv: Sequence[str], *, environment: Mapping[str, str], hosts: str | None) -> NoReturn:
