@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -100,6 +100,8 @@ class Work:
     folder: Path
     expected_wall_s: float
     memory_bytes: int = LEAST_GUEST_BYTES
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """What the inside reads beside the job, by name in the folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +176,8 @@ class _Pool:
         job = work.job.to_bytes()
         try:
             work.folder.mkdir(parents=True, exist_ok=True)
+            for name, content in work.files.items():
+                (work.folder / name).write_bytes(content)
             confined_by = self._segment(work, job, core)
             report = read_report(work)
         except (OSError, ShadowFailedError, CannotRunError) as error:

@@ -18,6 +18,7 @@ from shadowlab.kernel.loop import Loop
 from shadowlab.kernel.ports import Flow
 from shadowlab.lab.job import Job
 from shadowlab.model.flow import Path
+from shadowlab.model.traffic.workload import Program, Replay
 from shadowlab.monitor.observe import Observer
 from shadowlab.monitor.probe_choice import plain_streams
 from shadowlab.monitor.probe_stream import PROBER_PORT, REFLECTOR_PORT
@@ -28,6 +29,8 @@ from shadowlab.shadow.ops import Op, RemoveRoute, SetLinkState, SetRoute, TimedC
 from shadowlab.shadow.trace import trace
 from shadowlab.traffic.drive import Drive
 from shadowlab.traffic.engine import Engine
+from shadowlab.traffic.programs import Programs
+from shadowlab.traffic.replays import Replays
 
 PROGRESS = "progress"
 REPORT_FILE = "inside.json"
@@ -45,7 +48,7 @@ def run(job_path: str, folder: str) -> int:
         with open(job_path, "rb") as file:
             job = Job.from_bytes(file.read())
         with RawFiles(folder, _names(job)) as files, LinuxSegment() as segment, Loop() as loop:
-            report |= _Inside(job=job, files=files, segment=segment, loop=loop).run()
+            report |= _Inside(job=job, files=files, segment=segment, loop=loop, folder=folder).run()
     except ShadowLabError as error:
         report = {"error": str(error)}
     try:
@@ -67,8 +70,9 @@ def _names(job: Job) -> dict[str, list[str]]:
 
 
 class _Inside:
-    def __init__(self, *, job: Job, files: RawFiles, segment: LinuxSegment, loop: Loop) -> None:
+    def __init__(self, *, job: Job, files: RawFiles, segment: LinuxSegment, loop: Loop, folder: str) -> None:
         self._job = job
+        self._folder = folder
         self._files = files
         self._segment = segment
         self._loop = loop
@@ -99,6 +103,18 @@ class _Inside:
                 records=self._files.rows("probes"),
                 probe_every_ns=job.probe_every_ns,
             ) as prober,
+            Programs(
+                loop=loop,
+                door=self._segment,
+                programs=[one for one in job.workloads if isinstance(one, Program)],
+                folder=self._folder,
+            ) as programs,
+            Replays(
+                loop=loop,
+                door=self._segment,
+                replays=[one for one in job.workloads if isinstance(one, Replay)],
+                folder=self._folder,
+            ) as replays,
         ):
             observer = Observer(
                 loop=loop,
@@ -115,10 +131,14 @@ class _Inside:
             engine.start(zero)
             prober.start(zero, job.duration_ns)
             observer.start(zero, job.duration_ns)
+            programs.start(zero)
+            replays.start(zero)
             for change in job.timeline:
                 loop.at(zero + change.at_ns, partial(self._on_change, change))
             loop.at(zero, self._on_progress)
             loop.run_until(zero + job.duration_ns + TIMEOUT_NS)
+            programs.close()
+            self._failures += programs.refusals()
             lateness = loop.lateness()
             return {
                 "failures": self._failures,
@@ -130,6 +150,8 @@ class _Inside:
                 "unstamped_probes": prober.unstamped,
                 "missing_interfaces": observer.missing_interfaces,
                 "flows": engine.summary(),
+                "programs": programs.summary(),
+                "replays": replays.summary(),
             }
 
     def _on_progress(self, due_ns: int) -> None:

@@ -19,6 +19,7 @@ from shadowlab.lab.job import Job, WatchedInterface
 from shadowlab.lab.references import check_references
 from shadowlab.lab.scenario import Mitigation, Scenario
 from shadowlab.lab.sources import attach_file, read_rules, read_script
+from shadowlab.lab.workloads.capture import Packets, with_files
 from shadowlab.lab.workloads.resolve import probed_pairs, resolve_workloads
 from shadowlab.mitigate.propose import Allowed, Candidate
 from shadowlab.mitigate.rehearse import Stage
@@ -54,6 +55,8 @@ class Prepared:
     fabric: Fabric
     flows: tuple[FlowSpec, ...]
     workloads: tuple[Workload, ...]
+    replayed: Mapping[str, Packets]
+    """The files that replays send, by name in a run's folder."""
     paths: tuple[Path, ...]
     hops: Mapping[Path, tuple[Direction, ...]]
     attachment: Attachment
@@ -100,6 +103,11 @@ class Prepared:
     def states_from(self, now_ns: int) -> tuple[State, ...]:
         """Network and routes at a moment of the main run, and after each later event."""
         return (self.timeline.at(now_ns), *(state for state in self.timeline.states if state.since_ns > now_ns))
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """What the inside reads beside its job, by name."""
+        return {name: one.file for name, one in self.replayed.items()}
 
     def _job(self, duration_ns: int, changes: tuple[TimedChange, ...]) -> Job:
         return Job(
@@ -178,6 +186,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         flows = scale_flows(flows, factor)
         cost = _cost(scenario, network, flows, paths, hops)
     fabric = address(network)
+    workloads, replayed = with_files(workloads, fabric.node_address, fabric.node_address6)
     replaced = any(step.kind == "routes" for step in steps_of(scenario.events, full)) or any(
         one.kind == "reroute" for one in scenario.mitigations
     )
@@ -189,6 +198,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         fabric=fabric,
         flows=flows,
         workloads=workloads,
+        replayed=replayed,
         paths=paths,
         hops=hops,
         attachment=attachment,

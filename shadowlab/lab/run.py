@@ -37,6 +37,7 @@ from shadowlab.lab.prepare import Prepared, prepare
 from shadowlab.lab.progress import Progress
 from shadowlab.lab.scenario import load_scenario
 from shadowlab.lab.summaries import link_summaries, path_summaries, provenance
+from shadowlab.lab.workloads.outcomes import program_outcomes, replay_outcomes
 from shadowlab.mitigate.propose import NOTHING, Candidate, propose
 from shadowlab.mitigate.rehearse import Rehearsal, rehearse
 from shadowlab.model.kpi import SeriesTable
@@ -138,6 +139,7 @@ class _Run:
                     folder=raw,
                     expected_wall_s=prepared.cost.wall_s,
                     memory_bytes=self._memory_bytes,
+                    files=prepared.files,
                 )
             ],
             self._progress.work,
@@ -218,6 +220,7 @@ class _Run:
                         folder=folder / f"{number}",
                         expected_wall_s=prepared.cost.wall_s * share,
                         memory_bytes=self._memory_bytes,
+                        files=prepared.files,
                     )
                 )
             finished = execute(self._place, works, self._progress.work, self._interrupt.asked)
@@ -290,6 +293,8 @@ class _Run:
             cures=cures,
             correlation=correlation,
             expectations=expectations,
+            programs=program_outcomes(done.report, prepared.workloads, RAW),
+            replays=replay_outcomes(done.report, prepared.workloads, prepared.replayed),
             headline=headline(domain, cures, [one for one in after if not one.holds], self._work_behind(judgement)),
             conclusions=conclusions(
                 domain=domain,

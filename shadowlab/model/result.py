@@ -113,6 +113,36 @@ class PathSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProgramOutcome:
+    """How a program of the run ended.  ``stopped``: by the timeline or the run's end.  ``exit_code`` as shells have it,
+    None if it never began.  ``output`` is a file in the run's folder; ``dropped_bytes`` of output were too much."""
+
+    name: str
+    node: str
+    argv: tuple[str, ...]
+    exit_code: int | None
+    stopped: bool
+    began_ns: int | None
+    ended_ns: int | None
+    output: str
+    output_bytes: int
+    dropped_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayOutcome:
+    """What was sent of a capture.  ``left_out`` counts packets of the file by reason; ``refused`` those that the node
+    could not send (too large for the way, no way)."""
+
+    name: str
+    node: str
+    sent_packets: int
+    sent_bytes: int
+    refused_packets: int
+    left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunResult:
     """All a run found out."""
 
@@ -140,6 +170,8 @@ class RunResult:
     """Best first; empty when nothing was broken."""
     correlation: Correlation
     expectations: Mapping[str, bool] = field(default_factory=dict)
+    programs: tuple[ProgramOutcome, ...] = ()
+    replays: tuple[ReplayOutcome, ...] = ()
     headline: str = ""
     conclusions: tuple[str, ...] = ()
     """What happens, where, since when, what to do, what it gains: one sentence each."""

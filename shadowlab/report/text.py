@@ -16,7 +16,7 @@ from shadowlab.report.words import NOTHING, moment, percent, plural
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from shadowlab.model.result import RunResult
+    from shadowlab.model.result import ProgramOutcome, RunResult
     from shadowlab.model.verdict import CureOutcome
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -70,8 +70,24 @@ def _facts(result: RunResult, console: Console) -> None:
     broken = sum(not one.holds for one in result.levels_after)
     _line(console, f"Service levels  {broken} of {len(result.levels_after)} broken after the event")
     _line(console, f"Production      {result.correlation.verdict}")
+    for program in result.programs:
+        _line(
+            console, f"Program         {program.name} in {program.node}: {_ending(program)}; output: {program.output}"
+        )
+    for replay in result.replays:
+        refused = f", {replay.refused_packets} refused" if replay.refused_packets else ""
+        _line(
+            console, f"Replay          {replay.name} in {replay.node}: {plural(replay.sent_packets, 'packet')}{refused}"
+        )
     for name, met in sorted(result.expectations.items()):
         _line(console, f"Expected        {name}: {'met' if met else 'NOT MET'}", "" if met else "bold red")
+
+
+def _ending(one: ProgramOutcome) -> str:
+    if one.ended_ns is None:
+        return "never began"
+    how = "stopped" if one.stopped else f"exit code {one.exit_code}"
+    return f"{how} at {moment(one.ended_ns)}"
 
 
 def _row(cure: CureOutcome) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import os
 import select
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -61,8 +62,16 @@ class Programs:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what still runs."""
         for one in self._all:
             one.close()
+
+    def refusals(self) -> list[str]:
+        """Of those that could not be started, why."""
+        return [f"program {one.name}: {one.why}" for one in self._all if one.why]
 
     def start(self, zero_ns: int) -> None:
         """Let each begin and end at its moments after ``zero_ns`` (monotonic)."""
@@ -85,7 +94,7 @@ class _One:
         self._running: RunningProgram | None = None
         self._zero_ns = 0
         self._state = "waiting"
-        self._why = ""
+        self.why = ""
         self._exit_code: int | None = None
         self._began_ns: int | None = None
         self._ended_ns: int | None = None
@@ -100,16 +109,14 @@ class _One:
         self._loop.at(zero_ns + self._program.begin_ns, self._begin)
         if self._program.end_ns is not None:
             self._loop.at(zero_ns + self._program.end_ns, partial(self._stop, signal.SIGTERM))
-            self._loop.at(
-                zero_ns + self._program.end_ns + self._program.grace_ns, partial(self._stop, signal.SIGKILL)
-            )
+            self._loop.at(zero_ns + self._program.end_ns + self._program.grace_ns, partial(self._stop, signal.SIGKILL))
 
     def summary(self) -> dict[str, object]:
         return {
             "node": self._program.node,
             "argv": list(self._program.argv),
             "state": self._state,
-            "why": self._why,
+            "why": self.why,
             "exit_code": self._exit_code,
             "stopped": self._stopped,
             "began_ns": self._began_ns,
@@ -133,7 +140,8 @@ class _One:
                 program.node, program.argv, program.environment, self._work
             )
         except KernelRefusedError as error:
-            self._state, self._why = "refused", str(error)
+            self._state, self.why = "refused", str(error)
+            os.rmdir(self._work)
             return
         self._state, self._began_ns = "running", self._loop.now_ns - self._zero_ns
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -189,4 +197,6 @@ class _One:
         self._loop.remove(running.ended)
         running.close()
         os.close(self._file)
+        with suppress(OSError):  # it left something there
+            os.rmdir(self._work)
         self._state, self._running = "ended", None

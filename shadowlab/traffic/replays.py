@@ -1,8 +1,8 @@
 """Replays: recorded packets sent again from a node, each at its moment, whatever comes of them (open loop).
 
 In: a file of packets (:mod:`shadowlab.lab.workloads.capture` writes it), the moment of the run's zero.  Out: packets on
-the wire.  Never: an answer by a kernel that knows nothing of the connection: the ports the packets go to are *muted*, by a
-socket whose filter drops everything.  A port that somebody serves is left to who serves it.
+the wire.  Never: an answer by a kernel that knows nothing of the connection: the ports the packets go to are *muted*,
+by a socket whose filter drops everything.  A port that somebody serves is left to who serves it.
 Imported inside the guest: standard library only.
 
 The file: one line of JSON (``{"mute": [[node, protocol, address, port], …]}``), then for each packet its moment in
@@ -11,7 +11,6 @@ nanoseconds since the first, its length, and the whole IP packet.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import socket
@@ -21,20 +20,13 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from shadowlab.kernel.loop import Loop
+from shadowlab.kernel.sockets.mute import mute
 from shadowlab.model.traffic.workload import Replay
 from shadowlab.traffic.tcp_socket import SocketDoor
 
 HEAD = struct.Struct("<QI")
 MOST_MUTED = 4096
-_SO_ATTACH_FILTER = 26
 _IP_HDRINCL, _IPV6_HDRINCL = 3, 36
-
-
-class _Filter(ctypes.Structure):
-    _fields_ = (("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte), ("k", ctypes.c_uint))
-
-
-_DROP_ALL = _Filter(0x06, 0, 0, 0)  # BPF_RET | BPF_K, 0: of every packet keep nothing
 
 
 class Replays:
@@ -50,7 +42,7 @@ class Replays:
         try:
             for one in self._all:
                 one.open()
-            wanted = {tuple(port): None for one in self._all for port in one.mute}
+            wanted = {port: None for one in self._all for port in one.mute}
             for node, protocol, address, port in wanted:
                 self._mute(node, protocol, address, port)
         except BaseException:
@@ -85,8 +77,7 @@ class Replays:
         kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
         sock = self._door.open_socket(node, family, kind)
         try:
-            code = struct.pack("HL", 1, ctypes.addressof(_DROP_ALL))
-            sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, code)
+            mute(sock)
             sock.bind((address, port))
             if protocol == "tcp":
                 sock.listen(1)
@@ -101,7 +92,7 @@ class Replays:
 class _One:
     def __init__(self, loop: Loop, door: SocketDoor, replay: Replay, folder: str) -> None:
         self.name = replay.name
-        self.mute: list[list[object]] = []
+        self.mute: list[tuple[str, str, str, int]] = []
         self._loop = loop
         self._door = door
         self._replay = replay
@@ -114,7 +105,7 @@ class _One:
 
     def open(self) -> None:
         self._file = open(self._path, "rb")  # noqa: SIM115 - closed by close()
-        self.mute = json.loads(self._file.readline())["mute"]
+        self.mute = [(str(a), str(b), str(c), int(d)) for a, b, c, d in json.loads(self._file.readline())["mute"]]
         for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
             with suppress(OSError):  # without IPv6 its packets are refused
                 sock = self._door.open_socket(self._replay.node, family, socket.SOCK_RAW, socket.IPPROTO_RAW)

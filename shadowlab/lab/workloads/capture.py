@@ -1,8 +1,8 @@
 """A recorded capture becomes the packets a replay sends: those of one node, with the map's addresses.
 
 In: a capture file of any format :mod:`shadowlab.telemetry.capture` reads, which of its addresses stand for which nodes,
-the nodes' addresses in the shadow.  Out: the octets of a packet file (see :mod:`shadowlab.traffic.replays`), and what was
-left out, counted by reason.  Never: a loop without a bound.
+the nodes' addresses in the shadow.  Out: the octets of a packet file (see :mod:`shadowlab.traffic.replays`), and what
+was left out, counted by reason.  Never: a loop without a bound.
 
 Of each frame the outermost IP packet is taken.  Its addresses are replaced, its hop limit is set anew, what the capture
 had cut off is zeros, and checksums are computed again (RFC 791, RFC 8200, RFC 9293, RFC 768).  Fragments are sent as
@@ -16,15 +16,17 @@ import json
 import struct
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shadowlab.errors import Fault, InputError
-from shadowlab.model.traffic.workload import Replay
+from shadowlab.model.traffic.workload import Replay, Workload
+from shadowlab.telemetry.blocks import read_blocks
 from shadowlab.telemetry.capture.packets.account import Account
 from shadowlab.telemetry.capture.packets.layers import DEPTH, IPV4, IPV6, Group, LayerReader
 from shadowlab.telemetry.capture.packets.open import read_frames
+from shadowlab.telemetry.tally import Tally
 from shadowlab.traffic.replays import HEAD
 
 MOST_PACKETS = 1_000_000
@@ -43,13 +45,38 @@ class Packets:
     left_out: Mapping[str, int]
 
 
-def packets_of(replay: Replay, blocks: Iterator[bytes], addresses: Mapping[str, str], addresses6: Mapping[str, str]) -> Packets:
+def with_files(
+    workloads: Sequence[Workload], addresses: Mapping[str, str], addresses6: Mapping[str, str]
+) -> tuple[tuple[Workload, ...], dict[str, Packets]]:
+    """The workloads as the inside is to read them, and the files (by name, for the run's folder) that replays send.
+
+    Raises InputError for a capture that cannot be read, or holds nothing of its node.
+    """
+    files: dict[str, Packets] = {}
+    found: list[Workload] = []
+    for one in workloads:
+        if isinstance(one, Replay):
+            name = f"replay-{one.name}.packets"
+            try:
+                with Path(one.file).open("rb") as stream:
+                    blocks = read_blocks(stream, Tally(one.file))
+                    files[name] = packets_of(one, blocks, addresses, addresses6)
+            except OSError as error:
+                raise InputError(Fault(place=one.file, message=f"cannot be read: {error.strerror}")) from error
+            one = replace(one, file=name)
+        found.append(one)
+    return tuple(found), files
+
+
+def packets_of(
+    replay: Replay, blocks: Iterator[bytes], addresses: Mapping[str, str], addresses6: Mapping[str, str]
+) -> Packets:
     """The packets whose source stands for the replay's node and whose destination for another one.
 
     Raises InputError if the file is no capture, or holds no such packet.
     """
     name = str(Path(replay.file).name)
-    account = Account(name)
+    account = Account(name=name)
     known = _known(replay, addresses, addresses6)
     left_out: Counter[str] = Counter()
     body: list[bytes] = []
@@ -78,7 +105,9 @@ def packets_of(replay: Replay, blocks: Iterator[bytes], addresses: Mapping[str, 
     left_out.update(account.left_out)
     if not body:
         reasons = "; ".join(f"{reason}: {count}" for reason, count in sorted(left_out.items())) or "it is empty"
-        raise InputError(Fault(place=name, message=f"replay {replay.name}: no packet of {replay.node} in it ({reasons})"))
+        raise InputError(
+            Fault(place=name, message=f"replay {replay.name}: no packet of {replay.node} in it ({reasons})")
+        )
     head = json.dumps({"mute": [list(one) for one in mute]}).encode() + b"\n"
     return Packets(file=b"".join([head, *body]), kept=len(body), left_out=dict(sorted(left_out.items())))
 
@@ -96,7 +125,9 @@ def _known(
         new = (addresses if old.version == 4 else addresses6).get(node)
         if new is None:
             family = "" if node not in addresses else f" over IPv{old.version}"
-            raise InputError(f"replay {replay.name}: {node!r}, which {text} stands for, is no node of the shadow{family}")
+            raise InputError(
+                f"replay {replay.name}: {node!r}, which {text} stands for, is no node of the shadow{family}"
+            )
         found[old.packed] = (node, ipaddress.ip_address(new).packed)
     return found
 

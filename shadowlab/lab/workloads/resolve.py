@@ -18,6 +18,7 @@ from shadowlab.model.traffic.workload import (
     Datagrams,
     Incast,
     Lookups,
+    Replay,
     Requests,
     Transfers,
     Workload,
@@ -47,10 +48,11 @@ def resolve_workloads(
         }
         named = [node for nodes in expanded.values() for node in nodes]
         named += [getattr(one, name) for name in _NODES if hasattr(one, name)]
+        named += one.addresses.values() if isinstance(one, Replay) else ()
         missing = sorted({node for node in named if node not in known})
         faults += [_missing(place, f"traffic {one.name}", node, known) for node in missing]
         whole: Workload = replace(one, **expanded)  # type: ignore[arg-type]
-        if not missing and not isinstance(whole, (Transfers, Requests, Incast, Datagrams, Lookups)):
+        if not missing and not isinstance(whole, Transfers | Requests | Incast | Datagrams | Lookups | Replay):
             found.append(whole)
         elif not missing:
             if any(True for _ in pairs(whole)):
@@ -74,6 +76,8 @@ def pairs(one: Workload) -> Iterator[Path]:
             both = product(one.servers, one.clients)
         case Incast():
             both = product(one.workers, (one.aggregator,))
+        case Replay():
+            both = product((one.node,), tuple(dict.fromkeys(one.addresses.values())))
         case Datagrams():
             both = product((one.source,), (one.target,))
         case _:
