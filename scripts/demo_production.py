@@ -312,9 +312,13 @@ def produce(folder: Path, tell: Teller) -> None:
     (folder / "scenario.yaml").write_text(yaml.safe_dump(shadow_scenario(scenario), sort_keys=False))
     name = f"production-{os.getpid()}"
     tell(f"production is lab {name}, on the embedded kernel and the real clock")
-    with Lab.open(folder / "production.yaml", name=name, kernel="embedded", programs_bytes=PROGRAMS_BYTES) as lab:
-        driven, windows = play(lab, SCENARIO.parent / scenario["telemetry"], *fault(scenario), tell)
-        fetch_replica(lab, folder / "replica")
+    try:
+        with Lab.open(folder / "production.yaml", name=name, kernel="embedded", programs_bytes=PROGRAMS_BYTES) as lab:
+            driven, windows = play(lab, SCENARIO.parent / scenario["telemetry"], *fault(scenario), tell)
+            fetch_replica(lab, folder / "replica")
+    finally:
+        if LiveLab(name).folder.exists:  # a signal between the building and the block
+            LiveLab(name).down()
     tell("production is down, and its certificates are gone with it")
     counts = {what: cut(folder / "replica", folder / what, window) for what, window in windows.items()}
     tell_what_arrived(folder, driven, counts, tell)

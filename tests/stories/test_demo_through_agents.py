@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from user_command import PATIENCE_S, assert_nothing_left, shared_memory
+from user_command import PATIENCE_S, assert_nothing_left, run, shared_memory, until
 
 from shadowlab.telemetry.reading import open_telemetry
 
@@ -19,9 +19,12 @@ pytestmark = [pytest.mark.story, pytest.mark.guest, pytest.mark.slow]
 SCRIPT = Path(__file__).parents[2] / "scripts" / "demo_production.py"
 
 
+def state_of(folder: Path) -> dict[str, str]:
+    return {"SHADOWLAB_STATE": str(folder / "state")}
+
+
 def start(folder: Path) -> subprocess.Popen[str]:
-    scratch = folder / "tmp"
-    scratch.mkdir()
+    (folder / "tmp").mkdir()
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), "production", "out"],
         cwd=folder,
@@ -29,14 +32,14 @@ def start(folder: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"TMPDIR": str(scratch), "SHADOWLAB_STATE": str(folder / "state")},
+        env=os.environ | {"TMPDIR": str(folder / "tmp")} | state_of(folder),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
 def assert_clean(folder: Path, before: list[str]) -> None:
     assert_nothing_left(folder, before)
-    assert [one.name for one in (folder / "state" / "labs").iterdir() if one.is_dir()] == []
+    assert list((folder / "state" / "labs").glob("[!.]*")) == []
     assert [one for one in folder.rglob("*") if one.suffix in (".pem", ".key") or one.name.startswith("token")] == []
 
 
@@ -59,17 +62,49 @@ def test_what_agents_told_of_production_drives_the_shadow_to_the_same_fault(tmp_
     assert_clean(tmp_path, before)
 
 
-@pytest.mark.parametrize("moment", ["production is lab", "connections run between"])
-def test_interrupted_it_takes_production_down(moment: str, tmp_path: Path) -> None:
+def test_interrupted_while_it_is_built_production_is_taken_down(tmp_path: Path) -> None:
     before = shared_memory()
 
     process = start(tmp_path)
-    assert process.stderr is not None
-    while moment not in (line := process.stderr.readline()):
-        assert line, process.communicate()
-    process.send_signal(signal.SIGINT)
+    until(lambda: any((tmp_path / "state" / "labs").glob("*/ledger")), process)
+
+    assert_interrupted(process)
+    assert_clean(tmp_path, before)
+
+
+def test_interrupted_under_traffic_production_is_taken_down(tmp_path: Path) -> None:
+    before = shared_memory()
+
+    process = start(tmp_path)
+    read_to("connections run between", process)
+
+    assert_interrupted(process)
+    assert_clean(tmp_path, before)
+
+
+def test_without_its_receiver_it_says_so_and_takes_production_down(tmp_path: Path) -> None:
+    before = shared_memory()
+
+    process = start(tmp_path)
+    read_to("connections run between", process)
+    (lab,) = (one.name for one in (tmp_path / "state" / "labs").glob("production-*"))
+    end = f"pkill -f {'replicate-[s]erver'}"  # inside the guest there are the lab's programs only
+    run("exec", "--lab", lab, "collector", "--", "sh", "-c", end, folder=tmp_path, environment=state_of(tmp_path))
     _, rest = process.communicate(timeout=PATIENCE_S)
 
+    assert process.returncode == 3, rest
+    assert "demo: the program in collector ended early" in rest
+    assert_clean(tmp_path, before)
+
+
+def read_to(words: str, process: subprocess.Popen[str]) -> None:
+    assert process.stderr is not None
+    while words not in (line := process.stderr.readline()):
+        assert line, process.communicate()
+
+
+def assert_interrupted(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, rest
     assert "demo: interrupted; production is taken down" in rest
-    assert_clean(tmp_path, before)
