@@ -51,6 +51,7 @@ SETTLE_S, CALM_S, FAULT_S = 5.0, 30.0, 35.0
 """Left out at the start and after the fault; recorded before it; recorded with it."""
 SPARE_S = 5.0
 """The traffic lasts so much longer than what is recorded of it."""
+LATE_NS = 20_000_000
 START_PATIENCE_S = 180.0
 SHADOWLAB = (sys.executable, "-m", "shadowlab")
 
@@ -243,6 +244,8 @@ def play(lab: Lab, telemetry: Path, link: str, loss: str, tell: Teller) -> tuple
 def tell_of_traffic(report: DriveReport, tell: Teller) -> None:
     """How well this machine kept the time, and which connections died."""
     tell(f"production's timers were late by at most {report.late_p99_ns / 1e6:.1f} ms (99 %)")
+    if report.late_p99_ns > LATE_NS:
+        tell("  this machine was busy elsewhere: production's round-trip times are longer than its links make them")
     for one in report.flows:
         if one.failures:
             tell(f"  connection {one.flow} failed {one.failures} times: {one.last_failure}")
