@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("map_path", metavar="MAP", type=click.Path(path_type=Path))
 @click.option("--telemetry", type=click.Path(path_type=Path), metavar="FILE", help="Also the cost of a run with it.")
+@click.option("--rules", type=click.Path(path_type=Path), metavar="FILE", help="How the telemetry attaches to the map.")
 @click.option("--duration", default="60 s", show_default=True, help="Of that run, in network time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document to stdout.")
-def cost(map_path: Path, telemetry: Path | None, duration: str, as_json: bool) -> None:
+def cost(map_path: Path, telemetry: Path | None, rules: Path | None, duration: str, as_json: bool) -> None:
     """Print the memory and the time that the lab of MAP takes on either kernel, and whether this machine has as much.
 
     Nothing is built.  The figures of each node, link, queue and route are those that scripts/bench scale measured.
@@ -36,7 +37,7 @@ def cost(map_path: Path, telemetry: Path | None, duration: str, as_json: bool) -
         raise click.BadParameter(str(error), param_hint="--duration") from error
     if duration_ns <= 0:
         raise click.BadParameter(f"{duration} is no time to run", param_hint="--duration")
-    costs = cost_of(map_path, telemetry=telemetry, duration_ns=duration_ns)
+    costs = cost_of(map_path, telemetry=telemetry, rules=rules, duration_ns=duration_ns)
     if as_json:
         click.echo(json.dumps(_document(costs), indent=1, sort_keys=True, ensure_ascii=False))
     else:

@@ -30,6 +30,12 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--batches-per-second", type=click.FloatRange(min=0.1), default=50.0, show_default=True, help="Of each instance."
 )
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="DAYS|SIZE",
+    help="Remove old segments: those older than so many days (30d), the oldest above so many bytes (200GB), or both.",
+)
 @click.option("--json", "as_json", is_flag=True, help="At the end, print what was done as one JSON document.")
 def replicate_server(
     folder: Path,
@@ -38,6 +44,7 @@ def replicate_server(
     tokens: Path,
     revoked: Path | None,
     batches_per_second: float,
+    keep: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Receive the telemetry of agents, each into the folder of its own instance, until interrupted.
@@ -55,6 +62,7 @@ def replicate_server(
     from shadowlab.kernel.rights.privileges import NET_BIND_SERVICE, keep_only
     from shadowlab.replicate.receiving.admission import Rates, read_tokens
     from shadowlab.replicate.receiving.intake import Intake
+    from shadowlab.replicate.receiving.retention import keep_of
     from shadowlab.replicate.receiving.revocation import read_revoked
     from shadowlab.replicate.receiving.server import Receiver, hold_folder, server_context
     from shadowlab.replicate.receiving.watched_file import WatchedFile
@@ -62,6 +70,7 @@ def replicate_server(
     address, _, port = listen.rpartition(":")
     if not address or not port.isdecimal() or int(port) > 65_535:
         raise InputError(f"--listen {listen[:100]}: expected ADDRESS:PORT")
+    kept = keep_of(keep)
     clock, authority = KernelClock(), identity / "ca.pem"
     context = server_context(authority=authority, certificate=identity / "cert.pem", key=identity / "key.pem")
     if os.geteuid() == 0:
@@ -84,7 +93,9 @@ def replicate_server(
             clock=clock,
             say=lambda words: print(f"shadowlab: {words}", file=sys.stderr, flush=True),
             rates=Rates(batches_per_s=batches_per_second),
+            keep=kept,
         )
+        intake.remove_old()
         receiver = stack.enter_context(Receiver((address.strip("[]"), int(port)), context=context, intake=intake))
         click.echo(f"receiving on {address}:{receiver.server_address[1]} into {folder}", err=True)
         try:

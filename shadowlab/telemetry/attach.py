@@ -22,6 +22,8 @@ EXAMPLES_KEPT = 5
 """Records named per reason for leaving out."""
 
 _LIVE = frozenset(("ESTAB", "CLOSED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "CLOSING"))
+_EVERYWHERE = ("127.", "::1", "fe80:", "169.254.")
+"""Begin addresses that every machine has, or that mean something on one link only: they identify nobody."""
 _Key = tuple[str, int, str, int]
 
 
@@ -73,10 +75,11 @@ NOTHING_ATTACHED = Attachment(connections=(), records=0, attached=0, left_out=()
 def attach(records: Sequence[TcpRecord], network: Network, rules: Rules = NO_RULES) -> Attachment:
     """Group records into connections.
 
-    A record's own end is found by the name in its dump's header (a node's id or its label), or by a rule for that name,
-    or else by its local address; its peer by the address, by a rule for it, or by its name.  Where the map states no
-    address of an instance, the local addresses in its own dumps are its addresses: maps such as the Topology Zoo's
-    know no addresses at all.  The two ends of a connection find each other by their reversed addresses and ports.
+    A record's own end is found by the name in its dump's header (a node's id or its label), or by a rule for that
+    name, or else by its local address; its peer by the address, by a rule for it, or by its name. Where the map
+    states no address of an instance of one family, IPv4 or IPv6, the local addresses of that family in its own dumps
+    are its addresses: maps such as the Topology Zoo's know no addresses at all, many know those of IPv4 only. The two
+    ends of a connection find each other by their reversed addresses and ports.
 
     Addresses that a rule translates are read as what stands behind them.  A connection to a balancer is one to the
     backend that recorded it, or, if none did, to one that its addresses and ports choose among them all.
@@ -131,7 +134,7 @@ class _Tally:
         )
 
 
-def _owners(network: Network, records: Iterable[TcpRecord]) -> Mapping[str, str]:
+def _owners(network: Network, records: Iterable[TcpRecord], names: Mapping[str, str]) -> Mapping[str, str]:
     """Address to node id; an address that two nodes claim identifies neither and maps to an empty text."""
     owners: dict[str, str] = {}
 
@@ -142,11 +145,18 @@ def _owners(network: Network, records: Iterable[TcpRecord]) -> Mapping[str, str]
         for address in node.addresses:
             claim(address, node.id)
     stated = set(owners)
-    silent = {node.id for node in network.nodes if not node.addresses}
+    silent = {
+        (node.id, ipv6)
+        for node in network.nodes
+        for ipv6 in (False, True)
+        if not any((":" in address) == ipv6 for address in node.addresses)
+    }
     for record in records:
-        address = record.local_address
-        if record.instance in silent and address and address not in stated and record.state in _LIVE:
-            claim(address, record.instance)
+        address, own = record.local_address, names.get(record.instance, "")
+        if not address or address in stated or address.startswith(_EVERYWHERE) or record.state not in _LIVE:
+            continue
+        if (own, ":" in address) in silent:
+            claim(address, own)
     return owners
 
 
@@ -156,12 +166,12 @@ class _Finder:
     def __init__(self, network: Network, rules: Rules, records: Sequence[TcpRecord]) -> None:
         self._network = network
         self._rules = rules
-        self._owners = _owners(network, records)
         self._names = {node.id: node.id for node in network.nodes}
         labels = Counter(node.label for node in network.nodes if node.label)
         self._names |= {
             node.label: node.id for node in network.nodes if labels[node.label] == 1 and node.label not in self._names
         }
+        self._owners = _owners(network, records, self._names)
         # By a client's address and port: who recorded a connection from there, and at which of its own ends.
         self._heard_from: dict[tuple[str, int], dict[str, tuple[str, int]]] = {}
         if rules.balancers:

@@ -14,6 +14,19 @@ from shadowlab.errors import Fault, InputError
 _ENDING = ".jsonl"
 
 
+def instance_folders(path: Path) -> tuple[tuple[Path, int], ...]:
+    """Of a folder that a receiver writes the instances' folders with the bytes in their segments, by name; none for
+    any other path."""
+    if not path.is_dir() or any(path.glob("*" + _ENDING)):
+        return ()
+    found = []
+    for place in sorted(one for one in path.iterdir() if one.is_dir() and not one.is_symlink()):
+        sizes = [one.stat().st_size for one in place.glob("*" + _ENDING) if one.is_file() and not one.is_symlink()]
+        if sum(sizes):
+            found.append((place, sum(sizes)))
+    return tuple(found)
+
+
 class SegmentFolder(io.RawIOBase):
     """Reads like a file.  A segment's last line is whole or, while it is being written, cut: it then ends there."""
 
@@ -42,8 +55,11 @@ class SegmentFolder(io.RawIOBase):
             if self._file is None:
                 if self._next == len(self.segments):
                     return b""
-                self._file = self.segments[self._next].open("rb", buffering=0)
                 self._next += 1
+                try:
+                    self._file = self.segments[self._next - 1].open("rb", buffering=0)
+                except FileNotFoundError:  # its receiver keeps it no longer
+                    continue
             data = self._file.read(size)
             if data:
                 self._ends_line = data.endswith(b"\n")

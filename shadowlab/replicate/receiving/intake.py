@@ -37,6 +37,7 @@ from shadowlab.replicate.receiving.admission import (
     names_of,
 )
 from shadowlab.replicate.receiving.instance_store import SEGMENT_BYTES, InstanceStore
+from shadowlab.replicate.receiving.retention import EVERY_NS, Keep, remove_old
 from shadowlab.replicate.receiving.watched_file import WatchedFile
 
 MOST_OPEN = 200
@@ -80,8 +81,11 @@ class Intake:
         say: Callable[[str], None],
         rates: Rates | None = None,
         segment_bytes: int = SEGMENT_BYTES,
+        keep: Keep | None = None,
     ) -> None:
         self._folder = folder
+        self._keep = keep
+        self._next_look_ns = 0
         self._tokens, self._revoked = tokens, revoked
         self._clock, self._say = clock, say
         self._rates = rates or Rates()
@@ -93,6 +97,19 @@ class Intake:
         self._closed = False
         self.counts: Counter[tuple[str, str]] = Counter()
         """(Instance as its certificate names it, what happened) to how often."""
+
+    def remove_old(self) -> None:
+        """Remove segments that are not to be kept, if it is time to look; to be called now and then."""
+        if self._keep is None:
+            return
+        with self._lock:
+            if self._clock.now_ns() < self._next_look_ns:
+                return
+            self._next_look_ns = self._clock.now_ns() + EVERY_NS
+        removed = remove_old(self._folder, self._keep, now_ns=self._clock.wall_ns(), say=self._say)
+        if removed:
+            with self._lock:
+                self.counts["receiver", "old segments removed"] += removed
 
     def close(self) -> None:
         """Close every file; batches under way are finished first, later ones are not taken."""
@@ -181,6 +198,7 @@ class Intake:
                 if missing:
                     self._say(f"{instance}: {missing} batches were given up by the agent before they came")
         self._close_unused()
+        self.remove_old()
         return self._judged(instance, judgement, len(records))
 
     def _judged(self, instance: str, judgement: str, records: int = 0) -> Answer:

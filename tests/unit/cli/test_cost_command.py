@@ -57,3 +57,17 @@ def test_a_duration_that_is_none_is_refused(duration: str) -> None:
 
     assert done.exit_code == 2
     assert "--duration" in done.output
+
+
+def test_rules_lead_telemetry_of_other_names_to_the_map(tmp_path: Path) -> None:
+    dump, rules = tmp_path / "one.ss", tmp_path / "rules.yaml"
+    lines = "ESTAB 0 0 10.9.9.1:20016 10.9.9.2:5004 cubic rtt:15.8/0.1 bytes_acked:{}\n"
+    dump.write_text("".join(f"# instance fe-1 at {at}\n{lines.format(at * 1000)}" for at in (100, 160)))
+    rules.write_text("names: [{match: fe-1, node: web-sea}]\naddresses: [{prefix: 10.9.9.2/32, node: db-nyc}]\n")
+
+    without, ruled = (
+        json.loads(CliRunner().invoke(shadowlab, ["cost", ABILENE, "--json", "--telemetry", str(dump), *more]).stdout)
+        for more in ([], ["--rules", str(rules)])
+    )
+
+    assert (without["run"]["flows"], ruled["run"]["flows"]) == (0, 1)

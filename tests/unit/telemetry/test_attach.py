@@ -161,3 +161,21 @@ def test_an_address_that_two_instances_without_stated_ones_use_identifies_neithe
     attachment = attach([record(), record(instance="db", peer_address="10.0.0.1", peer_port=9)], nameless)
 
     assert attachment.connections == ()
+
+
+def test_a_map_that_knows_ipv4_only_learns_the_addresses_of_ipv6() -> None:
+    there = {"local_address": "2001:db8::1", "peer_address": "2001:db8::2"}
+    back = {"local_address": "2001:db8::2", "peer_address": "2001:db8::1"}
+
+    attachment = attach([record(**there), far(**back)], NETWORK)
+
+    (connection,) = attachment.connections
+    assert (connection.source, connection.target) == ("web", "db")
+    assert (len(connection.sender_records), len(connection.receiver_records)) == (1, 1)
+
+
+def test_addresses_of_one_link_only_identify_nobody() -> None:
+    there = {"local_address": "fe80::1", "peer_address": "fe80::2"}
+    back = {"local_address": "fe80::2", "peer_address": "fe80::1"}
+
+    assert attach([record(**there), far(**back)], NETWORK).connections == ()
