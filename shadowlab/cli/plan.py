@@ -42,6 +42,7 @@ def plan(interrupt: Interrupt, scenario: Path, as_json: bool) -> None:
             "flows": to_plain(job.flows),
             "timeline": to_plain(job.timeline),
             "telemetry": to_plain(prepared.telemetry),
+            "differing": dict(prepared.differing),
             "ways": [plain_ways(one) for one in pairs_with_ways(prepared.attachment.connections, prepared.network)],
             "findings": list(findings(prepared.network)),
         }
@@ -53,6 +54,8 @@ def plan(interrupt: Interrupt, scenario: Path, as_json: bool) -> None:
     for flow in job.flows:
         rate = format_rate(flow.rate_bps) if flow.rate_bps is not None else "as fast as TCP allows"
         click.echo(f"flow {flow.id}: {flow.flow_class}, {rate}, {flow.tcp.congestion_control}; {flow.evidence}")
+        if flow.id in prepared.differing:
+            click.echo(f"    differs from production: {prepared.differing[flow.id]}")
     for change in job.timeline:
         click.echo(f"at {change.at_ns / NS_PER_S:g} s: {change.reason}")
         for op in change.ops:

@@ -14,7 +14,18 @@ from dataclasses import dataclass, field
 
 from shadowlab.errors import KernelRefusedError, ShadowFailedError
 from shadowlab.kernel.links import LOOPBACK
-from shadowlab.kernel.ports import MAIN_TABLE, Flow, Hop, InterfaceCounters, NextHop, Route, Rule, ScriptOutcome
+from shadowlab.kernel.ports import (
+    KERNELS_WINDOWS,
+    MAIN_TABLE,
+    Flow,
+    Hop,
+    InitialWindows,
+    InterfaceCounters,
+    NextHop,
+    Route,
+    Rule,
+    ScriptOutcome,
+)
 from shadowlab.kernel.qdisc import NO_STATS, join_counters
 from shadowlab.kernel.routing.memory import Attached, Tables, covers
 from shadowlab.kernel.routing.tables import HASH_FLOWS, describe_route, describe_rule, in_table
@@ -254,7 +265,14 @@ class FakeSegment:
         )
 
     def replace_route(
-        self, node: str, destination: str, prefix: int, hops: Sequence[Hop], *, table: int = MAIN_TABLE
+        self,
+        node: str,
+        destination: str,
+        prefix: int,
+        hops: Sequence[Hop],
+        *,
+        table: int = MAIN_TABLE,
+        windows: InitialWindows = KERNELS_WINDOWS,
     ) -> None:
         tried = describe_route(node, destination, prefix, hops, table)
         for hop in hops:
@@ -269,7 +287,7 @@ class FakeSegment:
             self._check_hop(state.interfaces[hop.interface], hop, family_of(destination), tried)
         if len(hops) > 1:
             state.sysctls.update(HASH_FLOWS[family_of(destination)])
-        state.tables.replace(Route(destination, prefix, hops, "unicast", table))
+        state.tables.replace(Route(destination, prefix, hops, "unicast", table, windows))
 
     @staticmethod
     def _check_hop(one: _Interface, hop: Hop, family: int, tried: str) -> None:

@@ -35,7 +35,18 @@ from shadowlab.kernel.links import (
     wait_for_links,
 )
 from shadowlab.kernel.netlink import NetlinkSocket
-from shadowlab.kernel.ports import MAIN_TABLE, Flow, Hop, InterfaceCounters, NextHop, Route, Rule, ScriptOutcome
+from shadowlab.kernel.ports import (
+    KERNELS_WINDOWS,
+    MAIN_TABLE,
+    Flow,
+    Hop,
+    InitialWindows,
+    InterfaceCounters,
+    NextHop,
+    Route,
+    Rule,
+    ScriptOutcome,
+)
 from shadowlab.kernel.qdisc import Wanted
 from shadowlab.kernel.routing import tables
 from shadowlab.kernel.syscalls import refusal
@@ -309,12 +320,19 @@ class LinuxSegment:
         return read_neighbours(self._read(node, f"read the neighbours of {node}"))
 
     def replace_route(
-        self, node: str, destination: str, prefix: int, hops: Sequence[Hop], *, table: int = MAIN_TABLE
+        self,
+        node: str,
+        destination: str,
+        prefix: int,
+        hops: Sequence[Hop],
+        *,
+        table: int = MAIN_TABLE,
+        windows: InitialWindows = KERNELS_WINDOWS,
     ) -> None:
         tried = tables.describe_route(node, destination, prefix, hops, table)
         namespace = self._namespace(node, tried)
         ways = [(namespace.interface(name, tried).ifindex, via) for name, via in hops]
-        request = self._valid(tried, lambda: routes.replace_route(destination, prefix, ways, table))
+        request = self._valid(tried, lambda: routes.replace_route(destination, prefix, ways, table, windows))
         if len(ways) > 1:
             self._hash_flows(namespace, family_of(destination))
         self._set(namespace, request, tried)

@@ -29,6 +29,17 @@ class Hop(NamedTuple):
     via: str | None = None
 
 
+class InitialWindows(NamedTuple):
+    """With how many segments the connections by a route begin: what their sender sends before the first
+    acknowledgement, and what their receiver announces (it only ever lowers the kernel's 64 kB).  0: the kernel's."""
+
+    cwnd: int = 0
+    rwnd: int = 0
+
+
+KERNELS_WINDOWS = InitialWindows()
+
+
 class Route(NamedTuple):
     """One route of a table.  ``hops``: equal-cost ways, of which each flow takes one; none in a black hole."""
 
@@ -37,6 +48,7 @@ class Route(NamedTuple):
     hops: tuple[Hop, ...]
     kind: Literal["unicast", "blackhole"] = "unicast"
     table: int = MAIN_TABLE
+    windows: InitialWindows = KERNELS_WINDOWS
 
 
 class Rule(NamedTuple):
@@ -180,7 +192,14 @@ class Segment(Protocol):
         """(interface, address, MAC) of the permanent ones."""
 
     def replace_route(
-        self, node: str, destination: str, prefix: int, hops: Sequence[Hop], *, table: int = MAIN_TABLE
+        self,
+        node: str,
+        destination: str,
+        prefix: int,
+        hops: Sequence[Hop],
+        *,
+        table: int = MAIN_TABLE,
+        windows: InitialWindows = KERNELS_WINDOWS,
     ) -> None:
         """Install a route or put it in the place of the one that is there.
 

@@ -21,6 +21,7 @@ from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Link, Network
 from shadowlab.shadow.ops import Op, ScaleDemand, TimedChange
 from shadowlab.shadow.plan import impair_ops, link_state_ops, route_ops
+from shadowlab.shadow.transport import keeping_windows
 from shadowlab.topology.link_keys.restate import restated
 from shadowlab.topology.routing import shortest_routes
 
@@ -150,7 +151,8 @@ class _Course:
         without = self._usable.without(step.at_ns)
         key = without, tuple(known.items())
         if key not in self._routed:
-            self._routed[key] = shortest_routes(self._map, self._fabric, avoid=without, metrics=known, partial=True)
+            routes = shortest_routes(self._map, self._fabric, avoid=without, metrics=known, partial=True)
+            self._routed[key] = keeping_windows(routes, self._states[0].routes)
         return self._routed[key]
 
     # --- links -------------------------------------------------------------------------------------------------

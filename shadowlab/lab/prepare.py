@@ -33,6 +33,7 @@ from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flow
 from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, Op, TimedChange
 from shadowlab.shadow.plan import build_plan
 from shadowlab.shadow.shape import device_of
+from shadowlab.shadow.transport import plan_transport, with_windows
 from shadowlab.telemetry.attach import NOTHING_ATTACHED, Attachment
 from shadowlab.telemetry.rules import NO_RULES
 from shadowlab.topology.addressing import address
@@ -68,6 +69,8 @@ class Prepared:
     scaling: Scaling
     cost: Cost
     plan: tuple[Op, ...]
+    differing: Mapping[str, str]
+    """Flows that cannot have all they wish, and what in words."""
     seed: int
 
     def job(self) -> Job:
@@ -191,7 +194,8 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
         one.kind == "reroute" for one in scenario.mitigations
     )
     # Routes that are to be replaced one by one, by events or cures, are one for each host.
-    routes = shortest_routes(network, fabric, aggregate=not replaced)
+    transport = plan_transport(flows, fabric)
+    routes = with_windows(shortest_routes(network, fabric, aggregate=not replaced), transport)
     return Prepared(
         scenario=scenario,
         network=network,
@@ -223,7 +227,8 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
             "within its wall-time budget; round-trip times kept",
         ),
         cost=cost,
-        plan=build_plan(network, fabric, routes),
+        plan=build_plan(network, fabric, routes, transport.settings),
+        differing=transport.differing,
         seed=scenario.seed if seed is None else seed,
     )
 

@@ -17,6 +17,7 @@ from shadowlab.model.units import format_rate
 from shadowlab.model.verdict import FaultDomain
 from shadowlab.shadow.ops import Op, RunScript
 from shadowlab.shadow.plan import impair_ops, route_ops
+from shadowlab.shadow.transport import keeping_windows
 from shadowlab.topology.routing import shortest_routes
 
 CureKind = Literal["nothing", "reroute", "upgrade", "script"]
@@ -87,7 +88,8 @@ def _reroute(
 ) -> Candidate:
     summary = f"take the traffic off {_names(links)}: new shortest paths without it"
     try:
-        around = shortest_routes(network, fabric, avoid=failed | {link.id for link in links})
+        shortest = shortest_routes(network, fabric, avoid=failed | {link.id for link in links})
+        around = keeping_windows(shortest, routes)
     except ValueError as error:
         return Candidate(name=one.name, kind="reroute", summary=summary, impossible=str(error))
     return Candidate(

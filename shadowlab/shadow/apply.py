@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from shadowlab.errors import KernelRefusedError, ShadowFailedError
-from shadowlab.kernel.ports import MAIN_TABLE, Hop, Rule, ScriptOutcome, Segment
+from shadowlab.kernel.ports import MAIN_TABLE, Hop, InitialWindows, Rule, ScriptOutcome, Segment
 from shadowlab.model.impairment import DEFAULT_MTU, Impairment
 from shadowlab.shadow.ops import (
     BRIDGE,
@@ -29,6 +29,7 @@ from shadowlab.shadow.ops import (
     SetLinkState,
     SetNeighbour,
     SetRoute,
+    SetTransport,
 )
 
 OnScript = Callable[[RunScript], ScriptOutcome]
@@ -97,6 +98,9 @@ def _execute(op: Op, segment: Segment, on_script: OnScript, on_demand: OnDemand)
             _impair(segment, op.node, op.device, op.impairment)
         case SetRoute():
             _set_route(op, segment)
+        case SetTransport():
+            for key, value in op.settings:
+                segment.set_sysctl(op.node, key, value)
         case SetNeighbour():
             segment.add_neighbour(op.node, op.interface, op.address, op.mac)
         case SetLinkState():
@@ -144,7 +148,8 @@ def _set_route(op: SetRoute, segment: Segment) -> None:
     table = op.table or MAIN_TABLE
     if op.via:
         hops = [Hop(name, via) for via, name in op.hops]
-        segment.replace_route(op.node, op.destination, op.prefix, hops, table=table)
+        windows = InitialWindows(op.initial_cwnd, op.initial_rwnd)
+        segment.replace_route(op.node, op.destination, op.prefix, hops, table=table, windows=windows)
     else:
         segment.replace_by_black_hole(op.node, op.destination, op.prefix, table=table)
     if op.source and (rule := _rule(op)) not in segment.rules(op.node):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
+from shadowlab.kernel.sockets.negotiation import ECN, ECN_ANSWER, ECN_ASK, SACK, TIMESTAMPS, WINDOW_SCALING
 from shadowlab.model.impairment import Impairment
 
 _LONGEST_NAME = 15
@@ -33,6 +34,12 @@ def _end_words(address: str, address6: str, prefix: int, other: str) -> str:
     if not address:
         return "(port)"
     return address + ("" if other else f"/{prefix}") + (f" {address6}" if address6 else "")
+
+
+def window_words(initial_cwnd: int, initial_rwnd: int) -> str:
+    """As ``ip route`` writes them, behind a space; nothing for the kernel's own."""
+    words = ((" initcwnd", initial_cwnd), (" initrwnd", initial_rwnd))
+    return "".join(f"{name} {window}" for name, window in words if window)
 
 
 def _way_words(via: str, interface: str, others: tuple[tuple[str, str], ...]) -> str:
@@ -171,7 +178,8 @@ class SetRoute:
     """Install or replace the route of one destination prefix in one node.
 
     ``others`` are further (via, interface) of equal cost.  Without ``via`` it is a black hole.  With a ``source`` (an
-    address) it holds for packets from there only: a rule leads them to the ``table`` it is in.
+    address) it holds for packets from there only: a rule leads them to the ``table`` it is in.  ``initial_cwnd`` and
+    ``initial_rwnd``: with how many segments connections by it begin to send and to announce; 0: as the kernel does.
     """
 
     node: str
@@ -182,6 +190,8 @@ class SetRoute:
     others: tuple[tuple[str, str], ...] = ()
     source: str = ""
     table: int = 0
+    initial_cwnd: int = 0
+    initial_rwnd: int = 0
 
     @property
     def hops(self) -> tuple[tuple[str, str], ...]:
@@ -191,7 +201,36 @@ class SetRoute:
     def describe(self) -> str:
         source = f" from {self.source}" if self.source else ""
         way = _way_words(self.via, self.interface, self.others)
-        return f"route {self.node}: {self.destination}/{self.prefix}{source} {way}"
+        windows = window_words(self.initial_cwnd, self.initial_rwnd)
+        return f"route {self.node}: {self.destination}/{self.prefix}{source} {way}{windows}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetTransport:
+    """What the TCP of a node offers and asks for in every connection it opens; one that wishes otherwise is given its
+    own as it opens (:mod:`shadowlab.traffic.handshake`)."""
+
+    node: str
+    sack: bool = True
+    timestamps: bool = True
+    window_scaling: bool = True
+    ecn: bool = False
+
+    @property
+    def settings(self) -> tuple[tuple[str, str], ...]:
+        """(key, value) of each setting of the namespace."""
+        offers = ((SACK, self.sack), (TIMESTAMPS, self.timestamps), (WINDOW_SCALING, self.window_scaling))
+        return (*((key, str(int(on))) for key, on in offers), (ECN, ECN_ASK if self.ecn else ECN_ANSWER))
+
+    def describe(self) -> str:
+        without = [
+            name
+            for name, on in (("SACK", self.sack), ("timestamps", self.timestamps), ("scaling", self.window_scaling))
+            if not on
+        ]
+        words = [f"without {' and '.join(without)}"] if without else []
+        words += ["asks for ECN"] if self.ecn else []
+        return f"transport {self.node}: {', '.join(words) or 'as the kernel has it'}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +328,7 @@ Op = (
     | SetNeighbour
     | RemoveNeighbour
     | SetRoute
+    | SetTransport
     | SetLinkState
     | RemoveRoute
     | RemoveLink

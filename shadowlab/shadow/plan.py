@@ -41,20 +41,24 @@ from shadowlab.shadow.ops import (
     SetLinkState,
     SetNeighbour,
     SetRoute,
+    SetTransport,
     ingress_device,
 )
 
 __all__ = ["build_plan", "impair_ops", "ingress_device", "link_state_ops", "route_ops"]
 
 
-def build_plan(network: Network, fabric: Fabric, routes: Sequence[Route]) -> tuple[Op, ...]:
-    """Everything from nothing: nodes, links, impairments, then links up, then routes.
+def build_plan(
+    network: Network, fabric: Fabric, routes: Sequence[Route], transport: Sequence[SetTransport] = ()
+) -> tuple[Op, ...]:
+    """Everything from nothing: nodes and what their TCP offers, links, impairments, then links up, then routes.
 
     Impairments come before a link goes up: attaching a queueing discipline to a running interface costs half as much
     again.  Routes come last: the kernel takes none by an interface that is down.
     """
     return (
         *(_create_node(network, fabric, node.id) for node in network.nodes),
+        *transport,
         *(_create_link(fabric, link) for link in network.links),
         *_neighbours(fabric),
         *(
@@ -184,7 +188,7 @@ def _create_link(fabric: Fabric, link: Link) -> CreateLink:
 
 
 def _set_route(route: Route) -> SetRoute:
-    node, destination, prefix, via, interface, others, source, table = route
+    node, destination, prefix, via, interface, others, source, table, initial_cwnd, initial_rwnd = route
     return SetRoute(
         node=node,
         destination=destination,
@@ -194,6 +198,8 @@ def _set_route(route: Route) -> SetRoute:
         others=others,
         source=source,
         table=table,
+        initial_cwnd=initial_cwnd,
+        initial_rwnd=initial_rwnd,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeVar
 
-from shadowlab.kernel.ports import MAIN_TABLE, Segment
+from shadowlab.kernel.ports import KERNELS_WINDOWS, MAIN_TABLE, InitialWindows, Segment
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.queue import Shaper
 from shadowlab.shadow.apply import FORWARDING, FORWARDING6, LOOPBACK
@@ -23,6 +23,7 @@ from shadowlab.shadow.ops import (
     SetLinkState,
     SetNeighbour,
     SetRoute,
+    window_words,
 )
 from shadowlab.shadow.shape import Shape, devices_of
 
@@ -80,6 +81,7 @@ def part_of(shape: Shape, links: Iterable[str]) -> Shape:
         impairments={key: op for key, op in shape.impairments.items() if key[0] in nodes},
         routes={key: op for key, op in shape.routes.items() if key[0] in nodes},
         neighbours={key: op for key, op in shape.neighbours.items() if key[0] in nodes},
+        transport={name: op for name, op in shape.transport.items() if name in nodes},
     )
 
 
@@ -87,6 +89,7 @@ def ops_of(shape: Shape) -> tuple[Op, ...]:
     """Operations that amount to the shape."""
     return (
         *shape.nodes.values(),
+        *shape.transport.values(),
         *shape.links.values(),
         *shape.neighbours.values(),
         *shape.impairments.values(),
@@ -128,6 +131,7 @@ def _by_node(shape: Shape) -> dict[str, Shape]:
             impairments=impairments[node],
             routes=routes[node],
             neighbours=neighbours[node],
+            transport={node: shape.transport[node]} if node in shape.transport else {},
         )
         for node, op in shape.nodes.items()
     }
@@ -146,6 +150,9 @@ def _of_node(shape: Shape, segment: ReadDoor, node: str) -> Iterator[Difference]
     if wish.address6:
         forwards = segment.read_sysctl(node, FORWARDING6).strip()
         yield from _pair(node, "IPv6 forwarding", str(int(wish.forwards)), forwards)
+    if node in shape.transport:
+        for key, value in shape.transport[node].settings:
+            yield from _pair(node, key, value, segment.read_sysctl(node, key).strip())
     ends = _ends(shape, node)
     yield from _interfaces(shape, segment, node, ends)
     wished = {(LOOPBACK, wish.address, 32), (LOOPBACK, wish.address6, 128)}
@@ -158,7 +165,8 @@ def _of_node(shape: Shape, segment: ReadDoor, node: str) -> Iterator[Difference]
     yield from _sets(node, "neighbour", _neighbours(shape, node, ends), held)
     routes = [one for one in shape.routes.values() if one.node == node]
     installed = {
-        _route_words(one.destination, one.prefix, one.hops, one.kind, one.table) for one in segment.routes(node)
+        _route_words(one.destination, one.prefix, one.hops, one.kind, one.table, one.windows)
+        for one in segment.routes(node)
     }
     yield from _sets(node, "route", map(_wished_route, routes), installed)
     rules = {f"from {one.source} to {one.destination} in table {one.table}" for one in segment.rules(node)}
@@ -181,7 +189,8 @@ def _neighbours(shape: Shape, node: str, ends: Mapping[str, _End]) -> set[str]:
 def _wished_route(one: SetRoute) -> str:
     hops = [(name, via) for via, name in one.hops]
     kind = "unicast" if hops else "blackhole"
-    return _route_words(one.destination, one.prefix, hops, kind, one.table or MAIN_TABLE)
+    windows = InitialWindows(one.initial_cwnd, one.initial_rwnd)
+    return _route_words(one.destination, one.prefix, hops, kind, one.table or MAIN_TABLE, windows)
 
 
 def _wished_rule(one: SetRoute) -> str:
@@ -194,10 +203,11 @@ def _route_words(
     hops: Iterable[tuple[str, str | None]],
     kind: str = "unicast",
     table: int = MAIN_TABLE,
+    windows: InitialWindows = KERNELS_WINDOWS,
 ) -> str:
     ways = sorted(f"{f'via {via} ' if via else ''}by {name}" for name, via in hops)
     where = "" if table == MAIN_TABLE else f" in table {table}"
-    return f"{destination}/{prefix} {', '.join(ways) or kind}{where}"
+    return f"{destination}/{prefix} {', '.join(ways) or kind}{where}{window_words(*windows)}"
 
 
 class _End(NamedTuple):

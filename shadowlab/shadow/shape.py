@@ -26,6 +26,7 @@ from shadowlab.shadow.ops import (
     SetLinkState,
     SetNeighbour,
     SetRoute,
+    SetTransport,
     ingress_device,
 )
 
@@ -46,6 +47,7 @@ class Shape:
     impairments: Mapping[tuple[str, str], Impair] = field(default_factory=dict)
     routes: Mapping[RouteKey, SetRoute] = field(default_factory=dict)
     neighbours: Mapping[NeighbourKey, SetNeighbour] = field(default_factory=dict)
+    transport: Mapping[str, SetTransport] = field(default_factory=dict)
 
     @property
     def fabric(self) -> Fabric:
@@ -81,6 +83,7 @@ def shape_of(ops: Iterable[Op], start: Shape = EMPTY) -> Shape:
     """``start`` after ``ops``."""
     nodes, links, up = dict(start.nodes), dict(start.links), set(start.up)
     impairments, routes, neighbours = dict(start.impairments), dict(start.routes), dict(start.neighbours)
+    transport = dict(start.transport)
 
     def forget_routes(ends: frozenset[tuple[str, str]], *, by_any: bool) -> None:
         """Those by these interfaces.  One that has further hops outlives an interface that is down.  Of one that is
@@ -114,6 +117,8 @@ def shape_of(ops: Iterable[Op], start: Shape = EMPTY) -> Shape:
                     forget_routes(frozenset({(op.node_a, op.name_a), (op.node_b, op.name_b)}), by_any=False)
             case RemoveRoute():
                 routes.pop((op.node, op.destination, op.prefix, op.source), None)
+            case SetTransport():
+                transport[op.node] = op
             case SetNeighbour():
                 neighbours[op.node, op.interface, op.address] = op
             case RemoveNeighbour():
@@ -129,12 +134,19 @@ def shape_of(ops: Iterable[Op], start: Shape = EMPTY) -> Shape:
                     impairments.pop(device, None)
             case RemoveNode():
                 nodes.pop(op.node, None)
+                transport.pop(op.node, None)
                 for route in [key for key in routes if key[0] == op.node]:
                     del routes[route]  # black holes, which no link takes along
             case _:
                 pass
     return Shape(
-        nodes=nodes, links=links, up=frozenset(up), impairments=impairments, routes=routes, neighbours=neighbours
+        nodes=nodes,
+        links=links,
+        up=frozenset(up),
+        impairments=impairments,
+        routes=routes,
+        neighbours=neighbours,
+        transport=transport,
     )
 
 

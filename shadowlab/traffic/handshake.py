@@ -17,20 +17,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from shadowlab.kernel.sockets.negotiation import ECN, ECN_ANSWER, ECN_ASK, SACK, TIMESTAMPS, WINDOW_SCALING
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.wire.tcp_info import TcpInfo
 
-ECN = "net/ipv4/tcp_ecn"
-OFFERS = {
-    "sack": "net/ipv4/tcp_sack",
-    "timestamps": "net/ipv4/tcp_timestamps",
-    "window_scaling": "net/ipv4/tcp_window_scaling",
-}
-"""They rule IPv6 as well."""
-_ECN_ASK, _ECN_ANSWER = "1", "2"
+OFFERS = {"sack": SACK, "timestamps": TIMESTAMPS, "window_scaling": WINDOW_SCALING}
 
 _TIMESTAMPS, _SACK, _WINDOW_SCALING, _ECN_AGREED = 1, 2, 4, 8
 """Bits of ``tcpi_options`` (``linux/tcp.h``)."""
+_SEGMENT_BYTES = 1448
+_LARGEST_UNSCALED = 65_535
 
 
 class SettingsDoor(Protocol):
@@ -71,7 +67,7 @@ def wishes(tcp: TcpOptions) -> tuple[tuple[str, str], ...]:
     offers = tuple((key, str(int(wish))) for name, key in OFFERS.items() if (wish := getattr(tcp, name)) is not None)
     if tcp.ecn is None:
         return offers
-    return (*offers, (ECN, _ECN_ASK if tcp.ecn else _ECN_ANSWER))
+    return (*offers, (ECN, ECN_ASK if tcp.ecn else ECN_ANSWER))
 
 
 def differences(tcp: TcpOptions, info: TcpInfo) -> tuple[str, ...]:
@@ -80,6 +76,7 @@ def differences(tcp: TcpOptions, info: TcpInfo) -> tuple[str, ...]:
     held = (
         ("mss", tcp.mss, info.snd_mss),
         ("initial_cwnd_segments", tcp.initial_cwnd_segments, info.snd_cwnd),
+        ("initial_rwnd_segments", _announced(tcp), (info.snd_wnd or 0) // _SEGMENT_BYTES),
         ("ecn", tcp.ecn, bool(options & _ECN_AGREED)),
         ("sack", tcp.sack, bool(options & _SACK)),
         ("timestamps", tcp.timestamps, bool(options & _TIMESTAMPS)),
@@ -90,6 +87,12 @@ def differences(tcp: TcpOptions, info: TcpInfo) -> tuple[str, ...]:
         for name, wish, value in held
         if wish is not None and value is not None and wish != value
     )
+
+
+def _announced(tcp: TcpOptions) -> int | None:
+    """What the answer to a SYN announces of the wish: no more than 64 kB, the field is not scaled there."""
+    wish = tcp.initial_rwnd_segments
+    return None if wish is None else min(wish, _LARGEST_UNSCALED // _SEGMENT_BYTES)
 
 
 def _word(value: int | bool) -> str:

@@ -28,6 +28,8 @@ RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE = 32, 33, 34
 RTM_NEWNETCONF, RTM_GETNETCONF = 80, 82
 
 RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE = 1, 2, 3, 4, 5, 6, 9, 15
+RTA_METRICS = 8
+RTAX_INITCWND, RTAX_INITRWND = 11, 14
 RTA_IP_PROTO, RTA_SPORT, RTA_DPORT = 27, 28, 29
 RTNH_F_DEAD = 0x1
 RTM_F_CLONED, RTM_F_FIB_MATCH = 0x200, 0x2000
@@ -63,7 +65,8 @@ class HopState(NamedTuple):
 
 
 class RouteState(NamedTuple):
-    """One route: of a dump, or the kernel's answer to where a packet would go."""
+    """One route: of a dump, or the kernel's answer to where a packet would go.  Initial windows in segments; 0 where
+    the route says nothing of them."""
 
     destination: str
     prefix: int
@@ -72,6 +75,8 @@ class RouteState(NamedTuple):
     table: int
     protocol: int
     cloned: bool
+    initial_cwnd: int = 0
+    initial_rwnd: int = 0
 
 
 class RuleState(NamedTuple):
@@ -96,17 +101,23 @@ def _header(family: int, prefix: int, table: int, protocol: int, scope: int, kin
 
 
 def replace_route(
-    destination: str, prefix: int, hops: Sequence[tuple[int, str | None]], table: int = RT_TABLE_MAIN
+    destination: str,
+    prefix: int,
+    hops: Sequence[tuple[int, str | None]],
+    table: int = RT_TABLE_MAIN,
+    initial_windows: tuple[int, int] = (0, 0),
 ) -> Request:
     """Install the route, or put it in the place of the one that is there.  ``hops``: (interface index, gateway or None)
-    of each equal-cost way.  Raises ValueError if there is none."""
+    of each equal-cost way.  ``initial_windows``: with how many segments a connection by it begins to send, and to
+    announce; 0 leaves it to the kernel.  Raises ValueError if there is no way."""
     if not hops:
         raise ValueError(f"a route to {destination}/{prefix} needs a way")
     family = family_of(destination)
     scope = SCOPE_UNIVERSE
     if len(hops) == 1:
         index, via = hops[0]
-        if family == AF_INET and table == RT_TABLE_MAIN and via is not None and ":" not in via:
+        plain = table == RT_TABLE_MAIN and not any(initial_windows)
+        if family == AF_INET and plain and via is not None and ":" not in via:
             numbers = (family, prefix, 0, 0, table, RTPROT_STATIC, scope, RTN_UNICAST, 0)
             body = _ROUTE_IPV4.pack(
                 *numbers, 8, RTA_DST, pack_address(destination), 8, RTA_OIF, index, 8, RTA_GATEWAY, pack_address(via)
@@ -121,6 +132,13 @@ def replace_route(
         ways = pack_attribute(RTA_MULTIPATH, b"".join(_pack_hop(index, via) for index, via in hops))
     body = _header(family, prefix, table, RTPROT_STATIC, scope, RTN_UNICAST)
     body += pack_attribute(RTA_DST, pack_address(destination)) + ways
+    metrics = b"".join(
+        pack_u32(kind, window)
+        for kind, window in zip((RTAX_INITCWND, RTAX_INITRWND), initial_windows, strict=True)
+        if window
+    )
+    if metrics:
+        body += pack_attribute(RTA_METRICS, metrics)
     return Request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body)
 
 
@@ -191,6 +209,7 @@ def parse_route(body: bytes) -> RouteState:
         hops = (HopState(read_u32(found[RTA_OIF]), _gateway(found), bool(flags & RTNH_F_DEAD)),)
     else:
         hops = ()
+    metrics = attributes(found[RTA_METRICS], 0) if RTA_METRICS in found else {}
     return RouteState(
         destination=format_address(found.get(RTA_DST, bytes(16 if family == AF_INET6 else 4))),
         prefix=prefix,
@@ -199,6 +218,8 @@ def parse_route(body: bytes) -> RouteState:
         table=read_u32(found.get(RTA_TABLE)) or table,
         protocol=protocol,
         cloned=bool(flags & RTM_F_CLONED),
+        initial_cwnd=read_u32(metrics.get(RTAX_INITCWND)),
+        initial_rwnd=read_u32(metrics.get(RTAX_INITRWND)),
     )
 
 

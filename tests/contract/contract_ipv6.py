@@ -7,7 +7,7 @@ import socket
 from contract_base import both, linux, make_pair, refused, say_groups_at_once, wait_until_quiet
 from contract_lan import open_udp
 
-from shadowlab.kernel.ports import Hop, NextHop, Route, Segment
+from shadowlab.kernel.ports import Hop, InitialWindows, NextHop, Route, Segment
 
 FORWARDING = "net/ipv6/conf/all/forwarding"
 A, B, R = "2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:3::1"
@@ -166,3 +166,14 @@ def no_interface_says_anything_but_what_it_must(segment: Segment) -> None:
     read = segment.run_script("a", ["/bin/sh"], {}, 5 * 10**9, "cat /proc/net/if_inet6").output.split("\n")
 
     assert not [line for line in read if line.startswith("fe80")], read
+
+
+@both
+def initial_windows_are_read_back_on_equal_cost_routes_of_ipv6(segment: Segment) -> None:
+    make_line(segment)
+    windows = InitialWindows(cwnd=20, rwnd=12)
+    hops = [Hop("ra", "fd00:1::"), Hop("rb", "fd00:2::1")]
+
+    segment.replace_route("r", "2001:db8:9::1", 128, hops, windows=windows)
+
+    assert [one.windows for one in segment.routes("r") if one.destination == "2001:db8:9::1"] == [windows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contract_base import both, make_line, make_pair, refused
 
-from shadowlab.kernel.ports import Hop, NextHop, Route, Segment
+from shadowlab.kernel.ports import Hop, InitialWindows, NextHop, Route, Segment
 
 
 @both
@@ -64,6 +64,34 @@ def a_route_is_replaced(segment: Segment) -> None:
     segment.replace_route("a", "192.0.2.9", 32, [Hop("ac", "10.0.1.1")])
 
     assert segment.routes("a") == (Route("192.0.2.9", 32, (Hop("ac", "10.0.1.1"),)),)
+
+
+@both
+def a_route_tells_with_which_windows_connections_begin(segment: Segment) -> None:
+    make_pair(segment)
+    windows = InitialWindows(cwnd=20, rwnd=12)
+
+    segment.replace_route("a", "192.0.2.9", 32, [Hop("ab", "10.0.0.1")], windows=windows)
+    segment.replace_route("a", "192.0.2.8", 32, [Hop("ab", "10.0.0.1")], windows=InitialWindows(cwnd=4))
+
+    assert [(one.destination, one.windows) for one in segment.routes("a")] == [
+        ("192.0.2.8", InitialWindows(cwnd=4)),
+        ("192.0.2.9", windows),
+    ]
+
+
+@both
+def the_windows_of_a_route_go_with_it_and_with_its_replacement(segment: Segment) -> None:
+    make_pair(segment)
+    windows = InitialWindows(cwnd=20, rwnd=12)
+    segment.replace_route("a", "192.0.2.9", 32, [Hop("ab", "10.0.0.1")], windows=windows)
+
+    segment.replace_route("a", "192.0.2.9", 32, [Hop("ab", "10.0.0.1")])
+    assert [one.windows for one in segment.routes("a")] == [InitialWindows()]
+
+    segment.replace_route("a", "192.0.2.9", 32, [Hop("ab", "10.0.0.1")], windows=windows)
+    segment.delete_route("a", "192.0.2.9", 32)
+    assert segment.routes("a") == ()
 
 
 @both

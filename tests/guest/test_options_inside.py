@@ -52,6 +52,9 @@ FLOWS = (
         pattern=(Phase(duration_ns=SECOND, rate_bps=4_000_000), Phase(duration_ns=SECOND, rate_bps=0)),
     ),
     flow("comes and goes", "greedy", size_bytes=1_000_000, start_ns=3 * SECOND),
+    flow("wide", "paced", rate_bps=100_000, tcp={"initial_cwnd_segments": 20, "initial_rwnd_segments": 12}),
+    flow("wide, too", "paced", rate_bps=100_000, tcp={"initial_cwnd_segments": 20, "initial_rwnd_segments": 12}),
+    flow("narrow", "paced", rate_bps=100_000, tcp={"initial_cwnd_segments": 4}),
     flow("jumbo", "paced", rate_bps=100_000, tcp={"mss": 8900}),
 )
 
@@ -129,7 +132,9 @@ def test_a_flow_begins_at_its_time_and_ends_with_its_last_byte(outcome: Ran) -> 
     assert outcome.ends["comes and goes"]["received_bytes"] == 1_000_000
 
 
-def test_what_the_kernel_holds_otherwise_is_told(outcome: Ran) -> None:
+def test_what_the_kernel_holds_otherwise_is_told_and_nothing_else(outcome: Ran) -> None:
+    """Of two flows that wish the same initial windows of their route nothing is told: they have them."""
     assert {name: one["differs"] for name, one in outcome.ends.items() if one.get("differs")} == {
-        "jumbo": "mss 8900, holds 1448"
+        "jumbo": "mss 8900, holds 1448",
+        "narrow": "initial_cwnd_segments 4, holds 20",
     }

@@ -19,6 +19,7 @@ from shadowlab.model.network import Link, Network, Node
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.monitor.indicators import path_table
 from shadowlab.monitor.raw_records import read_probes
+from shadowlab.shadow.transport import plan_transport, with_windows
 from shadowlab.topology.addressing import address
 from shadowlab.topology.routing import shortest_routes
 
@@ -58,7 +59,7 @@ def ran(
     scene = Scene(
         network=network,
         fabric=fabric,
-        routes=shortest_routes(network, fabric),
+        routes=with_windows(shortest_routes(network, fabric), plan_transport(others.get("flows", ()), fabric)),
         duration_ns=seconds * SECOND,
         seed=seed,
         **others,

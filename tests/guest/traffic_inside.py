@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.loop import Loop
 from shadowlab.kernel.netns import enter_private_segment
-from shadowlab.kernel.ports import Hop
+from shadowlab.kernel.ports import Hop, InitialWindows
 from shadowlab.model.fabric import Fabric, Route
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.network import Network
@@ -75,7 +75,9 @@ def build(segment: LinuxSegment, scene: Scene) -> None:
     for one in fabric.interfaces:
         segment.add_neighbour(one.node, one.name, one.peer_address, one.peer_mac)
     for route in scene.routes:
-        segment.replace_route(route.node, route.destination, route.prefix, (Hop(route.interface, route.via),))
+        windows = InitialWindows(route.initial_cwnd, route.initial_rwnd)
+        hop = Hop(route.interface, route.via)
+        segment.replace_route(route.node, route.destination, route.prefix, (hop,), windows=windows)
 
 
 def run(job_path: str, folder: str) -> int:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel.links import LOOPBACK, NamespaceRecord
-from shadowlab.kernel.ports import ANYWHERE, MAIN_TABLE, Flow, Hop, NextHop, Route, Rule
+from shadowlab.kernel.ports import ANYWHERE, MAIN_TABLE, Flow, Hop, InitialWindows, NextHop, Route, Rule
 from shadowlab.wire import routes
 from shadowlab.wire.addresses import AF_INET, AF_INET6, family_of
 from shadowlab.wire.flow_hash import flow_hash, mixed, place_of
@@ -71,7 +71,8 @@ def read_routes(namespace: NamespaceRecord) -> tuple[Route, ...]:
         if one.kind not in _KINDS or one.cloned or one.protocol == routes.RTPROT_KERNEL:
             continue
         hops = tuple(Hop(namespace.name_of(way.ifindex), way.via) for way in one.hops if not way.dead)
-        found.append(Route(one.destination, one.prefix, hops, _KINDS[one.kind], one.table))
+        windows = InitialWindows(one.initial_cwnd, one.initial_rwnd)
+        found.append(Route(one.destination, one.prefix, hops, _KINDS[one.kind], one.table, windows))
     return tuple(sorted(found, key=route_order))
 
 
