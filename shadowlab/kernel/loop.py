@@ -209,11 +209,13 @@ class Loop:
         """Watch ``fd`` for other events."""
         self.waiter.change(fd, events, lazy=self._watched[fd].lazy)
 
-    def remove(self, fd: int) -> None:
-        """Watch ``fd`` no more; events already collected for it are dropped."""
+    def remove(self, fd: int, *, closing: bool = False) -> None:
+        """Watch ``fd`` no more; events already collected for it are dropped.  ``closing``: it is closed right after,
+        and nothing else holds the same open file; then the kernel forgets it by itself."""
         watched = self._watched.pop(fd)
         self._lazies -= watched.lazy
-        self.waiter.forget(fd, lazy=watched.lazy)
+        if not closing:
+            self.waiter.forget(fd, lazy=watched.lazy)
 
     def stop(self) -> None:
         """Let :meth:`run_until` return after the callback that is running."""

@@ -22,6 +22,11 @@ MAX_CONCURRENT = 20_000
 """Of one workload: connections open at the same moment.  Arrivals beyond it fail and are counted as refused."""
 
 
+LEAST_DATAGRAM_BYTES = 16
+"""A sequence number and a moment."""
+MOST_DATAGRAM_BYTES = 65_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Arrivals:
     """An open arrival process over all pairs of a workload together.
@@ -132,6 +137,14 @@ class Datagrams:
     ipv6: bool = False
     begin_ns: int = 0
     end_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        if not LEAST_DATAGRAM_BYTES <= self.payload_bytes <= MOST_DATAGRAM_BYTES:
+            raise ValueError(
+                f"a datagram carries {LEAST_DATAGRAM_BYTES} to {MOST_DATAGRAM_BYTES} bytes, got {self.payload_bytes}"
+            )
+        if self.rate_bps <= 0:
+            raise ValueError(f"datagrams need a rate above zero, got {self.rate_bps} bit/s")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,442 @@
+"""The two ends of a connection that carries one exchange after the other.
+
+In: an exchange to carry.  Out: its bytes on the wire, its moments; a word to its owner when it is over.
+Never: a decision about what comes next; an exception for a connection that dies.
+Imported inside the guest: standard library only.
+
+One process plays both ends, so nothing on the wire has to be parsed: the accepting end finds by the peer's port which
+channel it belongs to, and both know how many bytes to expect.  Both are watched edge-triggered, and once the first byte
+has come SO_RCVLOWAT keeps quiet until much has: a system call costs microseconds inside the guest.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from shadowlab.kernel.loop import Loop
+from shadowlab.model.traffic.completion import UNKNOWN_NS, ExchangeKind, Outcome
+from shadowlab.traffic.exchange.sockets import SMALL_BYTES, Sockets
+from shadowlab.traffic.tcp_socket import read_tcp_info
+
+_CHUNK_BYTES = 4 << 20
+_PAYLOAD = memoryview(bytes(_CHUNK_BYTES))
+_DISCARD = bytearray(_CHUNK_BYTES)  # MSG_TRUNC: the kernel throws the bytes away and never touches this memory
+_READ = socket.MSG_TRUNC | socket.MSG_DONTWAIT
+_TCP_INFO_BYTES = 280
+_QUIET_BYTES = 1 << 20
+"""So much may wait to be read before the reader is woken; far below the buffer, so the window does not feel it."""
+_ENDS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_INWARD = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+_BOTH = _INWARD | select.EPOLLOUT
+
+
+class Exchange:
+    """One exchange while it goes on; times are the loop's."""
+
+    __slots__ = (
+        "connected_ns",
+        "end_ns",
+        "errno",
+        "first_byte_ns",
+        "kind",
+        "number",
+        "outcome",
+        "received_bytes",
+        "request_bytes",
+        "response_bytes",
+        "reused",
+        "sent_bytes",
+        "service_ns",
+        "source",
+        "start_ns",
+        "target",
+        "tcp_info",
+        "tries",
+        "waited_ns",
+    )
+
+    def __init__(
+        self,
+        kind: ExchangeKind,
+        number: int,
+        source: str,
+        target: str,
+        request_bytes: int,
+        response_bytes: int,
+        start_ns: int,
+    ) -> None:
+        self.kind = kind
+        self.number = number
+        self.source = source
+        self.target = target
+        self.request_bytes = request_bytes
+        self.response_bytes = response_bytes
+        self.start_ns = start_ns
+        self.connected_ns = UNKNOWN_NS
+        self.first_byte_ns = UNKNOWN_NS
+        self.end_ns = UNKNOWN_NS
+        self.sent_bytes = 0
+        self.received_bytes = 0
+        self.waited_ns = 0
+        self.service_ns = 0
+        self.reused = False
+        self.tries = 1
+        self.outcome: Outcome | None = None
+        self.errno = 0
+        self.tcp_info = b""
+
+    @property
+    def one_way(self) -> bool:
+        """A transfer: it ends when all of it has arrived, and its connection with it."""
+        return self.kind == "transfer"
+
+
+class Channel:
+    """The end that connects.  It carries one exchange at a time; when that is over, ``on_end`` is called with it, after
+    its outcome is set.  A channel that is ``closed`` carries no more."""
+
+    __slots__ = (
+        "_awaited",
+        "_loop",
+        "_on_end",
+        "_peers",
+        "_quiet",
+        "_roomy",
+        "_sock",
+        "_sockets",
+        "_target",
+        "_unsent",
+        "_wide",
+        "closed",
+        "connected_ns",
+        "exchange",
+        "far",
+        "key",
+        "source",
+        "target",
+    )
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        sockets: Sockets,
+        source: str,
+        target: str,
+        listener: Listener,
+        on_end: Callable[[Channel, Exchange], None],
+    ) -> None:
+        self.source = source
+        self.target = target
+        self.exchange: Exchange | None = None
+        self.far: Answerer | None = None
+        self.closed = False
+        self.connected_ns = UNKNOWN_NS
+        self.key = ("", 0)
+        self._loop = loop
+        self._sockets = sockets
+        self._target = listener.at
+        self._peers = listener.peers
+        self._on_end = on_end
+        self._sock: socket.socket | None = None
+        self._unsent = 0
+        self._awaited = 0
+        self._quiet = self._roomy = self._wide = False
+
+    def carry(self, exchange: Exchange) -> None:
+        """Begin an exchange, over a new connection if this channel has none yet."""
+        self.exchange = exchange
+        self._unsent = exchange.request_bytes
+        self._awaited = exchange.response_bytes
+        if self._sock is None:
+            self._connect()
+            return
+        exchange.reused = True
+        exchange.connected_ns = self.connected_ns
+        if self._quiet:
+            self._quiet = False
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        self._make_room_to_read()
+        self._write()
+
+    def give_up(self, outcome: Outcome) -> None:
+        """End the exchange that goes on, and the connection with it."""
+        self._end(outcome)
+
+    def close(self) -> None:
+        """Close the connection as a program would: what is under way is left to the kernel."""
+        if self._sock is not None:
+            self._loop.remove(self._sock.fileno(), closing=True)
+            self._sock.close()
+            self._sock = None
+        if self.key[1] and self._peers.get(self.key) is self:
+            del self._peers[self.key]
+        self.closed = True
+
+    def arrived(self) -> None:
+        """The far end has got the whole of a one-way exchange."""
+        self._end("ok")
+
+    def tcp_info(self) -> bytes:
+        """As the kernel gives it; empty without a connection."""
+        if self._sock is not None:
+            with suppress(OSError):
+                return read_tcp_info(self._sock, _TCP_INFO_BYTES)
+        return b""
+
+    def _connect(self) -> None:
+        sock, port = self._sockets.connecting(self.source, self._peers)
+        self._sock = sock
+        self.key = (self._sockets.addresses[self.source], port)
+        self._make_room_to_read()
+        self._peers[self.key] = self
+        self._loop.add(sock.fileno(), _BOTH, self._on_event, name="exchange, connecting end")
+        number = self._sockets.connect(sock, self.source, self._target)
+        if number not in (0, errno.EINPROGRESS):
+            # At once, but not before the caller has returned.
+            self._loop.at(self._loop.now_ns, lambda due_ns: self._fail(number))
+
+    def _make_room_to_read(self) -> None:
+        if self._awaited > SMALL_BYTES and not self._wide and self._sock is not None:
+            self._wide = True
+            self._sockets.make_room_to_read(self._sock)
+
+    def _on_event(self, events: int) -> bool:
+        sock = self._sock
+        if sock is None:
+            return False
+        if events & select.EPOLLERR:
+            self._fail(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+            return True
+        if self.connected_ns < 0:
+            if events & select.EPOLLOUT:
+                self.connected_ns = self._loop.now_ns
+                if self.exchange is not None:
+                    self.exchange.connected_ns = self.connected_ns
+                self._write()
+            return True
+        if self._unsent and events & select.EPOLLOUT:
+            self._write()
+        if events & select.EPOLLIN:
+            self._read()
+        if events & _ENDS and not self.closed:
+            self._fail(0)
+        return True
+
+    def _write(self) -> None:
+        exchange, sock = self.exchange, self._sock
+        if exchange is None or sock is None:
+            return
+        if self._unsent > SMALL_BYTES and not self._roomy:
+            self._roomy = True
+            self._sockets.make_room(sock, self._unsent)
+        try:
+            while self._unsent:
+                self._unsent -= sock.send(_PAYLOAD[: self._unsent])
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._fail(error.errno or 0)
+            return
+        if exchange.one_way:
+            with suppress(OSError):  # a connection that has just died reports itself by its events
+                sock.shutdown(socket.SHUT_WR)
+
+    def _read(self) -> None:
+        exchange, sock = self.exchange, self._sock
+        if sock is None:
+            return
+        received = _drain(sock)
+        if exchange is None or not received:
+            return
+        now_ns = self._loop.now_ns
+        if exchange.first_byte_ns < 0:
+            exchange.first_byte_ns = now_ns
+        exchange.received_bytes += received
+        self._awaited = exchange.response_bytes - exchange.received_bytes
+        if self._awaited <= 0:
+            self._end("refused" if exchange.outcome == "refused" else "ok")
+        elif not self._quiet:
+            self._quiet = True
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, _QUIET_BYTES)
+        elif received >= _QUIET_BYTES:
+            self._sockets.clamp_again(sock)
+        if 0 < self._awaited < _QUIET_BYTES and self._quiet:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, self._awaited)
+
+    def _fail(self, number: int) -> None:
+        """The connection has died; without an exchange, the far end has merely gone."""
+        if self.exchange is None:
+            self.close()
+            return
+        self.exchange.errno = number
+        self._end("failed")
+
+    def _end(self, outcome: Outcome) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self.exchange = None
+        exchange.end_ns = self._loop.now_ns
+        exchange.outcome = outcome
+        answers_more = self.far is not None and exchange.response_bytes >= exchange.request_bytes
+        exchange.tcp_info = self.far.tcp_info() if self.far is not None and answers_more else self.tcp_info()
+        if exchange.one_way or outcome not in ("ok", "refused"):
+            self.close()
+        self._on_end(self, exchange)
+
+
+class Answerer:
+    """The end that was connected to."""
+
+    __slots__ = ("_got", "_listener", "_quiet", "_sock", "_unsent", "channel", "closed")
+
+    def __init__(self, sock: socket.socket, channel: Channel, listener: Listener) -> None:
+        self.channel = channel
+        self.closed = False
+        self._sock = sock
+        self._listener = listener
+        self._got = 0
+        self._unsent = 0
+        self._quiet = False
+
+    def answer(self, size: int, refused: bool) -> None:
+        """Send so many bytes, if somebody still waits for them: the answer, or a refusal."""
+        exchange = self.channel.exchange
+        if not self.closed and exchange is not None:
+            if refused:
+                exchange.response_bytes, exchange.outcome = size, "refused"
+            self._unsent = size
+            self._write()
+
+    def tcp_info(self) -> bytes:
+        """As the kernel gives it; empty once it is closed."""
+        if not self.closed:
+            with suppress(OSError):
+                return read_tcp_info(self._sock, _TCP_INFO_BYTES)
+        return b""
+
+    def close(self) -> None:
+        """Close the connection."""
+        if not self.closed:
+            self.closed = True
+            self._listener.loop.remove(self._sock.fileno(), closing=True)
+            self._listener.answerers.discard(self)
+            self._sock.close()
+
+    def on_event(self, events: int) -> bool:
+        """Bytes, the end, or room to write more."""
+        if self.closed:
+            return False
+        if events & select.EPOLLOUT and self._unsent:
+            self._write()
+        if events & select.EPOLLIN:
+            self._read()
+        if events & _ENDS:
+            self.close()
+        return True
+
+    def _read(self) -> None:
+        received = _drain(self._sock)
+        exchange = self.channel.exchange
+        if exchange is None or not received:
+            return
+        if exchange.one_way and exchange.first_byte_ns < 0:
+            exchange.first_byte_ns = self._listener.loop.now_ns
+        self._got += received
+        exchange.sent_bytes = self._got
+        left = exchange.request_bytes - self._got
+        if left > 0 and not self._quiet:
+            self._quiet = True
+            self._low_mark(left)
+        elif left > 0:
+            self._listener.sockets.clamp_again(self._sock)
+            if left < _QUIET_BYTES:
+                self._low_mark(left)
+        elif exchange.one_way:
+            # The FIN may come later: it waits for room in the congestion window like a segment.
+            self.channel.arrived()
+        else:
+            self._got = 0
+            if self._quiet:
+                self._quiet = False
+                self._low_mark(1)
+            self._listener.on_request(self, exchange)
+
+    def _low_mark(self, left: int) -> None:
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(left, _QUIET_BYTES))
+
+    def _write(self) -> None:
+        try:
+            while self._unsent:
+                self._unsent -= self._sock.send(_PAYLOAD[: self._unsent])
+        except BlockingIOError:
+            self._listener.loop.modify(self._sock.fileno(), _BOTH)
+        except OSError:  # reset by the client, whose events tell
+            self._unsent = 0
+
+
+class Listener:
+    """One node's end of all connections to one workload.  ``on_request`` is called with every request that has come
+    whole."""
+
+    def __init__(
+        self, *, loop: Loop, sockets: Sockets, node: str, on_request: Callable[[Answerer, Exchange], None]
+    ) -> None:
+        self.loop = loop
+        self.sockets = sockets
+        self.node = node
+        self.on_request = on_request
+        self.peers: dict[tuple[str, int], Channel] = {}
+        self.answerers: set[Answerer] = set()
+        self.at = ("", 0)
+        self._sock: socket.socket | None = None
+
+    def open(self) -> None:
+        """Listen."""
+        self._sock, port = self.sockets.listen(self.node)
+        self.at = (self.sockets.addresses[self.node], port)
+        self.loop.add(self._sock.fileno(), select.EPOLLIN, self._on_event, name=f"exchange, listener of {self.node}")
+
+    def close(self) -> None:
+        """Close everything."""
+        for one in list(self.answerers):
+            one.close()
+        if self._sock is not None:
+            self.loop.remove(self._sock.fileno(), closing=True)
+            self._sock.close()
+            self._sock = None
+
+    def _on_event(self, events: int) -> bool:
+        if self._sock is None:
+            return False
+        try:
+            sock, peer = self._sock.accept()
+        except OSError:  # the connection was gone before it was accepted; the end that connected reports that
+            return False
+        channel = self.peers.get(peer[:2])
+        if channel is None or channel.closed:
+            sock.close()
+            return True
+        sock.setblocking(False)
+        one = Answerer(sock, channel, self)
+        channel.far = one
+        self.answerers.add(one)
+        self.loop.add(sock.fileno(), _INWARD, one.on_event, name=f"exchange, answering end at {self.node}")
+        return True
+
+
+def _drain(sock: socket.socket) -> int:
+    total = 0
+    try:
+        while True:
+            received = sock.recv_into(_DISCARD, 0, _READ)
+            total += received
+            if received < _CHUNK_BYTES:
+                return total
+    except OSError:  # nothing there, or reset: its events tell
+        return total

@@ -1,0 +1,65 @@
+"""Where requests are served: at the target's instance, or at once if it has no compute model.
+
+In: requests that have come whole.  Out: replies, each after its service.  Never: how a reply travels.
+Imported inside the guest: standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from shadowlab.kernel.loop import Loop
+from shadowlab.model.traffic.chance import Chance
+from shadowlab.model.traffic.completion import InstanceSample
+from shadowlab.model.traffic.workload import Compute
+from shadowlab.traffic.exchange.channel import Exchange
+from shadowlab.traffic.exchange.deciding.instance import Begun, Instance, Refused
+
+REFUSAL_BYTES = 64
+"""What a full instance answers instead, at once."""
+
+Reply = Callable[[int, bool], None]
+"""Called with the number of bytes to answer, and whether they are a refusal."""
+
+
+class Desk:
+    """All instances of a run."""
+
+    def __init__(self, *, loop: Loop, compute: Mapping[str, Compute], seed: int) -> None:
+        self._loop = loop
+        self._instances = {node: Instance(one, Chance(seed, "compute", node)) for node, one in compute.items()}
+        self._waiting: dict[int, tuple[str, Exchange, Reply]] = {}
+        self._tickets = 0
+
+    def serve(self, node: str, exchange: Exchange, reply: Reply) -> None:
+        """Reply with the answer of ``exchange`` when its service has ended, or with a refusal now."""
+        instance = self._instances.get(node)
+        if instance is None:
+            reply(exchange.response_bytes, False)
+            return
+        self._tickets += 1
+        admission = instance.arrive(self._loop.now_ns, self._tickets)
+        if isinstance(admission, Refused):
+            reply(REFUSAL_BYTES, True)
+            return
+        self._waiting[self._tickets] = (node, exchange, reply)
+        if isinstance(admission, Begun):
+            self._begin(admission)
+
+    def sample(self, zero_ns: int) -> list[InstanceSample]:
+        """Every instance now, in the order of their definition."""
+        now_ns = self._loop.now_ns
+        return [one.sample(now_ns, node)._replace(at_ns=now_ns - zero_ns) for node, one in self._instances.items()]
+
+    def _begin(self, begun: Begun) -> None:
+        exchange = self._waiting[begun.ticket][1]
+        exchange.service_ns = begun.service_ns
+        exchange.waited_ns = begun.waited_ns
+        self._loop.at(begun.ends_ns, lambda due_ns: self._finish(begun.ticket, due_ns))
+
+    def _finish(self, ticket: int, due_ns: int) -> None:
+        node, exchange, reply = self._waiting.pop(ticket)
+        reply(exchange.response_bytes, False)
+        following = self._instances[node].finish(due_ns)
+        if following is not None:
+            self._begin(following)
