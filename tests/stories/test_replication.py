@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -392,6 +393,12 @@ def test_the_agent_command_replicates_a_short_connection_while_the_receiver_is_a
             assert len(there.recv(12_345, socket.MSG_WAITALL)) == 12_345
             here.close()
             there.close()
+            rude = socket.create_connection(listener.getsockname())
+            reset, _ = listener.accept()
+            from_rude = rude.getsockname()[1]
+            rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end is a RST
+            rude.close()
+            reset.close()
         with receiver_process(lab, replica, port) as process:
             assert "works again" in agent.stderr.readline()
             agent.send_signal(signal.SIGTERM)
@@ -405,8 +412,11 @@ def test_the_agent_command_replicates_a_short_connection_while_the_receiver_is_a
 
     assert again.stderr == ""
     with open_telemetry(replica) as reading:
-        ends = [one for one in reading.records if one.local_port == local and one.state == "CLOSED"]
+        closed = [one for one in reading.records if one.state == "CLOSED"]
+    ends = [one for one in closed if one.local_port == local]
     acked = [one.bytes_acked or 0 for one in ends]
     assert len(acked) == 1
     assert 12_345 <= acked[0] <= 12_347  # SYN and FIN count, once they are acknowledged
     assert ends[0].closed_ns == ends[0].at_ns
+    assert [one.severed for one in closed if one.peer_port == from_rude] == [True]
+    assert ends[0].severed in (False, None)  # None if its end was not acknowledged before it was forgotten

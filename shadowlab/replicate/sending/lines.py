@@ -55,8 +55,9 @@ def _to_line(fields: dict[str, Any]) -> str:
     around the values is kept for each."""
     if "congestion_control" in fields:
         fields["congestion_control"] = _inside_quotes(fields["congestion_control"])
-    if "app_limited" in fields:
-        fields["app_limited"] = "true" if fields["app_limited"] else "false"
+    for name in ("app_limited", "severed"):
+        if name in fields:
+            fields[name] = "true" if fields[name] else "false"
     fields["instance"] = _inside_quotes(fields["instance"])
     names = tuple(fields)
     form = _FORMS.get(names)

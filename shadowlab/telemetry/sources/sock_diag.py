@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
@@ -100,9 +100,28 @@ def fields_of_socket(socket: Socket, order: str = "=") -> dict[str, object]:
     if (buffer := socket.receive_buffer_bytes(order)) is not None:
         fields["receive_buffer_bytes"] = buffer
     fields["state"] = CLOSED if state == "UNCONN" and info else state
+    if fields["state"] == CLOSED and (severed := _severed(fields)) is not None:
+        fields["severed"] = severed
     fields["local_address"], fields["local_port"] = _address(socket.local), socket.local_port
     fields["peer_address"], fields["peer_port"] = _address(socket.peer), socket.peer_port
     return fields
+
+
+def _severed(fields: Mapping[str, object]) -> bool | None:
+    """Whether the connection ended before the peer had acknowledged this end's FIN; None where its counters do not say.
+
+    What is acknowledged counts, besides the payload, the FIN, and the SYN of the end that opened (``snd_una`` starts
+    behind it at the other): both make 2, neither makes 0, and 1 is either.  Anything else says nothing: payload that
+    nobody acknowledged, payload that this host dropped itself and so counts as sent twice, data in a SYN.  (Linux:
+    tcp_snd_una_update, __tcp_transmit_skb; tried with every way to end on 6.18.)
+    """
+    acked, sent, again = (fields.get(name) for name in ("bytes_acked", "bytes_sent", "bytes_retransmitted"))
+    if not (isinstance(acked, int) and isinstance(sent, int) and isinstance(again, int)):
+        return None
+    if "min_rtt_ns" not in fields:  # it never came to a connection
+        return None
+    beyond = acked - (sent - again)
+    return {0: True, 2: False}.get(beyond)
 
 
 @lru_cache(maxsize=65_536)

@@ -86,6 +86,21 @@ def test_a_destroyed_socket_keeps_its_last_counters_and_its_end() -> None:
     assert (one.state, one.closed_ns, one.bytes_acked) == ("CLOSED", 99, 3)
 
 
+@pytest.mark.parametrize(
+    ("acked", "severed"),
+    [(1002, False), (1001, None), (1000, True), (900, None), (1900, None)],
+    ids=["SYN and FIN", "one of them", "neither", "payload lost", "more than was sent"],
+)
+def test_what_was_acknowledged_tells_whether_a_connection_was_severed(acked: int, severed: bool | None) -> None:
+    counters = {"bytes_acked": acked, "bytes_sent": 1100, "bytes_retrans": 100, "min_rtt": 40}
+
+    (ended,) = read("sock_diag", message(state=7, **counters), at_ns=99).records
+    (open_,) = read("sock_diag", message(**counters), at_ns=99).records
+    (refused,) = read("sock_diag", message(state=7, **{**counters, "min_rtt": 2**32 - 1}), at_ns=99).records
+
+    assert (ended.severed, open_.severed, refused.severed) == (severed, None, None)
+
+
 def test_dumps_with_our_header_know_where_and_when() -> None:
     reading = read(
         "sock_diag", dump_header("web", "2026-11-22T09:00:00Z"), message(), dump_header("db", "1795338001"), message()

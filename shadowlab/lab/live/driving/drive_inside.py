@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from shadowlab.errors import ShadowLabError
 from shadowlab.kernel.loop import Loop
@@ -51,6 +51,8 @@ class Driven:
     received_bytes: int
     unsent_bytes: int
     """Earned by a paced writer, and not taken by TCP in time."""
+    differs: str = ""
+    """What its connection holds otherwise than its specification wished."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,9 @@ def adopt_and_drive(job: Drive, on_done: OnDone) -> DriveReport:
 
 
 def _driven(name: str, how: Mapping[str, int | str]) -> Driven:
-    driven: Driven = from_plain(Driven, {"flow": name, **how})
+    """Of what the engine tells of a flow, what a report holds."""
+    wanted = {field.name for field in fields(Driven)}
+    driven: Driven = from_plain(Driven, {"flow": name, **{key: how[key] for key in how if key in wanted}})
     return driven
 
 
