@@ -13,6 +13,9 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,18})?(Z|[+-]\d\d:?\d\d)")
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_PLAIN_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+"""Written in the one way there is: nearly all, and ten times faster told than parsed."""
 _EPOCH = re.compile(r"\d{1,10}(?:\.\d{1,18})?")
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017  (datetime.UTC reads no better)
 LATEST_NS = 2**63 - 1
@@ -22,6 +25,8 @@ LATEST_NS = 2**63 - 1
 @lru_cache(maxsize=65_536)
 def parse_address(text: str) -> str:
     """One spelling per address; the scope (``%eth0``) is dropped."""
+    if _PLAIN_IPV4.fullmatch(text):
+        return text
     host = text.partition("%")[0].strip("[]")
     try:
         address = ip_address(host)

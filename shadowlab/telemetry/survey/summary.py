@@ -6,7 +6,7 @@ are of growth between two records of a connection, and of intervals.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shadowlab.model.telemetry import ALWAYS, TcpRecord
@@ -16,6 +16,7 @@ from shadowlab.telemetry.survey.watch import Watch
 MOST_NAMED = 1000
 """Instances, states and congestion controls counted by name; what comes after them is counted as one."""
 OTHER = "others"
+_MOST_SHAPES = 1000
 _GROWN = ("bytes_acked", "bytes_received", "bytes_retransmitted", "retransmits_total", "data_segments_out")
 
 
@@ -66,6 +67,8 @@ class Summarizer:
         self._spreads = {name: Quantiles() for name in ("srtt_ns", "min_rtt_ns", "cwnd_segments")}
         self._grown: dict[str, int] = {}
         self._known: dict[str, int] = {}
+        self._shapes: dict[tuple[str, ...], int] = {}
+        """Which fields were known together, how often: records are alike, and counting them field by field is slow."""
         self._watch = Watch()
 
     def add(self, record: TcpRecord) -> None:
@@ -89,13 +92,18 @@ class Summarizer:
             value = values.get(name)
             if value is not None:
                 spread.add(value)
-        known = self._known
-        for name, value in values.items():
-            if value is not None:
-                known[name] = known.get(name, 0) + 1
+        shape = tuple(values)
+        if None in values.values() or (shape not in self._shapes and len(self._shapes) >= _MOST_SHAPES):
+            self._know((name for name, value in values.items() if value is not None), 1)
+        else:
+            self._shapes[shape] = self._shapes.get(shape, 0) + 1
         for name, value in self._watch.grown(record).items():
             if name in _GROWN:
                 self._grown[name] = self._grown.get(name, 0) + value
+
+    def _know(self, names: Iterable[str], times: int) -> None:
+        for name in names:
+            self._known[name] = self._known.get(name, 0) + times
 
     def _name(self, kind: str, name: str) -> None:
         counts = self._named[kind]
@@ -105,6 +113,9 @@ class Summarizer:
 
     def result(self) -> Summary:
         """The summary of what was added so far."""
+        for shape, times in self._shapes.items():
+            self._know(shape, times)
+        self._shapes.clear()
         spreads = {
             name: Spread(records=one.count, p50=one.at(0.5), p95=one.at(0.95), p99=one.at(0.99))
             for name, one in self._spreads.items()

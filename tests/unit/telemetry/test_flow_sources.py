@@ -214,3 +214,33 @@ def test_arbitrary_bytes_raise_nothing(noise: bytes, at: int, name: str) -> None
 
     assert noise or found.records == read(name, content, at_ns=AT_NS).records
     assert all(min(one.bytes_sent or 0, one.segments_out or 0) >= 0 for one in found.records)
+
+
+def cpu_series(mode: str, cpu: int, *values: tuple[int, float]) -> dict[str, object]:
+    metric = {"__name__": "node_cpu_seconds_total", "instance": "web:9100", "cpu": str(cpu), "mode": mode}
+    return {"metric": metric, "values": [[at, str(value)] for at, value in values]}
+
+
+def shares(*series: dict[str, object]) -> list[tuple[int, float | None]]:
+    found = read("prometheus-json", answer(*series)).records
+    return [(one.at_ns // 10**9, one.host_cpu_share) for one in found]
+
+
+def test_a_hosts_cpu_share_comes_from_two_samples_of_its_idle_processors() -> None:
+    found = shares(
+        cpu_series("idle", 0, (100, 50.0), (110, 55.0), (120, 65.1)),
+        cpu_series("idle", 1, (100, 70.0), (110, 78.0), (120, 88.0)),
+        cpu_series("iowait", 0, (100, 1.0), (110, 2.0), (120, 2.0)),
+        cpu_series("user", 0, (100, 9.0), (110, 13.0), (120, 13.0)),
+    )
+
+    assert found == [(110, pytest.approx(0.3)), (120, 0.0)]
+
+
+@pytest.mark.parametrize("again", [(110, 3.0), (110, 70.0)])
+def test_a_restart_and_impossible_times_leave_the_share_unknown(again: tuple[int, float]) -> None:
+    assert shares(cpu_series("idle", 0, (100, 50.0), again)) == []
+
+
+def test_a_processor_that_came_leaves_the_share_unknown() -> None:
+    assert shares(cpu_series("idle", 0, (100, 5.0), (110, 10.0)), cpu_series("idle", 1, (110, 3.0))) == []

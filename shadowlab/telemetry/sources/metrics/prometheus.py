@@ -20,7 +20,7 @@ from shadowlab.telemetry.addresses import parse_address
 from shadowlab.telemetry.blocks import LONGEST_LINE_BYTES, split_lines
 from shadowlab.telemetry.json_stream import json_values
 from shadowlab.telemetry.source import Source
-from shadowlab.telemetry.sources.metrics.prometheus_names import Ends, ends_of, meaning_of
+from shadowlab.telemetry.sources.metrics.prometheus_names import IDLE_MODES, Ends, ends_of, meaning_of
 from shadowlab.telemetry.sources.values import LARGEST
 
 EXPECTED_TEXT = (
@@ -28,6 +28,8 @@ EXPECTED_TEXT = (
 )
 EXPECTED_JSON = 'expected an answer of Prometheus: {"status": "success", "data": {"result": […]}} with named series'
 MOST_GROUPS = 200_000
+_CPUS = "cpus"
+_SCRAPE_SLACK = 0.05
 OTHER_METRICS = "samples of metrics that say nothing of TCP"
 _SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+(-?[\d.]+))?(?:\s+#\s.*)?", re.ASCII)
 _LABEL = re.compile(r'\s*([a-zA-Z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)', re.ASCII)
@@ -138,6 +140,9 @@ class _Groups:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._fields: dict[tuple[Ends, int], dict[str, float]] = {}
+        self._idle: dict[Ends, tuple[int, float, float]] = {}
+        """When the processors of a host were last looked at, how many there were, their idle seconds since the boot."""
+        self._parted = False
 
     @property
     def full(self) -> bool:
@@ -155,6 +160,8 @@ class _Groups:
         ends = ends_of(meaning.scope, labels, self._source.instance)
         fields = self._fields.setdefault((ends, at_ns), {})
         fields[meaning.field] = value + (fields.get(meaning.field, 0) if meaning.adds else 0)
+        if meaning.field == "idle":
+            fields[_CPUS] = fields.get(_CPUS, 0) + 1
 
     def records(self) -> Iterator[TcpRecord]:
         """The records so far, in the order of time."""
@@ -163,6 +170,9 @@ class _Groups:
             available, total = numbers.pop("available", None), numbers.get("host_memory_total_bytes")
             if available is not None and total is not None and total >= available:
                 numbers["host_memory_used_bytes"] = total - available
+            share = self._cpu_share(ends, at_ns, numbers)
+            if share is not None:
+                numbers["host_cpu_share"] = share
             if not numbers:
                 continue
             fields: dict[str, Any] = {
@@ -180,7 +190,25 @@ class _Groups:
                 "source": self._source.name,
             }
             yield record_of(fields)
+        # What comes later of the same moments would be a part of the processors.
+        self._parted = self._parted or self.full
         self._fields.clear()
+
+    def _cpu_share(self, ends: Ends, at_ns: int, numbers: dict[str, float]) -> float | None:
+        """What the host's processors were busy since its last sample; None for a first one, after a restart, or where
+        the processors are not the same."""
+        cpus, idle = numbers.pop(_CPUS, 0), sum(numbers.pop(mode, 0) for mode in IDLE_MODES)
+        if not cpus or self._parted or self.full:
+            return None
+        before = self._idle.get(ends)
+        if before is None and len(self._idle) >= MOST_GROUPS:
+            return None
+        self._idle[ends] = (at_ns, cpus, idle)
+        if before is None or before[1] != cpus or idle < before[2] or at_ns <= before[0]:
+            return None
+        share = 1 - (idle - before[2]) * NS_PER_S / (at_ns - before[0]) / cpus
+        # A scrape takes its time, so that a resting host seems to rest a little longer than the time between two.
+        return max(0.0, share) if share > -_SCRAPE_SLACK else None
 
 
 def _address(text: str) -> str:

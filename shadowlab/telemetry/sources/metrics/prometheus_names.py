@@ -20,6 +20,8 @@ class Meaning(NamedTuple):
     adds: bool = False
 
 
+IDLE_MODES = ("idle", "iowait")
+"""Of a processor that does nothing: fields from which the readers make a share, two samples at a time."""
 _NETSTAT = {  # of node_exporter, by what /proc/net/netstat and /proc/net/snmp call them
     "Tcp_OutSegs": "segments_out",
     "Tcp_InSegs": "segments_in",
@@ -55,6 +57,9 @@ def meaning_of(name: str, labels: Mapping[str, str]) -> Meaning | None:
     """The field that a sample is."""
     if name in _PLAIN:
         return _PLAIN[name]
+    if name == "node_cpu_seconds_total":
+        mode = labels.get("mode", "")
+        return Meaning(mode, "host", True) if mode in IDLE_MODES else None
     if name == "node_tcp_connection_states":
         return Meaning("connections_open", "host") if labels.get("state") == "established" else None
     if name == "networkobservability_tcp_state":
