@@ -47,7 +47,20 @@ class TcpRecord:
     send_window_bytes: int | None = None
     """The window the peer last granted (``snd_wnd``), scaled."""
     receive_buffer_bytes: int | None = None
+    send_buffer_bytes: int | None = None
+    """``SO_SNDBUF`` as accounted: the heads of segments count."""
+    send_queue_bytes: int | None = None
+    """Payload that is not acknowledged or not yet sent."""
     not_sent_bytes: int | None = None
+    reordering_segments: int | None = None
+    """How far TCP takes segments to be out of order before it takes one for lost: a state, not a counter."""
+
+    ecn: bool | None = None
+    sack: bool | None = None
+    timestamps: bool | None = None
+    window_scaling: bool | None = None
+    """These four: what the ends agreed on when the connection opened."""
+    dscp: int | None = None
 
     srtt_ns: int | None = None
     rttvar_ns: int | None = None
@@ -90,6 +103,8 @@ class TcpRecord:
     delivery_rate_bps: int | None = None
     """With ``app_limited`` true a past maximum, not the present rate."""
     pacing_rate_bps: int | None = None
+    max_pacing_rate_bps: int | None = None
+    """The cap that the program set (``SO_MAX_PACING_RATE``)."""
     app_limited: bool | None = None
     busy_ns: int | None = None
     """Time with data in flight; includes the two below."""

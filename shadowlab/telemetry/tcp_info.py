@@ -39,6 +39,7 @@ _COUNTS = {
     "snd_wnd": "send_window_bytes",
     "rcv_wnd": "receive_window_bytes",
     "notsent_bytes": "not_sent_bytes",
+    "reordering": "reordering_segments",
 }
 _MICROSECONDS = {
     "rto": "rto_ns",
@@ -46,11 +47,22 @@ _MICROSECONDS = {
     "rwnd_limited": "rwnd_limited_ns",
     "sndbuf_limited": "sndbuf_limited_ns",
 }
-_RATES = {"pacing_rate": "pacing_rate_bps", "delivery_rate": "delivery_rate_bps"}
+_RATES = {
+    "pacing_rate": "pacing_rate_bps",
+    "max_pacing_rate": "max_pacing_rate_bps",
+    "delivery_rate": "delivery_rate_bps",
+}
 NO_MIN_RTT = 2**32 - 1
 NO_THRESHOLD = 0x7FFFFFFF
 LARGEST = 2**63
-_FLAGS, _STATE = 7, 0
+_STATE, _OPTIONS, _FLAGS = 0, 5, 7
+_NOT_AGREED = frozenset((2, 3, 10, 12))
+"""States in which the ends have not agreed on options: the SYN is under way, or there is no connection."""
+AGREED = tuple(
+    {name: bool(options & bit) for name, bit in (("timestamps", 1), ("sack", 2), ("window_scaling", 4), ("ecn", 8))}
+    for options in range(16)
+)
+"""What the bits of ``tcpi_options`` say (``linux/tcp.h``)."""
 
 
 class _Plan(NamedTuple):
@@ -90,6 +102,8 @@ def fields_of_bytes(payload: bytes, order: str = "=") -> dict[str, Any]:
     if "delivery_rate" in at:
         # The first bit of a byte: the lowest where the bytes, too, begin with the lowest.
         fields["app_limited"] = bool(values[_FLAGS] & (0x80 if order == ">" else 0x01))
+    if values[_STATE] not in _NOT_AGREED:
+        fields.update(AGREED[values[_OPTIONS] & 15])
     if "rttvar" in at and values[at["rtt"]]:
         fields["srtt_ns"] = values[at["rtt"]] * 1000
         fields["rttvar_ns"] = values[at["rttvar"]] * 1000
@@ -139,6 +153,8 @@ def fields_of_names(info: Mapping[str, object]) -> dict[str, Any]:
         copy({"min_rtt": "min_rtt_ns"}, 1000)
     if by_name.get("sndssthresh", NO_THRESHOLD) < NO_THRESHOLD:
         copy({"snd_ssthresh": "ssthresh_segments"}, 1)
+    if "options" in by_name and by_name.get("state") not in _NOT_AGREED:
+        fields |= AGREED[by_name["options"] & 15]
     if "applimited" in by_name and "delivery_rate_bps" in fields:
         fields["app_limited"] = bool(by_name["applimited"] & 1)
     return fields

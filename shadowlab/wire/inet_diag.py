@@ -42,7 +42,7 @@ STATES = {
 """The states of TCP (``net/tcp_states.h``) by the names of ss.  12 is a request that has no socket yet."""
 
 _REQUEST = struct.Struct("=BBBxI48x")
-_RECEIVE_BUFFER = 4
+_RECEIVE_BUFFER, _SEND_BUFFER = 4, 12
 _PADDED = 3
 
 
@@ -71,14 +71,30 @@ class Socket(NamedTuple):
 
     def receive_buffer_bytes(self, order: str = "=") -> int | None:
         """``SO_RCVBUF`` as accounted (SK_MEMINFO_RCVBUF), if the kernel gave it."""
+        return self._memory(_RECEIVE_BUFFER, order)
+
+    def send_buffer_bytes(self, order: str = "=") -> int | None:
+        """``SO_SNDBUF`` as accounted (SK_MEMINFO_SNDBUF), if the kernel gave it."""
+        return self._memory(_SEND_BUFFER, order)
+
+    @property
+    def dscp(self) -> int | None:
+        """The class of service that the program gave its packets, if the kernel told: the upper six bits of IPv4's TOS
+        or IPv6's traffic class."""
+        value = self.attributes.get(TCLASS if self.family == AF_INET6 else TOS, b"")
+        return value[0] >> 2 if value else None
+
+    def _memory(self, offset: int, order: str) -> int | None:
         memory = self.attributes.get(SKMEMINFO, b"")
-        if len(memory) < 2 * _RECEIVE_BUFFER:
+        if len(memory) < offset + 4:
             return None
-        value: int = struct.unpack_from(order + "I", memory, _RECEIVE_BUFFER)[0]
+        value: int = struct.unpack_from(order + "I", memory, offset)[0]
         return value
 
 
-def pack_request(family: int, *, states: int = 0xFFF, attributes: tuple[int, ...] = (INFO, CONG, SKMEMINFO)) -> bytes:
+def pack_request(
+    family: int, *, states: int = 0xFFF, attributes: tuple[int, ...] = (INFO, CONG, TOS, TCLASS, SKMEMINFO)
+) -> bytes:
     """The body of a dump request for all TCP sockets of a family in the states of the mask (bit 1 << state)."""
     wanted = 0
     for kind in attributes:

@@ -55,7 +55,7 @@ def _to_line(fields: dict[str, Any]) -> str:
     around the values is kept for each."""
     if "congestion_control" in fields:
         fields["congestion_control"] = _inside_quotes(fields["congestion_control"])
-    for name in ("app_limited", "severed"):
+    for name in _FLAGS:
         if name in fields:
             fields[name] = "true" if fields[name] else "false"
     fields["instance"] = _inside_quotes(fields["instance"])
@@ -70,6 +70,7 @@ def _to_line(fields: dict[str, Any]) -> str:
     return form % tuple(fields.values())
 
 
+_FLAGS = tuple(name for name, kind in field_kinds().items() if kind is bool)
 _FORMS: dict[tuple[str, ...], str] = {}
 _MOST_FORMS = 256
 

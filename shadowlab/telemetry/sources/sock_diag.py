@@ -99,6 +99,12 @@ def fields_of_socket(socket: Socket, order: str = "=") -> dict[str, object]:
         fields["congestion_control"] = control
     if (buffer := socket.receive_buffer_bytes(order)) is not None:
         fields["receive_buffer_bytes"] = buffer
+    if (buffer := socket.send_buffer_bytes(order)) is not None:
+        fields["send_buffer_bytes"] = buffer
+    if (dscp := socket.dscp) is not None:
+        fields["dscp"] = dscp
+    if info and state not in ("LISTEN", "UNCONN"):
+        fields["send_queue_bytes"] = socket.send_queue
     fields["state"] = CLOSED if state == "UNCONN" and info else state
     if fields["state"] == CLOSED and (severed := _severed(fields)) is not None:
         fields["severed"] = severed

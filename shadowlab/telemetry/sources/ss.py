@@ -176,6 +176,8 @@ def socket_fields(line: bytes, shapes: Shapes) -> dict[str, Any]:
     local_address, local_port = _endpoint(local)
     peer_address, peer_port = _endpoint(peer)
     fields = shapes.fields(words[5]) if len(words) > 5 else {}
+    if "cwnd_segments" in fields:
+        fields["send_queue_bytes"] = int(waiting)
     fields["state"] = _STATES[state]
     fields["local_address"] = local_address
     fields["local_port"] = local_port

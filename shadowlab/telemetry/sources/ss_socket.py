@@ -29,8 +29,8 @@ _MILLISECONDS = re.compile(_DECIMAL, re.ASCII)
 _RTT = re.compile(_DECIMAL + r"(?:/" + _DECIMAL + ")?", re.ASCII)
 _BUSY = re.compile(_DECIMAL + r"ms(?:\([\d.]+%\))?", re.ASCII)
 _RETRANSMITTED = re.compile(r"(?:\d+/)?(\d{1,20})", re.ASCII)
-_MEMORY = re.compile(r"\(r\d+,rb(\d{1,20}),.*", re.ASCII)
-_RATE = re.compile(r"([\d.]{1,40})([KMGT]?)bps(?:/.*)?", re.ASCII)  # the ceiling is dropped
+_MEMORY = re.compile(r"\(r\d+,rb(\d{1,20}),(?:t\d{1,20},tb(\d{1,20}),)?.*", re.ASCII)
+_RATE = re.compile(r"([\d.]{1,40})([KMGT]?)bps(?:/([\d.]{1,40})([KMGT]?)bps)?", re.ASCII)
 
 _RULES: dict[str, tuple[re.Pattern[str], tuple[tuple[str, float | None], ...]]] = {
     key: (_WHOLE, ((name, None),))
@@ -56,6 +56,7 @@ _RULES: dict[str, tuple[re.Pattern[str], tuple[tuple[str, float | None], ...]]] 
         "rcv_wnd": "receive_window_bytes",
         "snd_wnd": "send_window_bytes",
         "notsent": "not_sent_bytes",
+        "reordering": "reordering_segments",
     }.items()
 } | {
     "rto": (_MILLISECONDS, (("rto_ns", _MS),)),
@@ -65,9 +66,11 @@ _RULES: dict[str, tuple[re.Pattern[str], tuple[tuple[str, float | None], ...]]] 
     "busy": (_BUSY, (("busy_ns", _MS),)),
     "rwnd_limited": (_BUSY, (("rwnd_limited_ns", _MS),)),
     "sndbuf_limited": (_BUSY, (("sndbuf_limited_ns", _MS),)),
-    "skmem": (_MEMORY, (("receive_buffer_bytes", None),)),
+    "skmem": (_MEMORY, (("receive_buffer_bytes", None), ("send_buffer_bytes", None))),
 }
 _RATES = {"pacing_rate": "pacing_rate_bps", "delivery_rate": "delivery_rate_bps"}
+_CEILINGS = {"pacing_rate_bps": "max_pacing_rate_bps"}
+_AGREED = {"ts": "timestamps", "sack": "sack", "ecn": "ecn"}
 
 
 class Number(NamedTuple):
@@ -104,12 +107,9 @@ def read_details(words: list[str]) -> Details:
             if match is None:
                 raise ValueError(f"{rate} {word[:60]!r} cannot be read")
             try:
-                value = scaled(match[1], _FACTOR[match[2]])
+                _take_rates(rate, match, index, fields, numbers)
             except ValueError:
                 raise ValueError(f"{rate} {word[:60]!r} cannot be read") from None
-            if value < LARGEST:
-                fields[rate] = value
-            numbers.append(Number(rate, index, 0, _FACTOR[match[2]]))
             rate = ""
             continue
         key, colon, value_text = word.partition(":")
@@ -117,6 +117,10 @@ def read_details(words: list[str]) -> Details:
             rate = _RATES.get(key, "")
             if key == "app_limited":
                 fields["app_limited"] = True
+            elif key in _AGREED:
+                fields[_AGREED[key]] = True
+        elif key == "wscale":
+            fields["window_scaling"] = True
         elif (rule := _RULES.get(key)) is not None:
             _apply(rule, word, value_text, index, fields, numbers)
     if rate:
@@ -127,6 +131,19 @@ def read_details(words: list[str]) -> Details:
     if control is not None:
         fields["congestion_control"] = words[control]
     return Details(fields, tuple(numbers), control)
+
+
+def _take_rates(name: str, match: re.Match[str], index: int, fields: dict[str, Any], numbers: list[Number]) -> None:
+    """A rate and, behind a stroke, its ceiling; the kernel's word for none is too large to be one."""
+    for ordinal, (field, text, unit) in enumerate(
+        ((name, match[1], match[2]), (_CEILINGS.get(name, ""), match[3], match[4]))
+    ):
+        if not field or text is None:
+            continue
+        value = scaled(text, _FACTOR[unit])
+        if value < LARGEST:
+            fields[field] = value
+        numbers.append(Number(field, index, ordinal, _FACTOR[unit]))
 
 
 def _apply(
@@ -160,7 +177,9 @@ def _fill_zeroes(fields: dict[str, Any]) -> None:
     """Write down the zeroes that ss leaves out, as far as its age and the kernel's are proven by what it did print.
 
     ss prints a counter only if it is not zero, and an old kernel's missing field is zero to it as well.  So a counter
-    is zero only if a field of the same age or younger was printed: retrans and lost are as old as tcp_info;
+    is zero only if a field of the same age or younger was printed: retrans and lost are as old as tcp_info, and so are
+    window scaling and the reordering that is three unless printed.  Timestamps, SACK and ECN are printed with ``-o``
+    only: where one of them is, the others are off.
     bytes_acked came with 4.1, segs_out with 4.2, data_segs_out, notsent and minrtt with 4.6, busy with 4.10,
     delivered and delivered_ce with 4.18, bytes_sent, bytes_retrans, dsack_dups and reord_seen with 4.19
     (``include/uapi/linux/tcp.h``).
@@ -170,6 +189,11 @@ def _fill_zeroes(fields: dict[str, Any]) -> None:
     zero = fields.setdefault
     zero("retransmits_total", 0)
     zero("lost_segments", 0)
+    zero("reordering_segments", 3)
+    zero("window_scaling", False)
+    if not fields.keys().isdisjoint(_AGREED.values()):
+        for option in _AGREED.values():
+            zero(option, False)
     if "delivery_rate_bps" in fields:
         zero("app_limited", False)
     sends = "data_segments_out" in fields

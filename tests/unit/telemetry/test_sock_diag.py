@@ -11,12 +11,17 @@ from telemetry_reading import CAPTURES, read
 
 from shadowlab.model.telemetry import TcpRecord
 from shadowlab.telemetry.sources.sock_diag import dump_header, recognise
+from shadowlab.telemetry.tcp_info import fields_of_bytes
 from shadowlab.wire.inet_diag import INFO
 from shadowlab.wire.tcp_info import TCP_INFO_FIELDS
 
 DUMP = (CAPTURES / "loopback.nl").read_bytes()
 GREW_BETWEEN = ("busy_ns", "rwnd_limited_ns", "rto_ns", "srtt_ns", "rttvar_ns")
 ZERO_TO_SS = ("timeouts", "out_of_order_segments", "send_window_bytes", "receive_window_bytes", "app_limited")
+
+
+WITH_O_ONLY = ("timestamps", "sack", "ecn")
+"""What ``ss`` prints with ``-o``."""
 
 
 def attribute(kind: int, payload: bytes, order: str) -> bytes:
@@ -42,7 +47,7 @@ def test_the_recorded_bytes_and_the_recorded_text_of_the_same_sockets_agree() ->
         for name in printed.known:
             if name not in GREW_BETWEEN:
                 assert getattr(printed, name) == getattr(exact, name), name
-        assert set(exact.known) - set(printed.known) <= set(ZERO_TO_SS)
+        assert set(exact.known) - set(printed.known) <= {*ZERO_TO_SS, *WITH_O_ONLY}
 
 
 def test_the_kernels_words_for_unknown_are_unknown() -> None:
@@ -147,3 +152,26 @@ def test_only_sock_diag_is_recognised() -> None:
 def test_arbitrary_bytes_raise_nothing(parts: list[bytes]) -> None:
     for one in read("sock_diag", *parts, at_ns=1).records:
         assert isinstance(one, TcpRecord)
+
+
+def test_what_the_ends_agreed_on_and_the_class_of_service_are_read() -> None:
+    (one,) = read("sock_diag", message(options=1 | 2 | 8, reordering=9, max_pacing_rate=125_000), at_ns=1).records
+
+    assert (one.timestamps, one.sack, one.window_scaling, one.ecn) == (True, True, False, True)
+    assert (one.reordering_segments, one.max_pacing_rate_bps, one.send_queue_bytes) == (9, 1_000_000, 0)
+
+
+def test_ends_that_have_not_met_have_agreed_on_nothing() -> None:
+    assert "ecn" not in fields_of_bytes(struct.pack("=8B", 2, *bytes(7)))
+    assert fields_of_bytes(struct.pack("=8B", 1, *bytes(7)))["ecn"] is False
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_class_of_service_is_the_upper_six_bits(order: str) -> None:
+    tos = attribute(5, bytes([46 << 2 | 1]), order)
+    plain = message(order)
+    length = len(plain) + len(tos)
+
+    (one,) = read("sock_diag", struct.pack(order + "I", length) + plain[4:] + tos, at_ns=1).records
+
+    assert one.dscp == 46

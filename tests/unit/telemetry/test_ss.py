@@ -83,7 +83,15 @@ def test_every_field_of_a_modern_line_is_read_in_its_unit() -> None:
         receive_window_bytes=65_536,
         send_window_bytes=1_166_336,
         receive_buffer_bytes=131_072,
+        send_buffer_bytes=2_889_216,
+        send_queue_bytes=2_684_803,
         not_sent_bytes=2_422_871,
+        reordering_segments=5,
+        ecn=False,
+        sack=True,
+        timestamps=True,
+        window_scaling=True,
+        max_pacing_rate_bps=10_000_000_000,
         source="x",
     )
 
