@@ -75,7 +75,8 @@ def kernel_arguments(
         # And none of the devices that these drivers make by themselves: the root of a lab holds its loopback only.
         arguments += [f"con1=fd:{line_fd},fd:{line_fd}", "dummy.numdummies=0", "ifb.numifbs=0"]
     if clock == "virtual":
-        arguments += ["time-travel=inf-cpu", f"time-travel-start={START_OF_TIME_NS}"]
+        # A tick costs nothing where time is free; to stop and start it around every packet costs a tenth of a run.
+        arguments += ["nohz=off", "time-travel=inf-cpu", f"time-travel-start={START_OF_TIME_NS}"]
     arguments += [f"{key}={quoted(value)}" for key, value in sorted(inside.items())]
     arguments += [f"init={quoted(init[0])}", "--", *(quoted(word) for word in init[1:])]
     if sum(len(os.fsencode(word)) + 1 for word in arguments) >= COMMAND_LINE_BYTES:

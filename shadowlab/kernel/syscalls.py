@@ -17,6 +17,7 @@ CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x1000, 0x4000, 0x40000, 0x80000, 0x100000
 MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 _SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 430, 431, 432  # the same on every architecture
+_SYS_BPF = 321 if os.uname().machine == "x86_64" else 280
 _FSOPEN_CLOEXEC, _FSCONFIG_CMD_CREATE, _FSMOUNT_CLOEXEC = 1, 6, 1
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -81,6 +82,12 @@ def detached_mount(kind: str, tried: str) -> int:
         return _call(tried, _SYS_FSMOUNT, ctypes.c_int(context), ctypes.c_uint(_FSMOUNT_CLOEXEC), ctypes.c_uint(0))
     finally:
         os.close(context)
+
+
+def bpf(command: int, attributes: bytes, tried: str) -> int:
+    """bpf(2).  ``attributes`` is the beginning of the kernel's union; the rest of it is zeros."""
+    held = ctypes.create_string_buffer(attributes, len(attributes))
+    return _call(tried, _SYS_BPF, ctypes.c_int(command), held, ctypes.c_uint(len(attributes)))
 
 
 def _call(tried: str, number: int, *arguments: object) -> int:

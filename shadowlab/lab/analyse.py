@@ -17,6 +17,7 @@ from shadowlab.detect.baseline import learn
 from shadowlab.detect.registry import DETECTORS
 from shadowlab.detect.zscore import PROBES_SENT
 from shadowlab.errors import ShadowFailedError
+from shadowlab.lab.inside import FAULT_MARK
 from shadowlab.lab.prepare import Prepared, watched_interfaces
 from shadowlab.localize.domain import fault_domain
 from shadowlab.model.flow import FlowSpec
@@ -26,7 +27,7 @@ from shadowlab.model.result import PathTrace
 from shadowlab.model.units import NS_PER_S
 from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence, Suspect
 from shadowlab.monitor.indicators import PathCounts, link_table, path_counts, path_table
-from shadowlab.monitor.layout import FAULT_MARK, TRACE_FILE
+from shadowlab.monitor.layout import TRACE_FILE
 
 WINDOW_NS = NS_PER_S
 """Indicators are derived once a second."""

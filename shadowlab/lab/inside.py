@@ -14,23 +14,28 @@ from functools import partial
 
 from shadowlab.errors import ShadowLabError
 from shadowlab.kernel.linux import LinuxSegment
-from shadowlab.kernel.loop import Loop
+from shadowlab.kernel.loop import LAZY_EVERY_NS, Loop
 from shadowlab.kernel.ports import Flow
 from shadowlab.lab.job import Job
+from shadowlab.model.flow import Path
 from shadowlab.model.traffic.workload import Program, Replay
 from shadowlab.monitor.observe import Observer
 from shadowlab.monitor.probe_choice import plain_streams
+from shadowlab.monitor.probe_stream import PROBER_PORT, REFLECTOR_PORT
 from shadowlab.monitor.probes import TIMEOUT_NS, Prober
 from shadowlab.monitor.raw_files import RawFiles
-from shadowlab.monitor.ways import RunningFlow, Ways
 from shadowlab.shadow.apply import apply
 from shadowlab.shadow.ops import Op, RemoveRoute, SetLinkState, SetRoute, TimedChange
+from shadowlab.shadow.trace import trace
+from shadowlab.traffic.drive import Drive
 from shadowlab.traffic.engine import Engine
 from shadowlab.traffic.programs import Programs
 from shadowlab.traffic.replays import Replays
 
 PROGRESS = "progress"
 REPORT_FILE = "inside.json"
+FAULT_MARK = "!"
+"""Begins the last hop of a route that does not arrive; the reason follows."""
 _PROGRESS_EVERY_NS = 5_000_000_000
 _LEAD_NS = 1_000_000_000
 """At least so long after the last operation of the build is the run's zero."""
@@ -73,11 +78,11 @@ class _Inside:
         self._loop = loop
         self._zero_ns = 0
         self._failures: list[str] = []
+        self._routes: dict[tuple[str, str, str], list[str]] = {}
 
     def run(self) -> dict[str, object]:
         job, loop = self._job, self._loop
         apply(job.build, self._segment)
-        streams = plain_streams(job.paths, job.flows, job.addresses6)
         cpu_before, wall_before = os.times(), time.monotonic()
         with (
             Engine(
@@ -87,18 +92,17 @@ class _Inside:
                 addresses=job.addresses,
                 addresses6=job.addresses6,
                 seed=job.seed,
+                reading=job.reading,
             ) as engine,
             Prober(
                 loop=loop,
                 segment=self._segment,
-                streams=streams,
+                streams=plain_streams(job.paths, job.flows, job.addresses6),
                 addresses=job.addresses,
                 addresses6=job.addresses6,
                 seed=job.seed,
                 records=self._files.rows("probes"),
                 probe_every_ns=job.probe_every_ns,
-                payload_bytes=job.probe_bytes,
-                dscp=job.probe_dscp,
             ) as prober,
             Programs(
                 loop=loop,
@@ -124,19 +128,7 @@ class _Inside:
             self._engine = engine
             # At a whole second: TCP's timers count in jiffies, so the same run must begin at the same part of one.
             self._zero_ns = zero = (loop.now_ns // _LEAD_NS + 2) * _LEAD_NS
-            self._ways = Ways(
-                segment=self._segment,
-                prober=prober,
-                records=self._files,
-                interface_directions=job.interface_directions,
-                gateways=job.gateways,
-                addresses=job.addresses,
-                addresses6=job.addresses6,
-                streams=streams,
-                spreads=job.spreads,
-                kind=job.probe_as,
-            )
-            self._ways.look(0, self._running())
+            self._trace_all(0)
             engine.start(zero)
             prober.start(zero, job.duration_ns)
             observer.start(zero, job.duration_ns)
@@ -145,6 +137,8 @@ class _Inside:
             for change in job.timeline:
                 loop.at(zero + change.at_ns, partial(self._on_change, change))
             loop.at(zero, self._on_progress)
+            # Behind everything else that is due at the end.
+            loop.at(zero + job.duration_ns + 1, partial(self._stop_when_answered, prober))
             loop.run_until(zero + job.duration_ns + TIMEOUT_NS)
             programs.close()
             self._failures += programs.refusals()
@@ -156,8 +150,6 @@ class _Inside:
                 "cpu_share": _cpu_share(cpu_before, wall_before),
                 "refused_probes": prober.refused,
                 "stray_answers": prober.strays,
-                "probing": {"every_ns": job.probe_every_ns, "payload_bytes": job.probe_bytes, "dscp": job.probe_dscp},
-                "probes": self._ways.choices,
                 "unstamped_probes": prober.unstamped,
                 "missing_interfaces": observer.missing_interfaces,
                 "flows": engine.summary(),
@@ -171,6 +163,13 @@ class _Inside:
         if at_ns < self._job.duration_ns:
             self._loop.at(due_ns + _PROGRESS_EVERY_NS, self._on_progress)
 
+    def _stop_when_answered(self, prober: Prober, due_ns: int) -> None:
+        """After the end: no longer than until the last probe is answered, or given up."""
+        if prober.awaited == 0:
+            self._loop.stop()
+        else:
+            self._loop.at(due_ns + LAZY_EVERY_NS, partial(self._stop_when_answered, prober))
+
     def _on_change(self, change: TimedChange, due_ns: int) -> None:
         at_ns = self._loop.now_ns - self._zero_ns
         for op in change.ops:
@@ -179,7 +178,7 @@ class _Inside:
             if outcome.get("failed"):
                 self._failures.append(f"{op.describe()}: {outcome['failed']}")
         if any(isinstance(op, SetRoute | RemoveRoute | SetLinkState) for op in change.ops):
-            self._ways.look(at_ns, self._running())
+            self._trace_all(at_ns)
 
     def _execute(self, op: Op) -> dict[str, object]:
         try:
@@ -192,13 +191,39 @@ class _Inside:
         failed = "timed out" if script.timed_out else f"exit code {script.exit_code}" if script.exit_code else ""
         return {"exit_code": script.exit_code, "output": script.output, "failed": failed}
 
-    def _running(self) -> list[RunningFlow]:
-        """The flows with what they are known by now."""
-        return [
-            RunningFlow(spec.id, spec.source, spec.target, drive.over_ipv6, Flow("tcp", *drive.ports))
-            for drive in self._engine.drives
-            for spec in (drive.session.spec,)
-        ]
+    def _trace_all(self, at_ns: int) -> None:
+        """Record the route of every path, there and back, that is new or has changed, read from the kernel.
+
+        Where next hops of equal cost share the flows, a path's route is that of its probes, and each flow has its own.
+        """
+        spreads = self._job.spreads
+        for path in self._job.paths:
+            there = Flow("udp", PROBER_PORT, REFLECTOR_PORT) if spreads else None
+            back = Flow("udp", REFLECTOR_PORT, PROBER_PORT) if spreads else None
+            self._trace(at_ns, path.source, path.target, there)
+            self._trace(at_ns, path.target, path.source, back)
+        for drive in self._engine.drives if spreads else ():
+            spec, (source, target) = drive.session.spec, drive.ports
+            self._trace(at_ns, spec.source, spec.target, Flow("tcp", source, target), drive)
+            self._trace(at_ns, spec.target, spec.source, Flow("tcp", target, source), drive)
+
+    def _trace(self, at_ns: int, source: str, target: str, flow: Flow | None, drive: Drive | None = None) -> None:
+        job, name = self._job, drive.session.spec.id if drive is not None else ""
+        found = trace(
+            self._segment,
+            job.interface_directions,
+            job.addresses6 if drive is not None and drive.over_ipv6 else job.addresses,
+            source,
+            target,
+            gateways=job.gateways,
+            flow=flow,
+        )
+        hops = [f"{one.link}|{one.source}|{one.target}" for one in found.directions]
+        if found.fault:
+            hops.append(f"{FAULT_MARK}{found.fault}")
+        if self._routes.get((source, target, name)) != hops:
+            self._routes[source, target, name] = hops
+            self._files.record_trace(at_ns, str(Path(source=source, target=target)), hops, name)
 
 
 def _cpu_share(before: os.times_result, wall_before: float) -> float:

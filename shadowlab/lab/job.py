@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shadowlab.model.flow import FlowSpec, Path
+from shadowlab.model.flow import FlowSpec, Path, Reading
 from shadowlab.model.plain import from_plain, to_plain
 from shadowlab.model.traffic.workload import Compute, Workload
-from shadowlab.monitor.probe_stream import PAYLOAD_BYTES, ProbeKind
 from shadowlab.shadow.ops import Op, TimedChange
 
 
@@ -39,7 +38,8 @@ class Job:
     ``addresses`` are the nodes' own; ``interface_directions`` tells for each (``node/interface``) which direction
     leaves by it, as ``link|source|target``: what tracing a path through the live routes needs.  ``gateways`` tells for
     each address on a LAN which direction leads there from its segment.  ``spreads``: whether flows are spread over next
-    hops of equal cost, so that each has a way of its own.
+    hops of equal cost, so that each has a way of its own.  ``reading``: how flows are read at
+    their targets.
     """
 
     seed: int
@@ -56,11 +56,9 @@ class Job:
     addresses6: Mapping[str, str] = field(default_factory=dict)
     gateways: Mapping[str, str] = field(default_factory=dict)
     spreads: bool = False
-    probe_bytes: int = PAYLOAD_BYTES
-    probe_dscp: int = 0
-    probe_as: ProbeKind = "auto"
     workloads: tuple[Workload, ...] = ()
     compute: Mapping[str, Compute] = field(default_factory=dict)
+    reading: Reading = "kernel"
 
     def to_bytes(self) -> bytes:
         """The same bytes for the same job."""

@@ -15,6 +15,10 @@ FlowClass = Literal["paced", "greedy", "receiver-limited", "sender-limited"]
 held by the receiver's window, or by the sender's own buffer."""
 
 
+Reading = Literal["kernel", "lazy", "prompt"]
+"""Who reads what flows bring: the kernel itself, at once; we, all flows together every so often; we, at once."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Phase:
     """A stretch of an on/off pattern: so long at so many bits per second of payload (0: off)."""

@@ -107,6 +107,11 @@ class Prober:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def awaited(self) -> int:
+        """Probes neither answered nor given up."""
+        return len(self._pending)
+
     def close(self) -> None:
         """Close every socket."""
         self._sockets.close()

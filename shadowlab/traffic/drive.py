@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel.loop import Loop
+from shadowlab.kernel.sockets.sink import Sink
 from shadowlab.traffic.handshake import Handshakes, differences
 from shadowlab.traffic.send_buffer import SendBuffer
 from shadowlab.traffic.session import AwaitWritable, Commands, Connect, Drop, Finish, RetryAt, Session, TickAt, Write
@@ -25,6 +26,7 @@ from shadowlab.traffic.tcp_socket import (
     close_at_once,
     open_listener,
     open_sender,
+    read_received_bytes,
     read_tcp_info,
 )
 from shadowlab.wire.tcp_info import decode_tcp_info
@@ -63,7 +65,6 @@ class Drive:
         handshakes: Handshakes,
     ) -> None:
         self.session = session
-        self.received_bytes = 0
         self.differs: tuple[str, ...] = ()
         """What the present connection, or the last one, holds otherwise than the flow wishes."""
         self._loop = loop
@@ -77,6 +78,8 @@ class Drive:
         self._last_info = b""
         self._name = f"flow {session.spec.id}"
         self._reads = 0
+        self._read_bytes = 0
+        self._sink: Sink | None = None
         self._handshakes = handshakes
         self._slowly = reads_slowly(session.spec)
         wanted = session.spec.tcp.send_buffer_bytes if session.spec.flow_class == "sender-limited" else None
@@ -93,9 +96,18 @@ class Drive:
         """Whether it has IPv6 addresses."""
         return ":" in self._source[0]
 
-    def open(self) -> None:
-        """Listen."""
-        self._listener = open_listener(self._door, self.session.spec, *self._target)
+    @property
+    def received_bytes(self) -> int:
+        """What the target's application has got."""
+        if self._sink is None:
+            return self._read_bytes
+        return self._read_bytes + sum(map(read_received_bytes, self._receivers.values()))
+
+    def open(self, sink: Sink | None = None) -> None:
+        """Listen.  A ``sink`` reads what comes, but for a flow with a window of its own, which each read clamps."""
+        self._sink = None if self._slowly or self.session.spec.tcp.window_bytes is not None else sink
+        sunk = self._sink is not None
+        self._listener = open_listener(self._door, self.session.spec, *self._target, sunk=sunk)
         self._loop.add(self._listener.fileno(), select.EPOLLIN, self._on_listener, name=f"{self._name}, listener")
 
     def close(self) -> None:
@@ -154,7 +166,7 @@ class Drive:
     def _connect(self) -> None:
         # The other end of a connection that died does not know it, and would answer a SYN from the same port.
         for fd in tuple(self._receivers):
-            while self._on_receiver(fd) and fd in self._receivers:
+            while self._sink is None and self._on_receiver(fd) and fd in self._receivers:
                 pass
             self._close_receiver(fd, at_once=True)
         spec = self.session.spec
@@ -255,9 +267,16 @@ class Drive:
         if self._slowly:
             self._read_slowly(receiver)
             return True
-        self._loop.add(
-            fd, select.EPOLLIN, lambda events: self._on_receiver(fd), name=f"{self._name}, receiver", lazy=self._lazy
-        )
+        name = f"{self._name}, receiver"
+        if self._sink is not None:
+            self._sink.take(receiver)
+            self._loop.add(fd, _ENDS, lambda events: self._on_sunk_end(fd), name=name)
+        else:
+            self._loop.add(fd, select.EPOLLIN, lambda events: self._on_receiver(fd), name=name, lazy=self._lazy)
+        return True
+
+    def _on_sunk_end(self, fd: int) -> bool:
+        self._close_receiver(fd)
         return True
 
     def _read_slowly(self, receiver: socket.socket) -> None:
@@ -286,7 +305,7 @@ class Drive:
             self._reads += 1
             if self._reads < _OFTEN or self._reads % _OFTEN == 0 or self.session.spec.tcp.window_bytes is not None:
                 clamp_window(self._receivers[fd], self.session.spec)
-        self.received_bytes += received
+        self._read_bytes += received
         return True
 
     def _close_receiver(self, fd: int, *, at_once: bool = False) -> None:
@@ -295,6 +314,8 @@ class Drive:
             return
         if not self._slowly:
             self._loop.remove(fd)
+        if self._sink is not None:
+            self._read_bytes += read_received_bytes(receiver)
         if at_once:
             close_at_once(receiver)
         else:

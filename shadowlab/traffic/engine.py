@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
-from shadowlab.errors import ShadowFailedError
+from shadowlab.errors import KernelRefusedError, ShadowFailedError
 from shadowlab.kernel.loop import Loop
-from shadowlab.model.flow import FlowSpec
+from shadowlab.kernel.sockets.sink import Sink
+from shadowlab.model.flow import FlowSpec, Reading
 from shadowlab.traffic.drive import Drive
 from shadowlab.traffic.handshake import Handshakes
 from shadowlab.traffic.session import Session, tick_of
@@ -32,7 +34,7 @@ PHASE_NS = 2_000_000
 class Engine:
     """All flows of a run.  Enter it to listen, :meth:`start` it, let the loop run.
 
-    ``lazy_reading`` False reads whenever bytes arrive: many times the system calls, for comparison.
+    ``reading`` says who reads at the targets (see `Reading`); where the kernel does not, it is done lazily.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class Engine:
         addresses: Mapping[str, str],
         seed: int,
         addresses6: Mapping[str, str] | None = None,
-        lazy_reading: bool = True,
+        reading: Reading = "kernel",
     ) -> None:
         self._loop = loop
         self._segment = segment
+        self._reading = reading
+        self._sink: Sink | None = None
         to: dict[str, int] = {}
         out: dict[str, int] = {}
         drives = []
@@ -63,7 +67,7 @@ class Engine:
             at = addresses6 if spec.ipv6 and addresses6 else addresses
             source = (at[spec.source], FIRST_SOURCE_PORT + outward)
             target = (at[spec.target], FIRST_TARGET_PORT + inward)
-            drives.append(Drive(loop, segment, session, source, target, lazy_reading, handshakes))
+            drives.append(Drive(loop, segment, session, source, target, reading != "prompt", handshakes))
         self.drives: tuple[Drive, ...] = tuple(drives)
         self._by_id = {drive.session.spec.id: drive for drive in drives}
 
@@ -74,8 +78,11 @@ class Engine:
                 for drive in self.drives
             }.values():
                 check_congestion_control(self._segment, spec)
+            if self._reading == "kernel" and self.drives:
+                with suppress(KernelRefusedError):  # read lazily then, which takes more system calls
+                    self._sink = Sink().__enter__()
             for drive in self.drives:
-                drive.open()
+                drive.open(self._sink)
         except BaseException:
             self.close()
             raise
@@ -88,6 +95,9 @@ class Engine:
         """Close every socket of every flow."""
         for drive in self.drives:
             drive.close()
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
 
     def start(self, start_ns: int) -> None:
         """Let every flow begin at ``start_ns`` (monotonic, the run's zero) plus its own ``start_ns``."""

@@ -30,12 +30,21 @@ TCP_NOTSENT_LOWAT = 25
 
 SEND_BUFFER_BYTES = 8 << 20
 RECEIVE_BUFFER_BYTES = 16 << 20
+SUNK_BUFFER_BYTES = 6 << 20
+"""Of a connection that the kernel reads (:mod:`shadowlab.kernel.sockets.sink`): nothing is ever unread, and nobody
+clamps its window again, so the buffer bounds it."""
 WINDOW_BYTES = 6 << 20
 """The largest receive window: Linux's own default maximum (tcp_rmem)."""
 NOT_SENT_BYTES = 131_072
 """Bytes a connection may hold that are not yet on the wire: enough for a write, too few to become a queue."""
 NOT_SENT_TICKS = 8
 """The same for a paced writer, in ticks, where that is more: acknowledgements free room between its ticks."""
+
+
+_RECEIVED_AT = 128
+"""Where tcpi_bytes_received stands in struct tcp_info."""
+_FIN_SEEN = (6, 8, 9, 11)
+"""TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING (kernel: net/tcp_states.h)."""
 
 
 class SocketDoor(Protocol):
@@ -46,8 +55,9 @@ class SocketDoor(Protocol):
     def read_sysctl(self, node: str, key: str) -> str: ...
 
 
-def open_listener(door: SocketDoor, spec: FlowSpec, address: str, port: int) -> socket.socket:
-    """The target's end, listening.  Its receive window is clamped, its buffer is much larger than its window.
+def open_listener(door: SocketDoor, spec: FlowSpec, address: str, port: int, *, sunk: bool = False) -> socket.socket:
+    """The target's end, listening.  Its receive window is clamped; its buffer is much larger than its window, unless
+    its connections are ``sunk``.
 
     With unread bytes always fewer than buffer minus window, the window Linux announces does not depend on *when* the
     application reads: that is what makes lazy reading neutral (kernel: ``__tcp_select_window``).  An application that
@@ -57,7 +67,8 @@ def open_listener(door: SocketDoor, spec: FlowSpec, address: str, port: int) -> 
         sock = door.open_socket(spec.target, _family(address), socket.SOCK_STREAM)
         try:
             set_at_both_ends(sock, spec.tcp)
-            force_buffer(sock, SO_RCVBUFFORCE, _window(spec) if reads_slowly(spec) else RECEIVE_BUFFER_BYTES)
+            room = _window(spec) if reads_slowly(spec) else SUNK_BUFFER_BYTES if sunk else RECEIVE_BUFFER_BYTES
+            force_buffer(sock, SO_RCVBUFFORCE, room)
             set_option(sock, socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, _window(spec))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((address, port))
@@ -122,6 +133,13 @@ def check_congestion_control(door: SocketDoor, spec: FlowSpec) -> None:
 def read_tcp_info(sock: socket.socket, length: int) -> bytes:
     """The kernel's struct tcp_info, as long as this kernel's is, at most ``length`` bytes."""
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, length)
+
+
+def read_received_bytes(receiver: socket.socket) -> int:
+    """Bytes of the stream that have arrived in order."""
+    info = read_tcp_info(receiver, _RECEIVED_AT + 8)
+    (count,) = struct.unpack_from("=Q", info, _RECEIVED_AT)
+    return int(count) - (info[0] in _FIN_SEEN)  # the end of the stream counts as a byte of it
 
 
 def _family(address: str) -> int:

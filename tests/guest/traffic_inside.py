@@ -12,7 +12,7 @@ from shadowlab.kernel.loop import Loop
 from shadowlab.kernel.netns import enter_private_segment
 from shadowlab.kernel.ports import Hop, InitialWindows
 from shadowlab.model.fabric import Fabric, Route
-from shadowlab.model.flow import FlowSpec, Path
+from shadowlab.model.flow import FlowSpec, Path, Reading
 from shadowlab.model.network import Network
 from shadowlab.monitor.observe import Observer
 from shadowlab.monitor.probe_choice import plain_streams
@@ -32,7 +32,7 @@ class Scene:
     paths: tuple[Path, ...] = ()
     duration_ns: int
     seed: int = 1
-    lazy: bool = True
+    reading: Reading = "kernel"
     probe_every_ns: int = 200_000_000
     scale: tuple[tuple[int, float], ...] = ()
     profile: bool = False
@@ -95,7 +95,7 @@ def run(job_path: str, folder: str) -> int:
                 flows=scene.flows,
                 addresses=addresses,
                 seed=scene.seed,
-                lazy_reading=scene.lazy,
+                reading=scene.reading,
             )
             prober = Prober(
                 loop=loop,
