@@ -5,6 +5,7 @@
     ShadowLabError
     +-- InputError            exit 2: the input is wrong; says where, and what would be right
     +-- CannotRunError        exit 3: this machine cannot do it; names the missing piece
+        +-- DiskFullError        the disk has no room: what was written until then is left, as far as it can be read
     +-- ShadowFailedError     exit 3: the shadow could not be built or died on the way
         +-- KernelRefusedError   one kernel operation failed: what was tried, on what, why
 
@@ -54,6 +55,10 @@ class InputError(ShadowLabError):
 
 class CannotRunError(ShadowLabError):
     """This machine lacks something; the message names it and what would mend it."""
+
+
+class DiskFullError(CannotRunError):
+    """No space is left on a disk."""
 
 
 class ShadowFailedError(ShadowLabError):

@@ -16,6 +16,8 @@ from shadowlab.cli.live import COMMANDS as LIVE_COMMANDS
 _COMMANDS = {
     "run": ("shadowlab.cli.run", "Run a scenario: build the shadow, drive it, judge it, try the cures."),
     "plan": ("shadowlab.cli.plan", "Show what a scenario would build and what it would cost."),
+    "query": ("shadowlab.cli.records.query", "Ask a run, finished or going on, for its indicators and raw records."),
+    "export": ("shadowlab.cli.records.export", "Write all a run measured as CSV, Parquet or Prometheus text."),
     "topology": ("shadowlab.cli.topology", "Read, judge, draw and convert topology maps."),
     "telemetry": ("shadowlab.cli.telemetry", "Read, convert and judge files of production telemetry."),
     "agent": ("shadowlab.cli.agent", "Replicate this machine's TCP state to a shadow host, continuously."),

@@ -15,10 +15,10 @@ import numpy as np
 
 from shadowlab.detect.baseline import learn
 from shadowlab.detect.registry import DETECTORS
-from shadowlab.detect.zscore import PROBES_SENT
 from shadowlab.errors import ShadowFailedError
 from shadowlab.lab.inside import FAULT_MARK
-from shadowlab.lab.prepare import Prepared, watched_interfaces
+from shadowlab.lab.prepare import Prepared
+from shadowlab.lab.recorded.watched import derive, watched_of
 from shadowlab.localize.domain import fault_domain
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.kpi import SeriesTable
@@ -26,7 +26,7 @@ from shadowlab.model.network import Direction
 from shadowlab.model.result import PathTrace
 from shadowlab.model.units import NS_PER_S
 from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence, Suspect
-from shadowlab.monitor.indicators import PathCounts, link_table, path_counts, path_table
+from shadowlab.monitor.indicators import PathCounts, path_counts
 from shadowlab.monitor.layout import TRACE_FILE
 
 WINDOW_NS = NS_PER_S
@@ -65,19 +65,13 @@ class Judgement:
 
 def measure(folder: Path, prepared: Prepared, duration_ns: int) -> Measured:
     """Derive everything from the raw records of a run of ``duration_ns``."""
-    watched = watched_interfaces(prepared.plan, prepared.timeline.changes)
-    queues = [one.direction for one in watched if not one.line]
-    delay_lines = [(queues.index(one.direction), one.line == "before") for one in watched if one.line]
-    rates = {
-        str(direction): prepared.network.impairment(direction).rate_bps for direction in prepared.network.directions
-    }
-    table = path_table(folder, prepared.paths, prepared.flows, duration_ns, WINDOW_NS)
+    tables = derive(folder, watched_of(prepared, WINDOW_NS), duration_ns)
     counts = path_counts(folder, prepared.paths, prepared.flows, duration_ns, WINDOW_NS)
     lines = _lines(folder)
     ends = {flow.id: f"{flow.source}→{flow.target}" for flow in prepared.flows}
     return Measured(
-        paths=replace(table, values={**table.values, PROBES_SENT: counts.probes_sent.astype(np.float64)}),
-        links=link_table(folder, queues, [rates[one] for one in queues], duration_ns, WINDOW_NS, lines=delay_lines),
+        paths=tables["path"],
+        links=tables["link"],
         counts=counts,
         traces=tuple(_traces(lines, prepared)),
         hops=tuple((one.at_ns, one.path, one.steps) for one in lines if not one.flow),

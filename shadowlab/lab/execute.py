@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from shadowlab.errors import CannotRunError, InputError, ShadowFailedError
+from shadowlab.errors import CannotRunError, DiskFullError, InputError, ShadowFailedError
 from shadowlab.guest.boot import run_in_guest
 from shadowlab.guest.cache import BuiltKernel, find_kernel, need_kernel
 from shadowlab.guest.init import JOB_FOLDER
@@ -183,7 +183,7 @@ class _Pool:
         except (OSError, ShadowFailedError, CannotRunError) as error:
             if _is_full(work.folder, len(job)):
                 message = f"no space left in {work.folder}; free some, or choose another folder with --out"
-                raise CannotRunError(f"{work.name}: {message}") from error
+                raise DiskFullError(f"{work.name}: {message}") from error
             if isinstance(error, OSError):
                 raise translated(error, f"execute {work.name!r}", work.folder) from error
             if isinstance(error, ShadowFailedError):

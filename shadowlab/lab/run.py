@@ -35,6 +35,8 @@ from shadowlab.lab.execute import (
 from shadowlab.lab.interrupt import Interrupt, check
 from shadowlab.lab.prepare import Prepared, prepare
 from shadowlab.lab.progress import Progress
+from shadowlab.lab.recorded.folder import KPI_FOLDER, RAW_FOLDER
+from shadowlab.lab.recorded.watched import WATCHED_FILE, to_json, watched_of
 from shadowlab.lab.scenario import load_scenario
 from shadowlab.lab.summaries import link_summaries, path_summaries, provenance
 from shadowlab.lab.workloads.outcomes import program_outcomes, replay_outcomes
@@ -48,12 +50,13 @@ from shadowlab.model.verdict import Correlation, CureOutcome, FaultDomain
 from shadowlab.monitor.indicators import path_table
 from shadowlab.predict.cost import count_parts, map_cost, need_memory
 from shadowlab.store.folder import RunFolder
+from shadowlab.store.recorder import ENDING
 from shadowlab.store.series import write_series
-from shadowlab.store.whole import translated
+from shadowlab.store.tables import encode_table
+from shadowlab.store.whole import translated, write_whole
 
 ReportWriter = Callable[[RunResult, SeriesTable, SeriesTable, Mapping[str, object], Path, Sequence[ServiceLevel]], Path]
 
-RAW = "raw"
 REHEARSALS = "rehearsals"
 
 
@@ -89,7 +92,7 @@ def run_scenario(
     need_memory(map_cost(count_parts(prepared.plan), place.kind), free_bytes(), "the shadow")
     check(interrupt)
     path = out or Path("runs") / f"{prepared.scenario.name}-{prepared.seed}"
-    with _parents_only_for_success(path), RunFolder(path) as folder:
+    with _parents_only_for_success(path), RunFolder(path, records=(RAW_FOLDER, WATCHED_FILE)) as folder:
         parts = _Run(prepared=prepared, place=place, folder=folder, progress=progress, interrupt=interrupt)
         return parts.run(write_report)
 
@@ -125,7 +128,8 @@ class _Run:
     def run(self, write_report: ReportWriter) -> RunOutcome:
         started = time.monotonic()
         prepared, scenario = self._prepared, self._scenario
-        raw = self._folder.subfolder(RAW)
+        self._folder.write_json(WATCHED_FILE, to_json(watched_of(prepared, WINDOW_NS)))
+        raw = self._folder.subfolder(RAW_FOLDER)
         self._stage(
             f"build and drive the shadow: {len(prepared.network.nodes)} nodes, "
             f"{len(prepared.flows)} flows, {scenario.duration_ns / 1e9:g} s"
@@ -334,6 +338,9 @@ class _Run:
         folder.write_json("manifest.json", manifest)
         write_series(folder.file("paths.csv"), measured.paths)
         write_series(folder.file("links.csv"), measured.links)
+        kpis = folder.subfolder(KPI_FOLDER)
+        for kind, table in (("path", measured.paths), ("link", measured.links)):
+            write_whole(kpis / f"{kind}s{ENDING}", encode_table(kind, table))
         report = folder.subfolder("report")
         try:
             page = write_report(result, measured.paths, measured.links, manifest, report, self._scenario.levels)

@@ -60,6 +60,20 @@ def parse_duration(text: str) -> int:
     return _quantity(text, _DURATION, "duration", "3 ms", "nanosecond", fold=False)
 
 
+def parse_moment(text: str) -> int:
+    """A moment of a run to nanoseconds: ``"1:30"``, ``"1:02:03.5"``, ``"90"`` (seconds) or a duration, ``"90 s"``."""
+    if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", text):
+        return parse_duration(f"{text} s")
+    match = re.fullmatch(r"(?:(\d{1,9}):)?(\d{1,9}):([0-5]\d(?:\.\d{1,9})?)", text)
+    if match is None:
+        try:
+            return parse_duration(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a moment; write it like '1:30' or '90 s'") from None
+    hours, minutes, seconds = match.groups()
+    return (int(hours or 0) * 3600 + int(minutes) * 60) * NS_PER_S + parse_duration(f"{seconds} s")
+
+
 def parse_rate(text: str) -> int:
     """``"10 Mbit"`` to bits per second."""
     return _quantity(text, _RATE, "rate", "10 Mbit", "bit per second", fold=True)

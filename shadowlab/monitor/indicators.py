@@ -43,9 +43,13 @@ class PathCounts:
 
 
 def path_table(
-    folder: FilePath, paths: Sequence[Path], flows: Sequence[FlowSpec], duration_ns: int, window_ns: int
+    folder: FilePath,
+    paths: Sequence[Path],
+    flows: Sequence[FlowSpec] | Sequence[Path],
+    duration_ns: int,
+    window_ns: int,
 ) -> SeriesTable:
-    """The indicators of :data:`~shadowlab.model.kpi.KPIS` whose subject is a path."""
+    """The indicators of :data:`~shadowlab.model.kpi.KPIS` whose subject is a path.  Of flows only the ends count."""
     times_ns = window_ends(duration_ns, window_ns)
     shape = (len(times_ns), len(paths))
     values = probe_values(read_probes(folder), shape, window_ns)
@@ -164,7 +168,7 @@ def _flow_values(tcp: NDArray[Any], path_of: Ints, shape: tuple[int, int], windo
         }
 
 
-def _path_of_flows(paths: Sequence[Path], flows: Sequence[FlowSpec]) -> Ints:
+def _path_of_flows(paths: Sequence[Path], flows: Sequence[FlowSpec] | Sequence[Path]) -> Ints:
     """The path index of each flow, -1 for a flow of no path, shape (F,)."""
     index = {path: number for number, path in enumerate(paths)}
     return np.array([index.get(Path(source=flow.source, target=flow.target), -1) for flow in flows], dtype=np.int64)

@@ -19,7 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from shadowlab.errors import InputError, ShadowLabError
+from shadowlab.errors import DiskFullError, InputError, ShadowLabError
+from shadowlab.store.recorder import ENDING
 from shadowlab.store.whole import sync_folder, translated, write_whole
 
 MARK = ".shadowlab-unfinished"
@@ -27,10 +28,15 @@ SIGNIFICANT_DIGITS = 9
 
 
 class RunFolder:
-    """Enter it to create the folder; leaving it by an exception removes what was made, the folder too if it is ours."""
+    """Enter it to create the folder; leaving it by an exception removes what was made, the folder too if it is ours.
 
-    def __init__(self, path: Path) -> None:
+    ``records`` names the entries that hold what was measured.  When the disk gets full, these stay, and the mark with
+    them: they can be read, and the next run into the folder takes it over.
+    """
+
+    def __init__(self, path: Path, *, records: tuple[str, ...] = ()) -> None:
         self.path = path
+        self._records = records
         self._mark: int | None = None
         self._names: set[str] = set()
         self._made_folder = False
@@ -50,18 +56,33 @@ class RunFolder:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        kept = isinstance(error, DiskFullError) and self._holds_rows()
         if error is not None:
-            self._remove_made()
-        with suppress(FileNotFoundError):
-            (self.path / MARK).unlink()
+            self._remove_made(but=self._records if kept else ())
+        if not kept:
+            with suppress(FileNotFoundError):
+                (self.path / MARK).unlink()
         if self._mark is not None:
             os.close(self._mark)
             self._mark = None
+        if kept:
+            raise DiskFullError(
+                f"{error}; what was measured until then is kept: shadowlab query {self.path} --list"
+            ) from (error if isinstance(error, DiskFullError) else None)
         if error is not None and self._made_folder:
             with suppress(OSError):  # someone else's file is in it: it stays
                 self.path.rmdir()
         elif error is None:
             sync_folder(self.path)
+
+    def _holds_rows(self) -> bool:
+        from shadowlab.store.reader import BlockReader
+
+        for path in sorted(one for name in self._records for one in (self.path / name).glob(f"*{ENDING}")):
+            with suppress(ShadowLabError), BlockReader(path) as reader:
+                if reader.rows:
+                    return True
+        return False
 
     def file(self, name: str) -> Path:
         """The path of a file that someone else will write; noted as ours.  Raises ValueError for a path."""
@@ -129,8 +150,8 @@ class RunFolder:
             self._names.add(name)
             os.write(self._mark, f"{name}\n".encode())
 
-    def _remove_made(self) -> None:
-        for name in sorted(self._names):
+    def _remove_made(self, but: tuple[str, ...] = ()) -> None:
+        for name in sorted(self._names.difference(but)):
             path = self.path / name
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
@@ -138,6 +159,21 @@ class RunFolder:
                 with suppress(OSError):
                     one.unlink()
         self._names.clear()
+
+
+def is_being_written(folder: Path) -> bool:
+    """Whether a process holds the mark of a run folder now.  An unfinished folder that none holds was left behind."""
+    try:
+        mark = os.open(folder / MARK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(mark)
+    return False
 
 
 def _is_plain(name: str) -> bool:

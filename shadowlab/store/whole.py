@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from shadowlab.errors import ShadowLabError
+from shadowlab.errors import DiskFullError, ShadowLabError
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -44,7 +44,7 @@ def sync_folder(folder: Path) -> None:
 def translated(error: OSError, tried: str, folder: Path) -> ShadowLabError:
     """What a user can act on."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ShadowLabError(f"cannot {tried}: no space left in {folder}; free some, or choose another folder")
+        return DiskFullError(f"cannot {tried}: no space left in {folder}; free some, or choose another folder")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ShadowLabError(f"cannot {tried}: {folder} is not writable for this user; choose another folder")
     return ShadowLabError(f"cannot {tried} in {folder}: {error.strerror or error}")

@@ -19,7 +19,7 @@ from shadowlab.store.records import RECORDS
 pytestmark = [pytest.mark.guest, pytest.mark.story]
 
 SMALL = Path(__file__).parents[1] / "stories" / "small"
-COMPARED = ("result.json", "paths.csv", "links.csv")
+COMPARED = ("result.json", "paths.csv", "links.csv", "watched.json", "kpis/paths.blocks", "kpis/links.blocks")
 CHANCE = ("raw/probes.blocks", "raw/tcp.blocks", "result.json", "paths.csv")
 """What another seed must change."""
 MORE = """\

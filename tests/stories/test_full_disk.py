@@ -1,4 +1,4 @@
-"""A disk that gets full, early or late: exit code 3, one line that names the folder, nothing left on it."""
+"""A disk that gets full, early or late: exit code 3, one line that names the folder; what was measured can be read."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from user_command import run, small_scenario
 
 pytestmark = [pytest.mark.story, pytest.mark.guest]
 
+KEPT = "; what was measured until then is kept: shadowlab query {disk}/out --list"
 SMALL_DISK = Path(__file__).with_name("small_disk.py")
 MAIN_RUN = r"main run: no space left in {disk}/out/raw; free some, or choose another folder with --out"
+SHARES = [0.05, 0.3, 0.6, 0.95]
 LATER = (
     r"(do nothing|reroute): no space left in {disk}/out/rehearsals/[01]; "
     r"free some, or choose another folder with --out",
     r"cannot write (result\.json|manifest\.json|paths\.csv|links\.csv): no space left in {disk}/out; "
     r"free some, or choose another folder",
+    r"cannot write (paths|links)\.blocks: no space left in {disk}/out/kpis; free some, or choose another folder",
     r"cannot write the report: no space left in {disk}/out/report; free some, or choose another folder",
 )
 
@@ -51,7 +54,9 @@ def on_small_disk(folder: Path, namespace: list[str], size_bytes: int) -> dict[s
     small_scenario(folder)
     disk = folder / "disk"
     disk.mkdir()
-    command = [sys.executable, "-m", "shadowlab", "run", "incident.yaml", "--out", str(disk / "out")]
+    shadowlab = f"{sys.executable} -m shadowlab"
+    ask = f"{shadowlab} query {disk}/out loss throughput_mbps --csv >asked.csv 2>asked.err"
+    command = ["sh", "-c", f"{shadowlab} run incident.yaml --out {disk}/out; code=$?; {ask}; exit $code"]
     subprocess.run(
         [*namespace, sys.executable, str(SMALL_DISK), str(size_bytes), str(disk), "outcome.json", *command],
         cwd=folder,
@@ -62,21 +67,31 @@ def on_small_disk(folder: Path, namespace: list[str], size_bytes: int) -> dict[s
     return outcome
 
 
-@pytest.mark.parametrize("share", [0.005, 0.05])
-def test_a_disk_that_is_full_at_once(tmp_path: Path, namespace: list[str], whole_bytes: int, share: float) -> None:
-    outcome = on_small_disk(tmp_path, namespace, int(share * whole_bytes))
+def test_a_disk_that_is_full_before_anything_is_measured(
+    tmp_path: Path, namespace: list[str], whole_bytes: int
+) -> None:
+    outcome = on_small_disk(tmp_path, namespace, int(0.005 * whole_bytes))
 
-    message = MAIN_RUN.format(disk=tmp_path / "disk")
+    message = f"cannot write watched.json: no space left in {tmp_path}/disk/out; free some, or choose another folder"
     assert outcome == {"code": 3, "stdout": "", "stderr": f"shadowlab: {message}\n", "left": []}
 
 
-@pytest.mark.parametrize("share", [0.3, 0.5, 0.6, 0.8, 0.95])
-def test_a_disk_that_gets_full_later(tmp_path: Path, namespace: list[str], whole_bytes: int, share: float) -> None:
+@pytest.mark.parametrize("share", SHARES)
+def test_a_disk_that_gets_full_later_keeps_what_was_measured(
+    tmp_path: Path, namespace: list[str], whole_bytes: int, share: float
+) -> None:
     outcome = on_small_disk(tmp_path, namespace, int(share * whole_bytes))
 
-    assert (outcome["code"], outcome["stdout"], outcome["left"]) == (3, "", [])
-    known = "|".join(one.format(disk=re.escape(str(tmp_path / "disk"))) for one in LATER)
-    assert re.fullmatch(f"shadowlab: ({known})\n", str(outcome["stderr"])), outcome["stderr"]
+    assert (outcome["code"], outcome["stdout"]) == (3, "")
+    disk = re.escape(str(tmp_path / "disk"))
+    known = "|".join(one.format(disk=disk) for one in (MAIN_RUN, *LATER))
+    assert re.fullmatch(f"shadowlab: ({known}){KEPT.format(disk=disk)}\n", str(outcome["stderr"])), outcome["stderr"]
+    left = {Path(str(one)).relative_to(tmp_path / "disk" / "out").parts[:1] for one in outcome["left"]}
+    assert left == {(), ("raw",), ("watched.json",), (".shadowlab-unfinished",)}
+    assert (tmp_path / "asked.err").read_text() == ""
+    asked = (tmp_path / "asked.csv").read_text().splitlines()
+    assert asked[:2] == ["time_s,subject,loss,throughput_mbps", asked[1]]
+    assert asked[1].startswith("1,api→db,0,")
 
 
 FILL = """

@@ -117,7 +117,10 @@ def test_a_killed_run_takes_its_guests_along_and_its_folder_can_be_used_again(tm
     again = run("run", "incident.yaml", "--out", "out", folder=tmp_path)
     assert (again.code, again.stderr) == (0, "")
     names = sorted(one.name for one in (tmp_path / "out").iterdir())
-    assert names == ["links.csv", "manifest.json", "paths.csv", "raw", "rehearsals", "report", "result.json"]
+    assert names == [
+        *("kpis", "links.csv", "manifest.json", "paths.csv", "raw", "rehearsals", "report", "result.json"),
+        "watched.json",
+    ]
 
 
 def test_a_guest_that_dies_ends_the_run_with_the_reason(tmp_path: Path) -> None:
