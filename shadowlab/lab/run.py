@@ -297,7 +297,7 @@ class _Run:
             cures=cures,
             correlation=correlation,
             expectations=expectations,
-            programs=program_outcomes(done.report, prepared.workloads, RAW),
+            programs=program_outcomes(done.report, prepared.workloads, RAW_FOLDER),
             replays=replay_outcomes(done.report, prepared.workloads, prepared.replayed),
             headline=headline(domain, cures, [one for one in after if not one.holds], self._work_behind(judgement)),
             conclusions=conclusions(

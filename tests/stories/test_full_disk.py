@@ -90,8 +90,9 @@ def test_a_disk_that_gets_full_later_keeps_what_was_measured(
     assert left == {(), ("raw",), ("watched.json",), (".shadowlab-unfinished",)}
     assert (tmp_path / "asked.err").read_text() == ""
     asked = (tmp_path / "asked.csv").read_text().splitlines()
-    assert asked[:2] == ["time_s,subject,loss,throughput_mbps", asked[1]]
-    assert asked[1].startswith("1,api→db,0,")
+    assert asked[0] == "time_s,subject,loss,throughput_mbps"
+    if share > 0.1:  # the main run was over
+        assert (asked[1][:11], asked[-1].split(",")[0]) == ("1,api→db,0,", "38")
 
 
 FILL = """
