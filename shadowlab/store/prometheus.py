@@ -22,10 +22,11 @@ _BASE: Mapping[str, tuple[str, float]] = {
     "s": ("seconds", 1.0),
     "ns": ("seconds", 1e-9),
     "fraction": ("ratio", 1.0),
+    "bit/s": ("bytes_per_second", 1 / 8),
     "Mbit/s": ("bytes_per_second", 1e6 / 8),
 }
 """The base unit of a unit, and how much of it one is; any other unit (packets, segments) is one itself."""
-_UNIT_ENDINGS = ("_ms", "_ns", "_mbps", "_segments", "_packets", "_share")
+_UNIT_ENDINGS = ("_ms", "_ns", "_mbps", "_bps", "_segments", "_packets", "_share")
 
 
 def metric_name(name: str, subject: str) -> tuple[str, float]:

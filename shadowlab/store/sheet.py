@@ -7,6 +7,7 @@ Never: a zero for what is unknown: such a cell is masked, and stays empty.  Runs
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -96,6 +97,31 @@ def sheet_of_records(
         elif records.strings is not None:
             columns += _texts(one, records.strings.chosen(wanted))
     return Sheet(columns=tuple(columns))
+
+
+def sheet_of_lines(text: bytes, from_ns: int | None, to_ns: int | None) -> Sheet:
+    """JSON lines with an ``at_ns``: a column per key, lists and objects as JSON.  A last line that is cut is left out.
+
+    Raises ValueError for a whole line that is none.
+    """
+    whole = text[: text.rfind(b"\n") + 1].decode()
+    rows = [row for row in map(json.loads, whole.splitlines()) if _is_between(row["at_ns"], from_ns, to_ns)]
+    names = dict.fromkeys(["at_ns", *(name for row in rows for name in row)])
+    columns = []
+    for name in names:
+        cells = np.empty(len(rows), dtype=object)
+        cells[:] = [_cell(row.get(name, "")) for row in rows]
+        values = np.ma.array(cells.astype(np.int64) if name == "at_ns" else cells)
+        columns.append(SheetColumn(name=name, unit="ns" if name == "at_ns" else "", values=values))
+    return Sheet(columns=tuple(columns))
+
+
+def _is_between(at_ns: int, from_ns: int | None, to_ns: int | None) -> bool:
+    return (from_ns is None or at_ns >= from_ns) and (to_ns is None or at_ns < to_ns)
+
+
+def _cell(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, list | dict) else value
 
 
 def _numbers(column: Column, values: NDArray[Any], names: Sequence[str]) -> SheetColumn:

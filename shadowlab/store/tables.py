@@ -29,9 +29,15 @@ EXTRA_UNITS: Mapping[str, str] = {"probes_sent": "probes"}
 """Of columns that are no indicator but tell how many observations one stands on."""
 
 
+_BY_ENDING = {"ns": "ns", "bps": "bit/s", "bytes": "bytes", "segments": "segments", "share": "fraction"}
+
+
 def unit_of(name: str) -> str:
-    """The unit of an indicator, or of what stands beside one."""
-    return KPIS[name].unit if name in KPIS else EXTRA_UNITS.get(name, "")
+    """The unit of an indicator, of what stands beside one, or of a field of a telemetry record, whose name tells it."""
+    if name in KPIS:
+        return KPIS[name].unit
+    words = name.split("_")
+    return EXTRA_UNITS.get(name) or _BY_ENDING.get(words[-1], "") or _BY_ENDING.get(words[0], "")
 
 
 def table_type(subject: str, names: tuple[str, ...]) -> RecordType:

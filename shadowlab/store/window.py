@@ -106,6 +106,8 @@ def _rows(times: Ints, window: Window) -> tuple[Ints, Ints]:
     start = 0 if window.from_ns is None else window.from_ns
     last = window.to_ns if window.to_ns is not None else int(times.max(initial=start))
     row = -((start - times) // window.every_ns) - 1
+    if window.from_ns is None:
+        row = np.where(times == start, 0, row)  # the very first moment has no step that ends there
     # Without --from, samples before the start (as those of an unsynchronised clock) would have no row.
     first = 0 if window.from_ns is not None else min(0, int(row.min(initial=0)))
     count = max(0, -((start - last) // window.every_ns) - first)

@@ -114,6 +114,9 @@ def test_a_killed_run_takes_its_guests_along_and_its_folder_can_be_used_again(tm
 
     assert ended(process).triple == (-signal.SIGKILL, "", "")
     assert_nothing_left(tmp_path, shared)
+    if moment is rehearsing:  # the main run was over: what it measured can be asked, but for the last two seconds
+        asked = run("query", "out", "loss", "--subject", "web->db", "--csv", folder=tmp_path)
+        assert (asked.code, asked.stderr, len(asked.stdout.splitlines())) == (0, "", 1 + 38)
     again = run("run", "incident.yaml", "--out", "out", folder=tmp_path)
     assert (again.code, again.stderr) == (0, "")
     names = sorted(one.name for one in (tmp_path / "out").iterdir())

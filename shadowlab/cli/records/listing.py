@@ -9,19 +9,20 @@ import json
 
 import click
 
-from shadowlab.lab.recorded.folder import KINDS, Recorded
+from shadowlab.lab.recorded.asking import Asked
 from shadowlab.model.kpi import KPIS
 
 
-def show_list(recorded: Recorded, *, as_json: bool) -> None:
+def show_list(recorded: Asked, *, as_json: bool) -> None:
     """Print it."""
     listed = recorded.listed()
-    subjects = {kind: recorded.subjects(kind) for kind in KINDS}
+    subjects = {kind: recorded.subjects(kind) for kind in recorded.kinds}
     until_s = recorded.known_until_ns() / 1e9
     if as_json:
         document = {
             "run": str(recorded.folder),
             "known_until_s": until_s,
+            "zero_unix_s": recorded.zero_ns / 1e9,
             "goes_on": recorded.goes_on,
             "kpis": [{"name": one.name, "unit": one.unit, "subject": one.subject} for one in listed],
             "subjects": {kind: list(names) for kind, names in subjects.items()},
@@ -31,7 +32,7 @@ def show_list(recorded: Recorded, *, as_json: bool) -> None:
         return
     going = ", and goes on" if recorded.goes_on else ""
     click.echo(f"{recorded.folder}: measured up to {until_s:g} s{going}\n")
-    for kind in KINDS:
+    for kind in recorded.kinds:
         click.echo(f"indicators of a {kind}")
         for one in listed:
             if one.subject == kind:

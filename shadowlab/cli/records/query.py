@@ -11,7 +11,7 @@ import click
 from shadowlab.cli.interrupt import Interrupt
 
 if TYPE_CHECKING:
-    from shadowlab.lab.recorded.folder import Recorded
+    from shadowlab.lab.recorded.asking import Asked
     from shadowlab.store.window import Window
 
 AGGREGATES = ("mean", "min", "max", "sum", "last", "count", "p50", "p90", "p95", "p99")
@@ -52,7 +52,7 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> in
 @click.option("--csv", "as_csv", is_flag=True, help="CSV to stdout.")
 @click.option("--parquet", type=click.Path(path_type=Path), metavar="FILE", help="Into a Parquet file.")
 @click.option("--prometheus", is_flag=True, help="Prometheus text with timestamps to stdout.")
-@click.option("--zero", default=0.0, metavar="SECONDS", help="Unix time of the run's start in that text.  [default: 0]")
+@click.option("--zero", type=float, metavar="SECONDS", help="Unix time of the run's start in that text.  [default: 0]")
 @click.pass_obj
 def query(
     interrupt: Interrupt,
@@ -70,9 +70,9 @@ def query(
     as_csv: bool,
     parquet: Path | None,
     prometheus: bool,
-    zero: float,
+    zero: float | None,
 ) -> None:
-    """Print indicators of RUN, the folder of a run that is over, goes on, or was killed.
+    """Print indicators of RUN, the folder of a run that is over, goes on, or was killed; or of what a receiver stored.
 
     A value is labelled with the end of the time it sums up; what was not observed is empty.
 
@@ -82,15 +82,16 @@ def query(
       shadowlab query runs/abilene-incident-1 latency_ms loss --subject 'web->*' --from 1:00 --to 2:30 --every 10s
       shadowlab query runs/abilene-incident-1 latency_ms --every 1min --aggregate p95 --csv
       shadowlab query runs/abilene-incident-1 --raw tcp --from 59 --to 61 --json
+      shadowlab query /var/lib/shadowlab/replicated srtt_ns --subject 'web:*' --every 1min
     """
     interrupt.nothing_to_lose()
-    from shadowlab.lab.recorded.folder import Recorded
+    from shadowlab.lab.recorded.asking import open_asked
     from shadowlab.store.window import Window
 
     _check(as_list, follow, raw, names, (as_json, as_csv, parquet is not None, prometheus), every_ns)
     if from_ns is not None and to_ns is not None and to_ns <= from_ns:
         raise click.BadParameter("the window ends before it begins", param_hint="--to")
-    recorded = Recorded(folder)
+    recorded = open_asked(folder)
     window = Window(from_ns=from_ns, to_ns=to_ns, every_ns=every_ns, aggregate=aggregate)
     if as_list:
         from shadowlab.cli.records.listing import show_list
@@ -105,7 +106,8 @@ def query(
     elif prometheus:
         from shadowlab.store.prometheus import prometheus_text
 
-        sys.stdout.writelines(prometheus_text(recorded.ask(names, patterns, window), round(zero * 1e9)))
+        zero_ns = recorded.zero_ns if zero is None else round(zero * 1e9)
+        sys.stdout.writelines(prometheus_text(recorded.ask(names, patterns, window), zero_ns))
     else:
         _show(recorded, names, patterns, window, as_json=as_json, as_csv=as_csv, parquet=parquet)
 
@@ -122,8 +124,8 @@ def _check(
     as_json, as_csv, parquet, prometheus = forms
     if sum(forms) > 1:
         raise click.UsageError("choose one of --json, --csv, --parquet and --prometheus")
-    if as_list and (as_csv or parquet or prometheus or follow or raw):
-        raise click.UsageError("--list goes with --json only")
+    if as_list and (names or as_csv or parquet or prometheus or follow or raw):
+        raise click.UsageError("--list goes with --json only, and lists everything")
     if follow and (as_json or parquet or prometheus or raw):
         raise click.UsageError("--follow prints a table, or CSV with --csv")
     if raw is not None and (names or every_ns is not None or prometheus):
@@ -133,7 +135,7 @@ def _check(
 
 
 def _show(
-    recorded: Recorded,
+    recorded: Asked,
     names: tuple[str, ...],
     patterns: tuple[str, ...],
     window: Window,
@@ -157,7 +159,7 @@ def _show(
 
 
 def _show_raw(
-    recorded: Recorded,
+    recorded: Asked,
     raw: str,
     patterns: tuple[str, ...],
     window: Window,

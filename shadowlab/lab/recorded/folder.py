@@ -9,44 +9,38 @@ run, and of rehearsals, they are derived from the raw records that are there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
 from shadowlab.errors import InputError
+from shadowlab.lab.recorded.asking import Listed, check_names, chosen_of
 from shadowlab.lab.recorded.watched import WATCHED_FILE, Watched, derive, read_watched
 from shadowlab.model.kpi import SeriesTable
+from shadowlab.monitor.layout import EVENTS_FILE, TRACE_FILE
 from shadowlab.monitor.probes import TIMEOUT_NS
 from shadowlab.store.folder import MARK, is_being_written
 from shadowlab.store.reader import BlockReader
 from shadowlab.store.recorder import ENDING
-from shadowlab.store.sheet import Sheet, sheet_of_records
+from shadowlab.store.sheet import Sheet, sheet_of_lines, sheet_of_records
 from shadowlab.store.tables import MOMENT, SUBJECT, unit_of
 from shadowlab.store.window import Samples, Window, matching, samples_of, tabled
 
 KPI_FOLDER = "kpis"
 RAW_FOLDER = "raw"
 KINDS = ("path", "link")
+LINES = ".jsonl"
 _OLD = "probes.bin"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listed:
-    """An indicator that a run has."""
-
-    name: str
-    unit: str
-    subject: str
-    """The kind of its subjects."""
-
-
 class Recorded:
-    """One folder: that of a run, or of the raw records of a run or a rehearsal.
+    """An :class:`~shadowlab.lab.recorded.asking.Asked`: the folder of a run, or raw records alone.
 
     Raises InputError if it is none, or one that an older or newer ShadowLab wrote.
     """
+
+    kinds = KINDS
+    zero_ns = 0
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -109,24 +103,26 @@ class Recorded:
         """The indicators of a window by kind of subject; all without names.  Raises InputError for an indicator that
         there is none of, or a pattern that fits no subject of them."""
         wanted = self._wanted(names)
-        chosen = {kind: matching(self.subjects(kind), patterns) for kind in wanted}
-        if not any(chosen.values()):
-            kinds = " and ".join(f"{kind}s" for kind in wanted)
-            raise InputError(
-                f"no subject fits {' '.join(patterns)!r} among the {kinds} of {self.folder}; "
-                f"'shadowlab query {self.folder} --list' shows them"
-            )
+        chosen = chosen_of(self.folder, {kind: self.subjects(kind) for kind in wanted}, patterns)
         samples = self._stored(wanted, window) if self._whole is not None else self._derived(wanted)
         return {kind: tabled(one, chosen[kind], window) for kind, one in samples.items() if chosen[kind]}
 
     def raw_types(self) -> tuple[str, ...]:
         """The record types that there are files of."""
-        return tuple(sorted(path.name.removesuffix(ENDING) for path in self._raw.glob(f"*{ENDING}")))
+        blocks = [path.name.removesuffix(ENDING) for path in self._raw.glob(f"*{ENDING}")]
+        lines = [name.removesuffix(LINES) for name in (TRACE_FILE, EVENTS_FILE) if (self._raw / name).exists()]
+        return tuple(sorted([*blocks, *lines]))
 
     def raw(self, name: str, patterns: Sequence[str], from_ns: int | None, to_ns: int | None) -> tuple[Sheet, int]:
         """The raw records of a type with ``from_ns <= moment < to_ns``, and how many bytes of it are damaged."""
         if name not in self.raw_types():
             raise InputError(f"{self.folder} has no raw records {name!r}; it has {', '.join(self.raw_types())}")
+        lines = self._raw / f"{name}{LINES}"
+        if lines.exists():
+            try:
+                return sheet_of_lines(lines.read_bytes(), from_ns, to_ns), 0
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise InputError(f"{lines} cannot be read: {error}") from error
         with BlockReader(self._raw / f"{name}{ENDING}") as reader:
             wanted: Mapping[str, Sequence[int]] = {
                 key: matching(names, patterns) for key, names in reader.names.items() if patterns
@@ -141,14 +137,7 @@ class Recorded:
 
     def _wanted(self, names: Sequence[str]) -> dict[str, list[str]]:
         known = {kind: self._names(kind) for kind in KINDS}
-        every = [name for some in known.values() for name in some]
-        for name in names:
-            if name not in every:
-                near = get_close_matches(name, every, n=1)
-                meant = f"did you mean {near[0]}? " if near else ""
-                raise InputError(
-                    f"{self.folder} has no indicator {name!r}; {meant}'shadowlab query {self.folder} --list' shows them"
-                )
+        check_names(self.folder, names, [name for some in known.values() for name in some])
         wanted = {kind: [name for name in some if not names or name in names] for kind, some in known.items()}
         return {kind: some for kind, some in wanted.items() if some}
 

@@ -188,6 +188,24 @@ def test_query_raw_gives_the_records_of_a_window(tmp_path: Path) -> None:
     ]
 
 
+def test_query_raw_gives_events_and_routes_too_but_for_a_line_that_is_cut(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    with RawFiles(str(tmp_path)) as files:
+        for second in (1, 2, 3):
+            files.record_event(second * S, "failure", "link a-b: down", {"failed": ""})
+        files.record_trace(0, "a→b", ("a-b|a|b",))
+    (run / "raw" / "events.jsonl").write_bytes((tmp_path / "events.jsonl").read_bytes()[:-5])
+    (run / "raw" / "trace.jsonl").write_bytes((tmp_path / "trace.jsonl").read_bytes())
+
+    events = rows(asked("query", run, "--raw", "events", "--from", "2", "--csv"))
+    (trace,) = rows(asked("query", run, "--raw", "trace", "--csv"))
+
+    assert [(row["at_ns"], row["operation"], row["outcome"]) for row in events] == [
+        ("2000000000", "link a-b: down", '{"failed": ""}')
+    ]
+    assert trace == {"at_ns": "0", "hops": '["a-b|a|b"]', "path": "a→b"}
+
+
 def test_query_list_names_everything(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", over=False)
 
@@ -196,7 +214,7 @@ def test_query_list_names_everything(tmp_path: Path) -> None:
     assert f"{run}: measured up to 8 s" in text
     assert "link_utilisation       fraction  throughput over rate" in text
     assert document["subjects"] == {"path": ["a→b", "b→a"], "link": ["a>b"]}
-    assert document["raw"] == sorted(path.stem for path in (run / "raw").glob("*.blocks"))
+    assert document["raw"] == sorted(path.stem for path in (run / "raw").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -204,7 +222,7 @@ def test_query_list_names_everything(tmp_path: Path) -> None:
     [
         (["latency"], "has no indicator 'latency'; did you mean latency_ms?"),
         (["loss", "--subject", "c"], "no subject fits 'c' among the paths of"),
-        (["--raw", "frames"], "has no raw records 'frames'; it has probes"),
+        (["--raw", "frames"], "has no raw records 'frames'; it has events, probes"),
         (["--raw", "tcp", "--every", "1"], "--raw gives whole records"),
         (["--json", "--csv"], "choose one of"),
         (["--follow", "--json"], "--follow prints a table"),
@@ -255,7 +273,7 @@ def test_export_writes_every_file_of_a_form(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
 
     files = sorted(path.name for path in (tmp_path / "csv").iterdir())
-    assert files == sorted([*(f"{path.stem}.csv" for path in (run / "raw").glob("*.blocks")), "links.csv", "paths.csv"])
+    assert files == sorted([*(f"{path.stem}.csv" for path in (run / "raw").iterdir()), "links.csv", "paths.csv"])
     assert (tmp_path / "csv" / "probes.csv").read_text().splitlines()[1] == "1,a→b,0,10000000,"
     assert (tmp_path / "prometheus" / "metrics.prom").read_text().startswith("# HELP shadowlab_path_latency_seconds")
 
