@@ -24,6 +24,11 @@ Fidelity = Literal["only way", "exact identity", "same way", "any way"]
 ports; it has others that the hashes of all routers lead along the same links, there and back; nothing is known."""
 
 
+ProbeKind = Literal["auto", "udp", "tcp"]
+"""What probes are: UDP where that can take the flow's way, and else crafted TCP; always UDP; always crafted TCP, where
+there is a flow."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stream:
     """Probes of one path that all have the same addresses, protocol and ports, so they take one way.
@@ -49,6 +54,15 @@ class Stream:
     def there(self) -> Flow:
         """Its identity, as routers see it."""
         return Flow("tcp" if self.crafted else "udp", self.source_port, self.target_port)
+
+    def describe(self) -> dict[str, object]:
+        """As the run's report has it."""
+        return {
+            "flow": self.flow,
+            "family": 6 if self.ipv6 else 4,
+            "identity": f"{self.there.protocol} {self.source_port} {self.target_port}",
+            "fidelity": self.fidelity,
+        }
 
     @property
     def back(self) -> Flow:
