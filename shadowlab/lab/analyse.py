@@ -16,7 +16,6 @@ import numpy as np
 from shadowlab.detect.baseline import learn
 from shadowlab.detect.registry import DETECTORS
 from shadowlab.errors import ShadowFailedError
-from shadowlab.lab.inside import FAULT_MARK
 from shadowlab.lab.prepare import Prepared
 from shadowlab.lab.recorded.watched import derive, watched_of
 from shadowlab.localize.domain import fault_domain
@@ -27,7 +26,7 @@ from shadowlab.model.result import PathTrace
 from shadowlab.model.units import NS_PER_S
 from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence, Suspect
 from shadowlab.monitor.indicators import PathCounts, path_counts
-from shadowlab.monitor.layout import TRACE_FILE
+from shadowlab.monitor.layout import FAULT_MARK, TRACE_FILE
 
 WINDOW_NS = NS_PER_S
 """Indicators are derived once a second."""

@@ -17,25 +17,20 @@ from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.loop import LAZY_EVERY_NS, Loop
 from shadowlab.kernel.ports import Flow
 from shadowlab.lab.job import Job
-from shadowlab.model.flow import Path
 from shadowlab.model.traffic.workload import Program, Replay
 from shadowlab.monitor.observe import Observer
 from shadowlab.monitor.probe_choice import plain_streams
-from shadowlab.monitor.probe_stream import PROBER_PORT, REFLECTOR_PORT
 from shadowlab.monitor.probes import TIMEOUT_NS, Prober
 from shadowlab.monitor.raw_files import RawFiles
+from shadowlab.monitor.ways import RunningFlow, Ways
 from shadowlab.shadow.apply import apply
 from shadowlab.shadow.ops import Op, RemoveRoute, SetLinkState, SetRoute, TimedChange
-from shadowlab.shadow.trace import trace
-from shadowlab.traffic.drive import Drive
 from shadowlab.traffic.engine import Engine
 from shadowlab.traffic.programs import Programs
 from shadowlab.traffic.replays import Replays
 
 PROGRESS = "progress"
 REPORT_FILE = "inside.json"
-FAULT_MARK = "!"
-"""Begins the last hop of a route that does not arrive; the reason follows."""
 _PROGRESS_EVERY_NS = 5_000_000_000
 _LEAD_NS = 1_000_000_000
 """At least so long after the last operation of the build is the run's zero."""
@@ -78,11 +73,11 @@ class _Inside:
         self._loop = loop
         self._zero_ns = 0
         self._failures: list[str] = []
-        self._routes: dict[tuple[str, str, str], list[str]] = {}
 
     def run(self) -> dict[str, object]:
         job, loop = self._job, self._loop
         apply(job.build, self._segment)
+        streams = plain_streams(job.paths, job.flows, job.addresses6)
         cpu_before, wall_before = os.times(), time.monotonic()
         with (
             Engine(
@@ -97,12 +92,14 @@ class _Inside:
             Prober(
                 loop=loop,
                 segment=self._segment,
-                streams=plain_streams(job.paths, job.flows, job.addresses6),
+                streams=streams,
                 addresses=job.addresses,
                 addresses6=job.addresses6,
                 seed=job.seed,
                 records=self._files.rows("probes"),
                 probe_every_ns=job.probe_every_ns,
+                payload_bytes=job.probe_bytes,
+                dscp=job.probe_dscp,
             ) as prober,
             Programs(
                 loop=loop,
@@ -128,7 +125,19 @@ class _Inside:
             self._engine = engine
             # At a whole second: TCP's timers count in jiffies, so the same run must begin at the same part of one.
             self._zero_ns = zero = (loop.now_ns // _LEAD_NS + 2) * _LEAD_NS
-            self._trace_all(0)
+            self._ways = Ways(
+                segment=self._segment,
+                prober=prober,
+                records=self._files,
+                interface_directions=job.interface_directions,
+                gateways=job.gateways,
+                addresses=job.addresses,
+                addresses6=job.addresses6,
+                streams=streams,
+                spreads=job.spreads,
+                kind=job.probe_as,
+            )
+            self._ways.look(0, self._running())
             engine.start(zero)
             prober.start(zero, job.duration_ns)
             observer.start(zero, job.duration_ns)
@@ -150,6 +159,8 @@ class _Inside:
                 "cpu_share": _cpu_share(cpu_before, wall_before),
                 "refused_probes": prober.refused,
                 "stray_answers": prober.strays,
+                "probing": {"every_ns": job.probe_every_ns, "payload_bytes": job.probe_bytes, "dscp": job.probe_dscp},
+                "probes": self._ways.choices,
                 "unstamped_probes": prober.unstamped,
                 "missing_interfaces": observer.missing_interfaces,
                 "flows": engine.summary(),
@@ -178,7 +189,7 @@ class _Inside:
             if outcome.get("failed"):
                 self._failures.append(f"{op.describe()}: {outcome['failed']}")
         if any(isinstance(op, SetRoute | RemoveRoute | SetLinkState) for op in change.ops):
-            self._trace_all(at_ns)
+            self._ways.look(at_ns, self._running())
 
     def _execute(self, op: Op) -> dict[str, object]:
         try:
@@ -191,39 +202,13 @@ class _Inside:
         failed = "timed out" if script.timed_out else f"exit code {script.exit_code}" if script.exit_code else ""
         return {"exit_code": script.exit_code, "output": script.output, "failed": failed}
 
-    def _trace_all(self, at_ns: int) -> None:
-        """Record the route of every path, there and back, that is new or has changed, read from the kernel.
-
-        Where next hops of equal cost share the flows, a path's route is that of its probes, and each flow has its own.
-        """
-        spreads = self._job.spreads
-        for path in self._job.paths:
-            there = Flow("udp", PROBER_PORT, REFLECTOR_PORT) if spreads else None
-            back = Flow("udp", REFLECTOR_PORT, PROBER_PORT) if spreads else None
-            self._trace(at_ns, path.source, path.target, there)
-            self._trace(at_ns, path.target, path.source, back)
-        for drive in self._engine.drives if spreads else ():
-            spec, (source, target) = drive.session.spec, drive.ports
-            self._trace(at_ns, spec.source, spec.target, Flow("tcp", source, target), drive)
-            self._trace(at_ns, spec.target, spec.source, Flow("tcp", target, source), drive)
-
-    def _trace(self, at_ns: int, source: str, target: str, flow: Flow | None, drive: Drive | None = None) -> None:
-        job, name = self._job, drive.session.spec.id if drive is not None else ""
-        found = trace(
-            self._segment,
-            job.interface_directions,
-            job.addresses6 if drive is not None and drive.over_ipv6 else job.addresses,
-            source,
-            target,
-            gateways=job.gateways,
-            flow=flow,
-        )
-        hops = [f"{one.link}|{one.source}|{one.target}" for one in found.directions]
-        if found.fault:
-            hops.append(f"{FAULT_MARK}{found.fault}")
-        if self._routes.get((source, target, name)) != hops:
-            self._routes[source, target, name] = hops
-            self._files.record_trace(at_ns, str(Path(source=source, target=target)), hops, name)
+    def _running(self) -> list[RunningFlow]:
+        """The flows with what they are known by now."""
+        return [
+            RunningFlow(spec.id, spec.source, spec.target, drive.over_ipv6, Flow("tcp", *drive.ports))
+            for drive in self._engine.drives
+            for spec in (drive.session.spec,)
+        ]
 
 
 def _cpu_share(before: os.times_result, wall_before: float) -> float:

@@ -14,6 +14,7 @@ from typing import Literal
 from shadowlab.model.flow import FlowSpec, Path, Reading
 from shadowlab.model.plain import from_plain, to_plain
 from shadowlab.model.traffic.workload import Compute, Workload
+from shadowlab.monitor.probe_stream import PAYLOAD_BYTES, ProbeKind
 from shadowlab.shadow.ops import Op, TimedChange
 
 
@@ -56,6 +57,9 @@ class Job:
     addresses6: Mapping[str, str] = field(default_factory=dict)
     gateways: Mapping[str, str] = field(default_factory=dict)
     spreads: bool = False
+    probe_bytes: int = PAYLOAD_BYTES
+    probe_dscp: int = 0
+    probe_as: ProbeKind = "auto"
     workloads: tuple[Workload, ...] = ()
     compute: Mapping[str, Compute] = field(default_factory=dict)
     reading: Reading = "kernel"

@@ -136,6 +136,9 @@ class Prepared:
                 if address
             },
             spreads=self.network.ecmp,
+            probe_bytes=self.scenario.probe_bytes,
+            probe_dscp=self.scenario.probe_dscp,
+            probe_as=self.scenario.probe_as,
             workloads=self.workloads,
             compute=self.scenario.compute,
         )

@@ -20,6 +20,7 @@ from shadowlab.mitigate.propose import NOTHING
 from shadowlab.model.level import ServiceLevel
 from shadowlab.model.traffic.workload import Compute, Workload
 from shadowlab.model.units import NS_PER_MS, NS_PER_S, format_duration
+from shadowlab.monitor.probe_stream import PAYLOAD_BYTES, ProbeKind
 from shadowlab.topology.formats import MapOptions, format_keys, read_input
 from shadowlab.topology.positioned import Positioned, in_file_order, load_positioned, validate
 from shadowlab.topology.wording import subject
@@ -90,6 +91,10 @@ class Scenario:
     map_format: str | None = None
     map_options: MapOptions = MapOptions()
     demands: DemandUse | None = None
+    probe_bytes: int = PAYLOAD_BYTES
+    """Of UDP payload."""
+    probe_dscp: int = 0
+    probe_as: ProbeKind = "auto"
     level_places: tuple[str, ...] = ()
     """Where each of ``levels`` stands in the file."""
 
@@ -191,6 +196,9 @@ class _Resolver:
             mitigations=mitigations,
             expect=self._expectation(raw, mitigations),
             wall_budget_ns=raw.wall_budget,
+            probe_bytes=raw.probe_bytes,
+            probe_dscp=raw.probe_dscp,
+            probe_as=raw.probe_as,
             traffic=read_traffic(raw.traffic, duration_ns=raw.duration, folder=self._path.parent, fault=self._fault),
             compute=read_compute(raw.compute, fault=self._fault),
             level_places=tuple(

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shadowlab.model.units import NS_PER_MS, NS_PER_S, parse_duration, parse_fraction, parse_rate, parse_size
+from shadowlab.monitor.probe_stream import HEAD_BYTES, MOST_BYTES, MOST_DSCP, PAYLOAD_BYTES, ProbeKind
 from shadowlab.topology.quantities import Id
 
 _T = TypeVar("_T")
@@ -151,6 +152,9 @@ class RawScenario(_Raw):
     seed: int = Field(default=1, ge=0, lt=2**63)
     sample_every: Duration = NS_PER_S
     probe_every: Duration = 200 * NS_PER_MS
+    probe_bytes: int = Field(default=PAYLOAD_BYTES, ge=HEAD_BYTES, le=MOST_BYTES, strict=True)
+    probe_dscp: int = Field(default=0, ge=0, le=MOST_DSCP, strict=True)
+    probe_as: ProbeKind = "auto"
     baseline: RawWindow
     service_levels: list[RawLevel] = []
     traffic: list[dict[str, Any]] = []

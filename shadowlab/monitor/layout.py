@@ -18,3 +18,6 @@ FLAG_IDLE = 4
 
 TRACE_FILE = "trace.jsonl"
 EVENTS_FILE = "events.jsonl"
+
+FAULT_MARK = "!"
+"""Begins the last hop of a route that does not arrive; the reason follows."""

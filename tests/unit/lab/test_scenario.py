@@ -25,6 +25,7 @@ def test_a_scenario_is_read_into_plain_numbers(tmp_path: Path) -> None:
     assert (found.name, found.title, found.seed) == ("triangle-incident", "triangle-incident", 1)
     assert (found.duration_ns, found.baseline_ns, found.wall_budget_ns) == (40 * S, (5 * S, 24 * S), 120 * S)
     assert (found.sample_every_ns, found.probe_every_ns) == (S, 100 * MS)
+    assert (found.probe_bytes, found.probe_dscp, found.probe_as) == (64, 0, "auto")
     assert (found.map, found.telemetry) == (tmp_path / "map.yaml", tmp_path / "before.ss")
     assert (found.production_after, found.detectors) == (None, ("zscore",))
     assert found.levels == (

@@ -1,0 +1,165 @@
+"""Inside the guest: one fabric with equal-cost ways, probed in every manner.  Imported there: imports little.
+
+In: the job, JSON: ``ops``, ``leaving``, ``gateways``, ``books`` (addresses by family).  Out: ``seen.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from shadowlab.kernel.linux import LinuxSegment
+from shadowlab.kernel.loop import Loop
+from shadowlab.kernel.ports import Flow
+from shadowlab.kernel.sockets.stamped import StampedSocket
+from shadowlab.model.impairment import Impairment
+from shadowlab.model.plain import from_plain
+from shadowlab.monitor.probe_stream import ProbeKind, Stream
+from shadowlab.monitor.probes import Prober
+from shadowlab.monitor.ways import RunningFlow, Ways
+from shadowlab.shadow.apply import apply
+from shadowlab.shadow.ops import Op
+from shadowlab.store.recorder import Rows
+from shadowlab.store.records import RECORDS
+
+SEEN_FILE = "seen.json"
+MS, SECOND = 1_000_000, 1_000_000_000
+FLOWS = 8
+_SETTLED_S = 3
+
+
+class Scene:
+    """The fabric, and what is asked of it."""
+
+    def __init__(self, told: Any, segment: LinuxSegment) -> None:
+        self.told = told
+        self.segment = segment
+
+    def probe(
+        self, streams: list[list[Stream]], flows: list[RunningFlow], *, kind: ProbeKind = "auto", bytes_: int = 64
+    ) -> dict[str, Any]:
+        """Half a second of probes of each path, and what they were sent as."""
+        held, ways = Rows(RECORDS["probes"]), _Quiet()
+        told = self.told
+        with Loop() as loop:
+            prober = Prober(
+                loop=loop,
+                segment=self.segment,
+                streams=streams,
+                addresses=told["books"]["4"],
+                addresses6=told["books"]["6"],
+                seed=1,
+                records=held,
+                probe_every_ns=50 * MS,
+                timeout_ns=200 * MS,
+                payload_bytes=bytes_,
+                dscp=10,
+            )
+            with prober:
+                keeper = Ways(
+                    segment=self.segment,
+                    prober=prober,
+                    records=ways,
+                    interface_directions=told["leaving"],
+                    gateways=told["gateways"],
+                    addresses=told["books"]["4"],
+                    addresses6=told["books"]["6"],
+                    streams=streams,
+                    spreads=True,
+                    kind=kind,
+                )
+                keeper.look(0, flows)
+                start_ns = (loop.clock.now_ns() // SECOND + 1) * SECOND
+                prober.start(start_ns, 500 * MS)
+                loop.run_until(start_ns + 900 * MS)
+        packer, raw = held.kind.packer, bytes(held._fixed)
+        return {
+            "probes": [packer.unpack_from(raw, at) for at in range(0, len(raw), packer.size)],
+            "choices": keeper.choices,
+            "ways": ways.lines,
+            "counts": [prober.refused, prober.strays, prober.unstamped],
+        }
+
+
+class _Quiet:
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, list[str], str]] = []
+
+    def record_trace(self, at_ns: int, path: str, hops: Any, flow: str = "") -> None:
+        self.lines.append((path, list(hops), flow))
+
+
+def flows_of(ipv6: bool) -> list[RunningFlow]:
+    return [RunningFlow(f"f{n}", "h1", "h2", ipv6, Flow("tcp", 20_000 + 7 * n, 30_000 + n)) for n in range(FLOWS)]
+
+
+def plain(count: int, *, ipv6: bool = False) -> list[list[Stream]]:
+    return [[Stream(path=n, source="h1", target="h2", ipv6=ipv6)] for n in range(count)]
+
+
+def each_flow_is_followed(scene: Scene, ipv6: bool, kind: ProbeKind) -> list[Any]:
+    """Of each flow by itself: what its probe was sent as, its way, and what the probes measured."""
+    found = []
+    for flow in flows_of(ipv6):
+        seen = scene.probe(plain(1, ipv6=ipv6), [flow], kind=kind)
+        found.append([seen["choices"], [one for one in seen["ways"] if one[2]], seen["probes"], seen["counts"]])
+    return found
+
+
+def lost(scene: Scene, node: str, interface: str) -> Any:
+    """Probes while one direction loses everything."""
+    before = scene.segment.read_netem(node, interface)
+    assert before is not None
+    scene.segment.set_netem(node, interface, Impairment(loss=1.0, delay_ns=before.delay_ns))
+    seen = scene.probe(plain(1), [])
+    scene.segment.set_netem(node, interface, before)
+    return seen
+
+
+def stamps(scene: Scene) -> list[int]:
+    """The wait in the sender's own queue, by the two stamps of a sending."""
+    import socket
+
+    interface = next(one.split("/")[1] for one in scene.told["leaving"] if one.startswith("r1/"))
+    scene.segment.open_socket("r1", socket.AF_INET, socket.SOCK_DGRAM).close()
+    held = scene.segment.read_netem("r1", interface)
+    assert held is not None
+    target = scene.told["peers"][f"r1/{interface}"]
+    sock = StampedSocket(scene.segment.open_socket("r1", socket.AF_INET, socket.SOCK_DGRAM), driver=True)
+    sent_ns = [sock.send(b"x", (target, 9)) for _ in range(3)]
+    time.sleep(1)
+    sock.clear_errors()
+    waits = [sock.left_ns[number] - (one or 0) for number, one in enumerate(sent_ns)]
+    sock.close()
+    return [held.delay_ns, *waits]
+
+
+def run(job_path: str, folder: str) -> int:
+    with open(job_path, "rb") as file:
+        told = json.load(file)
+    seen: dict[str, Any] = {}
+    with LinuxSegment() as segment:
+        ops: tuple[Op, ...] = from_plain(tuple[Op, ...], told["ops"])
+        apply(ops, segment)
+        time.sleep(_SETTLED_S)
+        scene = Scene(told, segment)
+        checks: dict[str, Callable[[], Any]] = {
+            "udp 4": lambda: each_flow_is_followed(scene, False, "auto"),
+            "udp 6": lambda: each_flow_is_followed(scene, True, "auto"),
+            "tcp 4": lambda: each_flow_is_followed(scene, False, "tcp"),
+            "tcp 6": lambda: each_flow_is_followed(scene, True, "tcp"),
+            "lost there": lambda: lost(scene, *told["lossy"]["there"]),
+            "lost back": lambda: lost(scene, *told["lossy"]["back"]),
+            "stamps": lambda: stamps(scene),
+        }
+        for name, check in checks.items():
+            try:
+                seen[name] = check()
+            except Exception:  # noqa: BLE001 - the test of that name reports it
+                seen[name] = traceback.format_exc()
+    with open(f"{folder}/{SEEN_FILE}", "w", encoding="utf-8") as file:
+        json.dump(seen, file)
+    return 0

@@ -1,0 +1,134 @@
+"""Probes in the embedded kernel: each way exact by itself, and the way of the flow they stand for.
+
+One boot for all: h1 - r1 = three equal-cost ways of 2, 5 and 11 ms there, 3, 7 and 13 ms back = r5 - h2.  So what a
+probe measures tells which way it took.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path as FilePath
+from typing import Any
+
+import pytest
+from probing_inside import FLOWS, SEEN_FILE
+
+from shadowlab.guest.boot import run_in_guest
+from shadowlab.guest.cache import need_kernel
+from shadowlab.model.impairment import Impairment
+from shadowlab.model.network import Link, Network, Node
+from shadowlab.model.plain import to_plain
+from shadowlab.shadow.plan import build_plan
+from shadowlab.topology.addressing import address
+from shadowlab.topology.routing import shortest_routes
+
+pytestmark = pytest.mark.guest
+
+MS = 1_000_000
+NEAR_NS = 3_000
+MIDDLE = {"r2": (2 * MS, 3 * MS), "r3": (5 * MS, 7 * MS), "r4": (11 * MS, 13 * MS)}
+EDGE_NS = 1 * MS
+
+
+def fan() -> Network:
+    edge = Impairment(delay_ns=EDGE_NS)
+    links = [Link(id="a", a="h1", b="r1", forward=edge, backward=edge)]
+    for name, (there, back) in MIDDLE.items():
+        forward, backward = Impairment(delay_ns=there), Impairment(delay_ns=back)
+        links.append(Link(id=f"r1-{name}", a="r1", b=name, forward=forward, backward=edge))
+        links.append(Link(id=f"{name}-r5", a=name, b="r5", forward=edge, backward=backward))
+    links.append(Link(id="b", a="r5", b="h2", forward=edge, backward=edge))
+    kinds = {"h1": "host", "h2": "host"}
+    names = ("h1", "r1", "r2", "r3", "r4", "r5", "h2")
+    return Network(
+        name="fan",
+        nodes=tuple(Node(id=name, kind="host" if name in kinds else "router") for name in names),
+        links=tuple(links),
+        ecmp=True,
+        ipv6=True,
+    )
+
+
+NETWORK = fan()
+FABRIC = address(NETWORK)
+
+
+def device(link: str, source: str) -> tuple[str, str]:
+    """The node and interface a direction leaves by."""
+    (one,) = (one for one in FABRIC.interfaces if one.link == link and one.node == source)
+    return one.node, one.name
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder: FilePath = tmp_path_factory.mktemp("probing")
+    told = {
+        "ops": to_plain(build_plan(NETWORK, FABRIC, shortest_routes(NETWORK, FABRIC))),
+        "leaving": {f"{one.node}/{one.name}": f"{one.link}|{one.node}|{one.peer}" for one in FABRIC.interfaces},
+        "peers": {f"{one.node}/{one.name}": one.peer_address for one in FABRIC.interfaces},
+        "gateways": {},
+        "books": {"4": FABRIC.node_address, "6": FABRIC.node_address6},
+        "lossy": {"there": device("b", "r5"), "back": device("a", "r1")},
+    }
+    run_in_guest(
+        kernel=need_kernel("virtual"),
+        entry="probing_inside:run",
+        job=json.dumps(told).encode(),
+        folder=folder,
+        clock="virtual",
+        seed=1,
+        virtual_deadline_ns=600 * 10**9,
+        wall_deadline_s=120,
+        memory_bytes=256 << 20,
+    )
+    results: dict[str, Any] = json.loads((folder / SEEN_FILE).read_text())
+    return results
+
+
+def part(seen: dict[str, Any], name: str) -> Any:
+    found = seen[name]
+    assert not isinstance(found, str), found
+    return found
+
+
+def taken(hops: list[str]) -> str:
+    """The middle node of a way."""
+    (middle,) = {hop.split("|")[2] for hop in hops} & set(MIDDLE)
+    return middle
+
+
+@pytest.mark.parametrize(
+    ("name", "fidelity"),
+    [("udp 4", "same way"), ("udp 6", "same way"), ("tcp 4", "exact identity"), ("tcp 6", "exact identity")],
+)
+def test_a_probe_takes_the_way_of_its_flow_there_and_back(seen: dict[str, Any], name: str, fidelity: str) -> None:
+    parts = part(seen, name)
+
+    middles = set()
+    for choices, ways, probes, counts in parts:
+        (there,) = (hops for path, hops, _ in ways if path == "h1→h2")
+        (back,) = (hops for path, hops, _ in ways if path == "h2→h1")
+        middles.add((taken(there), taken(back)))
+        there_ns = 3 * EDGE_NS + MIDDLE[taken(there)][0]
+        back_ns = 3 * EDGE_NS + MIDDLE[taken(back)][1]
+        assert [one["fidelity"] for one in choices] == [fidelity]
+        assert (len(probes), counts) == (10, [0, 0, 0])
+        for _, _, _, round_trip_ns, one_way_ns in probes:
+            assert one_way_ns == pytest.approx(there_ns, abs=NEAR_NS)
+            assert round_trip_ns - one_way_ns == pytest.approx(back_ns, abs=NEAR_NS)
+    assert len(parts) == FLOWS
+    assert len(middles) > 3, "the flows are spread, so it was not by chance"
+
+
+def test_a_lost_probe_tells_which_way_it_was_lost(seen: dict[str, Any]) -> None:
+    there, back = part(seen, "lost there")["probes"], part(seen, "lost back")["probes"]
+
+    assert [one[3:] for one in there] == [[-1, -1]] * 10
+    assert [one[3] for one in back] == [-1] * 10
+    assert all(one[4] > 3 * EDGE_NS for one in back)
+
+
+def test_what_a_packet_waits_at_its_sender_lies_between_the_two_stamps(seen: dict[str, Any]) -> None:
+    delay_ns, *waits = part(seen, "stamps")
+
+    assert waits == pytest.approx([delay_ns] * 3, abs=NEAR_NS)
