@@ -22,6 +22,7 @@ from shadowlab.monitor.observe import Observer
 from shadowlab.monitor.probe_choice import plain_streams
 from shadowlab.monitor.probes import TIMEOUT_NS, Prober
 from shadowlab.monitor.raw_files import RawFiles
+from shadowlab.monitor.tracing.witness import Book, Witnesses
 from shadowlab.monitor.ways import RunningFlow, Ways
 from shadowlab.shadow.apply import apply
 from shadowlab.shadow.ops import Op, RemoveRoute, SetLinkState, SetRoute, TimedChange
@@ -137,7 +138,12 @@ class _Inside:
                 spreads=job.spreads,
                 kind=job.probe_as,
             )
-            self._ways.look(0, self._running())
+            self._witnesses = Witnesses(
+                loop=loop,
+                segment=self._segment,
+                book=Book(addresses=job.addresses, addresses6=job.addresses6, owners=job.owners),
+            )
+            self._look(0)
             engine.start(zero)
             prober.start(zero, job.duration_ns)
             observer.start(zero, job.duration_ns)
@@ -161,6 +167,8 @@ class _Inside:
                 "stray_answers": prober.strays,
                 "probing": {"every_ns": job.probe_every_ns, "payload_bytes": job.probe_bytes, "dscp": job.probe_dscp},
                 "probes": self._ways.choices,
+                "witnesses": self._witnesses.statements,
+                "unasked_witnesses": self._witnesses.left_out,
                 "unstamped_probes": prober.unstamped,
                 "missing_interfaces": observer.missing_interfaces,
                 "flows": engine.summary(),
@@ -189,7 +197,7 @@ class _Inside:
             if outcome.get("failed"):
                 self._failures.append(f"{op.describe()}: {outcome['failed']}")
         if any(isinstance(op, SetRoute | RemoveRoute | SetLinkState) for op in change.ops):
-            self._ways.look(at_ns, self._running())
+            self._look(at_ns)
 
     def _execute(self, op: Op) -> dict[str, object]:
         try:
@@ -201,6 +209,10 @@ class _Inside:
         script = done.script
         failed = "timed out" if script.timed_out else f"exit code {script.exit_code}" if script.exit_code else ""
         return {"exit_code": script.exit_code, "output": script.output, "failed": failed}
+
+    def _look(self, at_ns: int) -> None:
+        """Read the ways, and ask packets whether it is so."""
+        self._witnesses.ask(at_ns, self._ways.look(at_ns, self._running()))
 
     def _running(self) -> list[RunningFlow]:
         """The flows with what they are known by now."""

@@ -39,8 +39,8 @@ class Job:
     ``addresses`` are the nodes' own; ``interface_directions`` tells for each (``node/interface``) which direction
     leaves by it, as ``link|source|target``: what tracing a path through the live routes needs.  ``gateways`` tells for
     each address on a LAN which direction leads there from its segment.  ``spreads``: whether flows are spread over next
-    hops of equal cost, so that each has a way of its own.  ``reading``: how flows are read at
-    their targets.
+    hops of equal cost, so that each has a way of its own.  ``reading``: how flows are read at their targets.
+    ``owners``: which node has an address.
     """
 
     seed: int
@@ -57,6 +57,7 @@ class Job:
     addresses6: Mapping[str, str] = field(default_factory=dict)
     gateways: Mapping[str, str] = field(default_factory=dict)
     spreads: bool = False
+    owners: Mapping[str, str] = field(default_factory=dict)
     probe_bytes: int = PAYLOAD_BYTES
     probe_dscp: int = 0
     probe_as: ProbeKind = "auto"

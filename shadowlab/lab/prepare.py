@@ -36,7 +36,7 @@ from shadowlab.shadow.shape import device_of
 from shadowlab.shadow.transport import plan_transport, with_windows
 from shadowlab.telemetry.attach import NOTHING_ATTACHED, Attachment
 from shadowlab.telemetry.rules import NO_RULES
-from shadowlab.topology.addressing import address
+from shadowlab.topology.addressing import address, owners_of
 from shadowlab.topology.formats import load_map
 from shadowlab.topology.routing import intended_way, shortest_routes
 
@@ -136,6 +136,7 @@ class Prepared:
                 if address
             },
             spreads=self.network.ecmp,
+            owners=owners_of(self.fabric),
             probe_bytes=self.scenario.probe_bytes,
             probe_dscp=self.scenario.probe_dscp,
             probe_as=self.scenario.probe_as,

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadowlab.model.flow import FlowSpec, Path
-from shadowlab.model.kpi import SeriesTable
+from shadowlab.model.kpi import KPIS, SeriesTable
 from shadowlab.monitor.layout import FLAG_CLOSED, FLAG_IDLE
 from shadowlab.monitor.probe_statistics import count_probes, probe_values
 from shadowlab.monitor.raw_records import INFO_BYTES_NEEDED, read_probes, read_queues, read_tcp
@@ -54,7 +54,8 @@ def path_table(
     shape = (len(times_ns), len(paths))
     values = probe_values(read_probes(folder), shape, window_ns)
     values |= _flow_values(read_tcp(folder, len(flows)), _path_of_flows(paths, flows), shape, window_ns)
-    return SeriesTable(times_ns=times_ns, subjects=tuple(str(path) for path in paths), values=values)
+    ordered = {name: values[name] for name in KPIS if name in values}
+    return SeriesTable(times_ns=times_ns, subjects=tuple(str(path) for path in paths), values=ordered)
 
 
 def path_counts(

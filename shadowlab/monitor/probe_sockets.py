@@ -22,8 +22,8 @@ THERE, BACK = 1, 2
 _HEAD = struct.Struct("<HHII")  # the mark, what it is, path index, sequence number
 _MARK = 0x4C53
 _MOST_BYTES = 2048
-_SO_BINDTODEVICE = 25
-_IPPROTO_TCP = 6
+SO_BINDTODEVICE = 25
+IPPROTO_TCP = 6
 
 OnPacket = Callable[[int, int, int, int], None]
 """Called with THERE or BACK, path index, sequence number, and the moment of its arrival (CLOCK_REALTIME, ns)."""
@@ -124,13 +124,13 @@ class ProbeSockets:
     def _have(self, key: _Key) -> StampedSocket:
         if key not in self._open:
             family = socket.AF_INET6 if key.ipv6 else socket.AF_INET
-            kind, protocol = (socket.SOCK_DGRAM, 0) if key.port else (socket.SOCK_RAW, _IPPROTO_TCP)
+            kind, protocol = (socket.SOCK_DGRAM, 0) if key.port else (socket.SOCK_RAW, IPPROTO_TCP)
             sock = self._segment.open_socket(key.node, family, kind, protocol)
             try:
                 if not key.port:
                     let_in(sock, NOTHING if key.sends_only else filter_program(ipv6=key.ipv6))
                     if key.device:
-                        sock.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, key.device.encode() + b"\0")
+                        sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, key.device.encode() + b"\0")
                 sock.bind((self._addresses[key.ipv6][key.node], key.port))
                 self._open[key] = StampedSocket(sock, dscp=self._dscp)
             except BaseException:
@@ -148,8 +148,20 @@ class ProbeSockets:
             if segment is None:
                 return True
             payload = segment[1]
-        if len(payload) >= _HEAD.size and arrival.at_ns is not None:
-            mark, what, index, number = _HEAD.unpack_from(payload)
-            if mark == _MARK:
-                self._on_packet(what, index, number, arrival.at_ns)
+        head = parse_head(payload)
+        if head is not None and arrival.at_ns is not None:
+            self._on_packet(*head, arrival.at_ns)
         return True
+
+
+def pack_head(what: int, index: int, number: int) -> bytes:
+    """What a probe begins with: THERE or BACK, path index, sequence number."""
+    return _HEAD.pack(_MARK, what, index, number)
+
+
+def parse_head(payload: bytes) -> tuple[int, int, int] | None:
+    """What :func:`pack_head` was given; None for what is no probe."""
+    if len(payload) < _HEAD.size:
+        return None
+    mark, what, index, number = _HEAD.unpack_from(payload)
+    return (what, index, number) if mark == _MARK else None

@@ -14,7 +14,8 @@ from shadowlab.kernel.ports import Flow
 from shadowlab.model.flow import Path
 from shadowlab.monitor.layout import FAULT_MARK
 from shadowlab.monitor.probe_choice import stream_along
-from shadowlab.monitor.probe_stream import ProbeKind, Stream
+from shadowlab.monitor.probe_stream import PROBER_PORT, REFLECTOR_PORT, ProbeKind, Stream
+from shadowlab.monitor.tracing.question import Question
 from shadowlab.shadow.trace import RouteDoor, Trace, follower, trace
 
 
@@ -74,6 +75,7 @@ class Ways:
         self._addresses = {False: addresses, True: addresses6}
         self._plain = tuple(tuple(one) for one in streams)
         self._streams = list(self._plain)
+        self._told: list[tuple[Stream, ...]] = [() for _ in self._plain]
         self._spreads = spreads
         self._kind = kind
         self._recorded: dict[tuple[str, str, str], list[str]] = {}
@@ -81,19 +83,33 @@ class Ways:
         self.choices: list[dict[str, object]] = []
         """What probes were sent as, and how truly they follow: at the start, and again where that changed."""
 
-    def look(self, at_ns: int, flows: Sequence[RunningFlow]) -> None:
-        """Read the ways, there and back, record those that are new or have changed, and let the probes follow."""
+    def look(self, at_ns: int, flows: Sequence[RunningFlow]) -> list[tuple[Question, Trace]]:
+        """Read the ways, there and back, record those that are new or have changed, and let the probes follow.
+
+        The ways of paths from source to target that are new or have changed, each with the question that asks packets
+        for it: of the first flow, where flows are spread.
+        """
+        news: list[tuple[Question, Trace]] = []
         ways = {flow: self._both(flow) for flow in flows} if self._spreads else {}
         if self._spreads or self._kind == "tcp":
-            self._choose(at_ns, flows, ways)
+            self._choose(flows, ways)
+        for index, streams in enumerate(self._streams):
+            if self._told[index] != streams:
+                self._told[index] = streams
+                self._tell(at_ns, streams)
         for streams in self._streams:
             one = streams[0]
             book, told = self._addresses[one.ipv6], self._spreads
-            self._record(at_ns, self._trace(book, one.source, one.target, one.there if told else None), one)
+            there = self._trace(book, one.source, one.target, one.there if told else None)
+            if self._record(at_ns, there, one):
+                leader = next((flow for flow in flows if flow.name == one.flow), None) if one.flow else None
+                way = ways[leader][0] if leader in ways else there
+                news.append((_question(one, leader, way), way))
             self._record(at_ns, self._trace(book, one.target, one.source, one.back if told else None), one, back=True)
         for flow, (there, back) in ways.items():
             self._record(at_ns, there, flow, name=flow.name)
             self._record(at_ns, back, flow, name=flow.name, back=True)
+        return news
 
     @property
     def streams(self) -> tuple[tuple[Stream, ...], ...]:
@@ -108,9 +124,7 @@ class Ways:
     def _trace(self, book: Mapping[str, str], source: str, target: str, flow: Flow | None) -> Trace:
         return trace(self._segment, self._leaving, book, source, target, gateways=self._gateways, flow=flow)
 
-    def _choose(
-        self, at_ns: int, flows: Sequence[RunningFlow], ways: Mapping[RunningFlow, tuple[Trace, Trace]]
-    ) -> None:
+    def _choose(self, flows: Sequence[RunningFlow], ways: Mapping[RunningFlow, tuple[Trace, Trace]]) -> None:
         first: dict[tuple[str, str, bool], RunningFlow] = {}
         for flow in flows:
             first.setdefault((flow.source, flow.target, flow.ipv6), flow)
@@ -124,12 +138,9 @@ class Ways:
                     continue
                 self._followed[index, one.ipv6] = seen
                 chosen.append(self._along(one, flow_of, ways.get(flow_of)))
-            changed = chosen != list(self._streams[index])
-            if changed:
+            if chosen != list(self._streams[index]):
                 self._streams[index] = tuple(chosen)
                 self._prober.follow(index, chosen)
-            if changed or not at_ns:
-                self._tell(at_ns, chosen)
 
     def _tell(self, at_ns: int, streams: Sequence[Stream]) -> None:
         for one in streams:
@@ -155,14 +166,23 @@ class Ways:
 
     def _record(
         self, at_ns: int, way: Trace, ends: Stream | RunningFlow, *, name: str = "", back: bool = False
-    ) -> None:
+    ) -> bool:
+        """Whether it is new, and so was recorded."""
         source, target = (ends.target, ends.source) if back else (ends.source, ends.target)
         hops = [f"{one.link}|{one.source}|{one.target}" for one in way.directions]
         if way.fault:
             hops.append(f"{FAULT_MARK}{way.fault}")
-        if self._recorded.get((source, target, name)) != hops:
-            self._recorded[source, target, name] = hops
-            self._records.record_trace(at_ns, str(Path(source=source, target=target)), hops, name)
+        if self._recorded.get((source, target, name)) == hops:
+            return False
+        self._recorded[source, target, name] = hops
+        self._records.record_trace(at_ns, str(Path(source=source, target=target)), hops, name)
+        return True
+
+
+def _question(stream: Stream, leader: RunningFlow | None, way: Trace) -> Question:
+    """What packets are to be asked: always crafted ones, for the probes' sockets have their own ports."""
+    flow = Flow("tcp", PROBER_PORT, REFLECTOR_PORT) if leader is None else leader.there
+    return Question(source=stream.source, target=stream.target, ipv6=stream.ipv6, flow=flow, leaves_by=_left_by(way))
 
 
 def _left_by(way: Trace) -> str:

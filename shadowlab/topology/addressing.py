@@ -285,3 +285,11 @@ def _interface_name(peer: str, taken: set[str]) -> str:
 def _mac(number: int) -> str:
     """A locally administered unicast address: 02, then 40 bits of the number."""
     return ":".join(f"{byte:02x}" for byte in b"\x02" + number.to_bytes(5, "big"))
+
+
+def owners_of(fabric: Fabric) -> dict[str, str]:
+    """The node that has an address: its own, or one of an interface."""
+    found = {one: node for book in (fabric.node_address, fabric.node_address6) for node, one in book.items()}
+    for one in fabric.interfaces:
+        found |= {text: one.node for text in (one.address, one.address6) if text}
+    return found

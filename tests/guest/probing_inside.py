@@ -13,17 +13,23 @@ from typing import Any
 
 from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.loop import Loop
-from shadowlab.kernel.ports import Flow
+from shadowlab.kernel.ports import Flow, Hop, Route
 from shadowlab.kernel.sockets.stamped import StampedSocket
 from shadowlab.model.impairment import Impairment
-from shadowlab.model.plain import from_plain
+from shadowlab.model.plain import from_plain, to_plain
 from shadowlab.monitor.probe_stream import ProbeKind, Stream
 from shadowlab.monitor.probes import Prober
+from shadowlab.monitor.tracing.by_ttl import TtlTracer
+from shadowlab.monitor.tracing.mtu import MtuFinder
+from shadowlab.monitor.tracing.question import Question
+from shadowlab.monitor.tracing.witness import Book, agree, answer_all
 from shadowlab.monitor.ways import RunningFlow, Ways
 from shadowlab.shadow.apply import apply
 from shadowlab.shadow.ops import Op
+from shadowlab.shadow.trace import Trace, trace
 from shadowlab.store.recorder import Rows
 from shadowlab.store.records import RECORDS
+from shadowlab.wire.addresses import pack_address
 
 SEEN_FILE = "seen.json"
 MS, SECOND = 1_000_000, 1_000_000_000
@@ -137,6 +143,90 @@ def stamps(scene: Scene) -> list[int]:
     return [held.delay_ns, *waits]
 
 
+def questions(ipv6: bool) -> list[Question]:
+    return [
+        Question(source="h1", target="h2", ipv6=ipv6, flow=flow._replace(protocol=protocol))
+        for flow in (one.there for one in flows_of(ipv6))
+        for protocol in ("tcp", "udp")
+    ]
+
+
+def routed(scene: Scene, question: Question) -> Trace:
+    """The way by the routing tables."""
+    book = scene.told["books"]["6" if question.ipv6 else "4"]
+    return trace(
+        scene.segment, scene.told["leaving"], book, question.source, question.target, gateways={}, flow=question.flow
+    )
+
+
+def book_of(scene: Scene) -> Book:
+    return Book(addresses=scene.told["books"]["4"], addresses6=scene.told["books"]["6"], owners=scene.told["owners"])
+
+
+def traced(scene: Scene, asked: list[Question], *, count: int = 1) -> list[Any]:
+    """Each way by packets, beside what the tables say, and whether they agree."""
+    for node in ("r1", "r2", "r3", "r4", "r5"):
+        answer_all(scene.segment, node)
+    with Loop() as loop:
+        seen = TtlTracer(loop=loop, segment=scene.segment, books=book_of(scene), count=count).trace(asked)
+    found = []
+    for one in seen:
+        way = routed(scene, one.question)
+        found.append([to_plain(one), list(way.nodes), agree(way.nodes, way, one)])
+    return found
+
+
+def sizes(scene: Scene, asked: list[Question]) -> list[Any]:
+    """The MTU of each way, and its middle node."""
+    with Loop() as loop:
+        found = MtuFinder(loop=loop, segment=scene.segment, books=book_of(scene)).find(asked)
+    return [[one.mtu, one.limited_by, one.told, list(routed(scene, one.question).nodes)] for one in found]
+
+
+def silent(scene: Scene) -> list[Any]:
+    """The MTU of ways whose routers cannot tell the source what is too large: they have no way back to it."""
+    segment, source = scene.segment, scene.told["books"]["4"]["h1"]
+    kept = [(node, one) for node in ("r1", "r5") for one in segment.routes(node) if covers(one, source)]
+    for node, one in kept:
+        segment.replace_by_black_hole(node, one.destination, one.prefix)
+    found = sizes(scene, questions(False))
+    for node, one in kept:
+        segment.replace_route(node, one.destination, one.prefix, one.hops)
+    return found
+
+
+def cut(scene: Scene, changes: list[str]) -> list[Any]:
+    """One way traced after changes, that are undone afterwards."""
+    segment, question = scene.segment, Question(source="h1", target="h2")
+    target = scene.told["books"]["4"]["h2"]
+    kept = {node: [one for one in segment.routes(node) if covers(one, target)] for node in changes}
+    for node, ways in kept.items():
+        for one in ways:
+            if changes == ["r5"]:
+                segment.replace_by_black_hole(node, one.destination, one.prefix)
+            else:  # back to where it came from
+                near = next(hop for hop in routes_back(segment, node, scene.told["books"]["4"]["h1"]))
+                segment.replace_route(node, one.destination, one.prefix, [near])
+    found = traced(scene, [question])
+    for node, ways in kept.items():
+        for one in ways:
+            segment.replace_route(node, one.destination, one.prefix, one.hops)
+    return found
+
+
+def covers(route: Route, address: str) -> bool:
+    whole = int.from_bytes(pack_address(address), "big")
+    shift = 32 - route.prefix
+    return (
+        ":" not in route.destination
+        and whole >> shift == int.from_bytes(pack_address(route.destination), "big") >> shift
+    )
+
+
+def routes_back(segment: LinuxSegment, node: str, address: str) -> tuple[Hop, ...]:
+    return next(one.hops for one in segment.routes(node) if one.hops and covers(one, address))
+
+
 def run(job_path: str, folder: str) -> int:
     with open(job_path, "rb") as file:
         told = json.load(file)
@@ -154,6 +244,13 @@ def run(job_path: str, folder: str) -> int:
             "lost there": lambda: lost(scene, *told["lossy"]["there"]),
             "lost back": lambda: lost(scene, *told["lossy"]["back"]),
             "stamps": lambda: stamps(scene),
+            "trace 4": lambda: traced(scene, questions(False), count=2),
+            "trace 6": lambda: traced(scene, questions(True), count=2),
+            "black hole": lambda: cut(scene, ["r5"]),
+            "loop": lambda: cut(scene, ["r2", "r3", "r4"]),
+            "mtu 4": lambda: sizes(scene, questions(False)),
+            "mtu 6": lambda: sizes(scene, questions(True)),
+            "silent": lambda: silent(scene),
         }
         for name, check in checks.items():
             try:

@@ -19,7 +19,7 @@ from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Link, Network, Node
 from shadowlab.model.plain import to_plain
 from shadowlab.shadow.plan import build_plan
-from shadowlab.topology.addressing import address
+from shadowlab.topology.addressing import address, owners_of
 from shadowlab.topology.routing import shortest_routes
 
 pytestmark = pytest.mark.guest
@@ -28,16 +28,20 @@ MS = 1_000_000
 NEAR_NS = 3_000
 MIDDLE = {"r2": (2 * MS, 3 * MS), "r3": (5 * MS, 7 * MS), "r4": (11 * MS, 13 * MS)}
 EDGE_NS = 1 * MS
+NARROW = "r3"
 
 
 def fan() -> Network:
     edge = Impairment(delay_ns=EDGE_NS)
+    last = Impairment(delay_ns=EDGE_NS, mtu=1400)
     links = [Link(id="a", a="h1", b="r1", forward=edge, backward=edge)]
     for name, (there, back) in MIDDLE.items():
-        forward, backward = Impairment(delay_ns=there), Impairment(delay_ns=back)
-        links.append(Link(id=f"r1-{name}", a="r1", b=name, forward=forward, backward=edge))
+        mtu = 1300 if name == NARROW else 1500
+        forward, backward = Impairment(delay_ns=there, mtu=mtu), Impairment(delay_ns=back)
+        near = Impairment(delay_ns=EDGE_NS, mtu=mtu)
+        links.append(Link(id=f"r1-{name}", a="r1", b=name, forward=forward, backward=near))
         links.append(Link(id=f"{name}-r5", a=name, b="r5", forward=edge, backward=backward))
-    links.append(Link(id="b", a="r5", b="h2", forward=edge, backward=edge))
+    links.append(Link(id="b", a="r5", b="h2", forward=last, backward=last))
     kinds = {"h1": "host", "h2": "host"}
     names = ("h1", "r1", "r2", "r3", "r4", "r5", "h2")
     return Network(
@@ -67,6 +71,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "leaving": {f"{one.node}/{one.name}": f"{one.link}|{one.node}|{one.peer}" for one in FABRIC.interfaces},
         "peers": {f"{one.node}/{one.name}": one.peer_address for one in FABRIC.interfaces},
         "gateways": {},
+        "owners": owners_of(FABRIC),
         "books": {"4": FABRIC.node_address, "6": FABRIC.node_address6},
         "lossy": {"there": device("b", "r5"), "back": device("a", "r1")},
     }
@@ -132,3 +137,42 @@ def test_what_a_packet_waits_at_its_sender_lies_between_the_two_stamps(seen: dic
     delay_ns, *waits = part(seen, "stamps")
 
     assert waits == pytest.approx([delay_ns] * 3, abs=NEAR_NS)
+
+
+@pytest.mark.parametrize("family", ["4", "6"])
+def test_packets_find_the_way_that_the_routing_tables_tell(seen: dict[str, Any], family: str) -> None:
+    parts = part(seen, f"trace {family}")
+
+    for traced, nodes, agrees in parts:
+        middle = nodes[2]
+        assert (traced["outcome"], [one["node"] for one in traced["hops"]], agrees) == ("arrived", nodes[1:], True)
+        delays = [one["round_trips_ns"] for one in traced["hops"]]
+        there, back = (3 * EDGE_NS + MIDDLE[middle][0], 3 * EDGE_NS)
+        assert [len(one) for one in delays] == [2] * 4
+        assert delays[0] == pytest.approx([2 * EDGE_NS] * 2, abs=NEAR_NS)
+        assert traced["there_ns"] == pytest.approx([there] * traced["sent"], abs=NEAR_NS)
+        assert min(traced["back_ns"]) > back
+        assert (traced["lost_there"], traced["lost_back"], traced["sent"]) == (0, 0, 10)
+    assert len({nodes[2] for _, nodes, _ in parts}) == 3, "all ways were taken by some flow"
+    assert len(parts) == 2 * FLOWS
+
+
+def test_black_holes_and_loops_are_told_as_such(seen: dict[str, Any]) -> None:
+    ((hole, _, hole_agrees),), ((loop, _, loop_agrees),) = part(seen, "black hole"), part(seen, "loop")
+
+    assert (hole["outcome"], hole["at"], hole_agrees) == ("black hole", hole["hops"][-1]["node"], True)
+    assert hole["hops"][-1]["node"] in MIDDLE
+    assert "nobody beyond" in hole["why"]
+    assert (loop["outcome"], loop["at"], loop_agrees) == ("loop", "r1", True)
+
+
+@pytest.mark.parametrize("name", ["mtu 4", "mtu 6"])
+def test_the_narrowest_link_of_a_way_is_found_and_who_said_so(seen: dict[str, Any], name: str) -> None:
+    for mtu, limited_by, told, nodes in part(seen, name):
+        narrow = nodes[2] == NARROW
+        assert (mtu, limited_by, told) == ((1300, "r1", True) if narrow else (1400, "r5", True))
+
+
+def test_the_narrowest_link_is_found_where_nobody_says_so(seen: dict[str, Any]) -> None:
+    for mtu, limited_by, told, nodes in part(seen, "silent"):
+        assert (mtu, limited_by, told) == (1300 if nodes[2] == NARROW else 1400, "", False)

@@ -20,7 +20,8 @@ from shadowlab.wire.net_tstamp import ExtendedError
 
 _FLAGS = net_tstamp.RX_SOFTWARE | net_tstamp.SOFTWARE | net_tstamp.TX_SCHED | net_tstamp.OPT_ID | net_tstamp.OPT_TSONLY
 _BOTH = net_tstamp.TX_SCHED | net_tstamp.TX_SOFTWARE
-_IPV6_TCLASS = 67
+_IPV6_HOPLIMIT, _IPV6_TCLASS = 52, 67
+_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE = 10, 23, 3
 _SO_ATTACH_FILTER = 26
 _QUOTED_BYTES = 576
 """Of the packet that an ICMP error is about: what IPv4 quotes at most."""
@@ -56,15 +57,13 @@ class StampedSocket:
         """With ``driver``: number of the packet (from 0) to the moment it left the queue, as far as told."""
         self._sent = 0
         self._troubles: list[Trouble] = []
-        ipv6 = sock.family == socket.AF_INET6
+        self._ipv6 = sock.family == socket.AF_INET6
+        self._level = level = socket.IPPROTO_IPV6 if self._ipv6 else socket.SOL_IP
+        self._hops_option = (level, _IPV6_HOPLIMIT if self._ipv6 else socket.IP_TTL)
         if errors:
-            level, option = (
-                (socket.IPPROTO_IPV6, net_tstamp.IPV6_RECVERR) if ipv6 else (socket.SOL_IP, net_tstamp.IP_RECVERR)
-            )
-            sock.setsockopt(level, option, 1)
+            sock.setsockopt(level, net_tstamp.IPV6_RECVERR if self._ipv6 else net_tstamp.IP_RECVERR, 1)
         if dscp:
-            level, option = (socket.IPPROTO_IPV6, _IPV6_TCLASS) if ipv6 else (socket.SOL_IP, socket.IP_TOS)
-            sock.setsockopt(level, option, dscp << 2)
+            sock.setsockopt(level, _IPV6_TCLASS if self._ipv6 else socket.IP_TOS, dscp << 2)
         sock.setsockopt(socket.SOL_SOCKET, net_tstamp.SO_TIMESTAMPING, _FLAGS | (_BOTH if driver else 0))
 
     def fileno(self) -> int:
@@ -73,12 +72,17 @@ class StampedSocket:
     def close(self) -> None:
         self._sock.close()
 
-    def send(self, payload: bytes, target: tuple[str, int]) -> int | None:
+    def send(self, payload: bytes, target: tuple[str, int], *, hops: int | None = None) -> int | None:
         """Send, and when that was.  None: the kernel gave no stamp yet (it asks for the neighbour first).
+
+        ``hops``: so many nodes it may pass (TTL, hop limit); as many as the kernel thinks right without one.
 
         Raises OSError for what the kernel refuses; with ``errors`` also once for an ICMP error that came before.
         """
-        self._sendto(payload, target)
+        if hops is None:
+            self._sendto(payload, target)
+        else:
+            self._sock.sendmsg([payload], [(*self._hops_option, struct.pack("i", hops))], 0, target)
         number = self._sent
         self._sent = number + 1
         try:
@@ -95,6 +99,10 @@ class StampedSocket:
                 return stamp[1]
             stamp = self._read_queue()  # one that came late
         return None
+
+    def never_fragment(self) -> None:
+        """From now on nobody may cut a packet in pieces; what this kernel has heard of smaller links is not heeded."""
+        self._sock.setsockopt(self._level, _IPV6_MTU_DISCOVER if self._ipv6 else _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
 
     def receive(self, most: int) -> Arrival | None:
         """The next packet; None if there is none, or an error was there instead."""

@@ -161,4 +161,6 @@ def test_ways_that_stay_are_recorded_and_followed_once(kind: ProbeKind, fidelity
 
     assert told.followed == ([(0, fidelity)] if fidelity else [])
     assert told.recorded == [(0, "a→b"), (0, "b→a")]
-    assert [one["flow"] for one in ways.choices] == (["f"] if fidelity else [])
+    assert [(one["flow"], one["fidelity"]) for one in ways.choices] == [
+        ("f", fidelity) if fidelity else ("", "only way")
+    ]
