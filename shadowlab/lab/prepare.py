@@ -29,7 +29,7 @@ from shadowlab.model.network import Direction, Network
 from shadowlab.model.result import NO_TELEMETRY, Scaling, TelemetryUse
 from shadowlab.model.traffic.workload import Workload
 from shadowlab.model.units import NS_PER_S
-from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network
+from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network, scale_workloads
 from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, Op, TimedChange
 from shadowlab.shadow.plan import build_plan
 from shadowlab.shadow.shape import device_of
@@ -155,7 +155,8 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
     workloads = resolve_workloads(scenario.traffic, scenario.compute, full, place=str(scenario.path))
     production = attach_file(scenario.production_after, full, rules)[0] if scenario.production_after else None
     allowed = tuple(_allowed(one) for one in scenario.mitigations)
-    demands = read_demands(attachment.connections, full)
+    demands = read_demands(attachment.connections, full, run_ns=scenario.duration_ns)
+    workloads = (*workloads, *demands.workloads)
     of_map = _demands_of_map(scenario, full)
     flows = (*demands.flows, *of_map.flows)
     if demands.unknown:
@@ -165,7 +166,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
     if scenario.demands and not flows and not scenario.telemetry and not workloads:
         message = f"no demand of {scenario.map.name} can be driven; left out: {_reasons(use.left_out)}"
         raise InputError(Fault(place=scenario.demands.place, message=message))
-    if scenario.telemetry and not flows:
+    if scenario.telemetry and not flows and not demands.workloads:
         raise InputError(
             Fault(
                 place=str(scenario.telemetry),
@@ -191,6 +192,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
     network = scale_network(full, factor) if factor > 1 else full
     if factor > 1:
         flows = scale_flows(flows, factor)
+        workloads = scale_workloads(workloads, factor)
         cost = _cost(scenario, network, flows, paths, hops)
     fabric = address(network)
     workloads, replayed = with_files(workloads, fabric.node_address, fabric.node_address6)

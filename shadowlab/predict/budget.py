@@ -17,6 +17,7 @@ from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Network
 from shadowlab.model.traffic.tcp_options import TcpOptions
+from shadowlab.model.traffic.workload import Datagrams, Incast, Requests, Transfers, Workload
 
 GUEST_PACKET_HOPS_PER_S = 300_000
 """Forwarding speed of the embedded kernel, per wall second; `scripts/bench` prints this machine's (``guest``)."""
@@ -108,6 +109,27 @@ def scale_flows(flows: Sequence[FlowSpec], factor: float) -> tuple[FlowSpec, ...
         )
         for flow in flows
     )
+
+
+def scale_workloads(workloads: Sequence[Workload], factor: float) -> tuple[Workload, ...]:
+    """Every demand divided by ``factor``: sizes and rates; arrivals, times to think and lookups, which are small
+    already, are kept."""
+    return tuple(_scale_workload(one, factor) for one in workloads)
+
+
+def _scale_workload(one: Workload, factor: float) -> Workload:
+    match one:
+        case Transfers():
+            return replace(one, size=one.size.scaled(1 / factor), tcp=_scale_tcp(one.tcp, factor))
+        case Requests():
+            request, response = one.request.scaled(1 / factor), one.response.scaled(1 / factor)
+            return replace(one, request=request, response=response, tcp=_scale_tcp(one.tcp, factor))
+        case Incast():
+            return replace(one, response=one.response.scaled(1 / factor), tcp=_scale_tcp(one.tcp, factor))
+        case Datagrams():
+            return replace(one, rate_bps=max(1, round(one.rate_bps / factor)))
+        case _:
+            return one
 
 
 def _scale_tcp(one: TcpOptions, factor: float) -> TcpOptions:

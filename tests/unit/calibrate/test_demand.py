@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from shadowlab.calibrate.demand import Demands, flows_from_connections, read_demands, time_shares
+from shadowlab.calibrate.demand import Demands, flows_from_connections, read_demands
+from shadowlab.calibrate.limits import time_shares
 from shadowlab.model.network import Link, Network, Node
 from shadowlab.model.telemetry import TcpRecord
+from shadowlab.model.traffic.workload import Transfers
 
 NETWORK = Network(
     name="two",
@@ -213,3 +215,164 @@ def test_shares_of_time_are_differences_and_add_up() -> None:
 def test_a_scale_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="above zero"):
         demand(telemetry_scale=0)
+
+
+def test_a_flow_held_by_its_own_buffer_holds_what_its_send_queue_held() -> None:
+    seen = Seen(
+        (
+            record(0, bytes_acked=0, app_limited=True, send_queue_bytes=50_000, **spent(0)),
+            record(10, bytes_acked=10**7, app_limited=True, send_queue_bytes=64_000, **spent(10, sndbuf_s=9)),
+        )
+    )
+
+    (flow,) = demand(seen).flows
+
+    assert (flow.flow_class, flow.rate_bps, flow.tcp.send_buffer_bytes) == ("sender-limited", None, 64_000)
+    assert flow.evidence == "its own send buffer was full 90 % of the time; send buffer 64000 bytes"
+
+
+def test_without_a_send_queue_a_buffer_is_what_was_in_flight_on_average() -> None:
+    seen = Seen(
+        (
+            record(0, bytes_acked=0, **spent(0)),
+            record(10, bytes_acked=10**7, srtt_ns=40_000_000, **spent(10, sndbuf_s=9)),
+        )
+    )
+
+    assert demand(seen).flows[0].tcp.send_buffer_bytes == 40_000
+
+
+def test_a_window_that_varies_is_a_slow_reader() -> None:
+    counts = (0, 1_250_000, 2_500_000)
+    windows = (65_536, 8_000, 30_000)
+    seen = Seen(
+        tuple(
+            record(at_s, bytes_acked=count, send_window_bytes=window, **spent(at_s, rwnd_s=at_s))
+            for at_s, count, window in zip((0, 5, 10), counts, windows, strict=True)
+        )
+    )
+
+    (flow,) = demand(seen).flows
+
+    assert (flow.flow_class, flow.tcp.window_bytes, flow.rate_bps) == ("receiver-limited", 65_536, 2_000_000)
+    assert "its window varied between 8000 and 65536 bytes: its application reads slowly, at 2 Mbit/s" in flow.evidence
+
+
+def test_what_the_ends_agreed_on_and_what_the_program_set_is_kept() -> None:
+    set_by_program = {"dscp": 46, "max_pacing_rate_bps": 8_000_000, "ecn": True, "sack": False, "timestamps": True}
+    seen = Seen(
+        (record(0, bytes_acked=0, app_limited=True), record(10, bytes_acked=10**6, app_limited=True, **set_by_program))
+    )
+
+    (flow,) = demand(seen, telemetry_scale=2).flows
+
+    assert (flow.tcp.dscp, flow.tcp.pacing_bps, flow.tcp.ecn, flow.tcp.sack, flow.tcp.timestamps) == (
+        46,
+        4_000_000,
+        True,
+        False,
+        True,
+    )
+    assert flow.tcp.window_scaling is None
+    assert "pacing capped at 8 Mbit/s" in flow.evidence
+
+
+def test_initial_windows_are_those_of_a_connection_that_nothing_was_acknowledged_to() -> None:
+    young = record(0, bytes_acked=1, cwnd_segments=20, retransmits_total=0, send_window_bytes=28_960)
+    old = record(10, bytes_acked=10**6, cwnd_segments=80, retransmits_total=0, send_window_bytes=10**6)
+
+    (fresh,) = demand(Seen((young, old))).flows
+    (grown,) = demand(Seen((replace(young, bytes_acked=5_000), old))).flows
+
+    assert (fresh.tcp.initial_cwnd_segments, fresh.tcp.initial_rwnd_segments) == (20, 20)
+    assert (grown.tcp.initial_cwnd_segments, grown.tcp.initial_rwnd_segments) == (None, None)
+
+
+def test_rates_between_records_are_a_pattern_whose_mean_is_the_rate() -> None:
+    bursts = ((0, 0), (5, 5_000_000), (10, 5_000_000), (20, 10_000_000))
+    steady = ((0, 0), (5, 2_500_000), (10, 5_000_000), (20, 10_100_000))
+
+    (bursty,) = demand(Seen(tuple(record(at, bytes_acked=count, app_limited=True) for at, count in bursts))).flows
+    (even,) = demand(Seen(tuple(record(at, bytes_acked=count, app_limited=True) for at, count in steady))).flows
+
+    assert [(one.duration_ns // 10**9, one.rate_bps) for one in bursty.pattern] == [
+        (5, 8_000_000),
+        (5, 0),
+        (10, 4_000_000),
+    ]
+    assert sum(one.duration_ns * one.rate_bps for one in bursty.pattern) == bursty.rate_bps * 20 * 10**9
+    assert even.pattern == ()
+
+
+def test_a_long_pattern_is_joined_without_losing_a_byte() -> None:
+    dumps = tuple(record(at, bytes_acked=(at // 40) * 1_000_000, app_limited=True) for at in range(1_001))
+
+    (flow,) = demand(Seen(dumps)).flows
+
+    assert len(flow.pattern) <= 256
+    assert sum(one.duration_ns * one.rate_bps for one in flow.pattern) == pytest.approx(25 * 8e6 * 1e9, rel=1e-6)
+
+
+STANDING = Seen(tuple(record(at, bytes_acked=at * 10**6, app_limited=True) for at in (0, 10, 20, 30)), source_port=1)
+
+
+def end(at_s: float, **fields: Any) -> TcpRecord:
+    return record(at_s, state="CLOSED", closed_ns=round(at_s * 1e9), **fields)
+
+
+def test_a_flow_that_came_and_went_within_the_recording_begins_and_ends_in_the_run() -> None:
+    dumps = (record(10, bytes_acked=1_000_001, app_limited=True), record(20, bytes_acked=3_000_001, app_limited=True))
+
+    _, flow = demand(STANDING, Seen((*dumps, end(24, bytes_acked=4_000_001)))).flows
+
+    assert (flow.start_ns, flow.size_bytes) == (5 * 10**9, 4_000_000)
+    assert "ended 24 s into the recording after 4000000 bytes; opened 5 s into the recording" in flow.evidence
+
+
+def test_a_flow_that_was_there_from_the_start_ends_after_what_was_seen_of_it() -> None:
+    dumps = (record(0, bytes_acked=7_000_000, app_limited=True), record(10, bytes_acked=8_000_000, app_limited=True))
+
+    _, flow = demand(STANDING, Seen((*dumps, end(15, bytes_acked=8_500_000)))).flows
+
+    assert (flow.start_ns, flow.size_bytes) == (0, 1_500_000)
+
+
+def test_an_end_of_which_only_the_ports_are_known_leaves_the_counters_before_it() -> None:
+    dumps = (record(0, bytes_acked=0, app_limited=True), record(10, bytes_acked=1_250_000, app_limited=True))
+
+    _, flow = demand(STANDING, Seen((*dumps, record(20, state="CLOSED", congestion_control=None)))).flows
+
+    assert (flow.rate_bps, flow.size_bytes, flow.tcp.congestion_control) == (1_000_000, 1_250_000, "bbr")
+
+
+def test_what_opened_after_the_end_of_the_run_has_no_part_in_it() -> None:
+    late = Seen((record(20, bytes_acked=0, app_limited=True), record(30, bytes_acked=10**6, app_limited=True)))
+
+    found = demand(STANDING, late, run_ns=15 * 10**9)
+
+    assert len(found.flows) == 1
+    assert found.unknown == ("web→db:5432#40000: it opened later in the recording than the run lasts",)
+
+
+def test_connections_that_no_reading_saw_open_are_a_workload_of_their_number_and_sizes() -> None:
+    short = [
+        Seen((end(5 + port / 10, bytes_sent=size + 100, bytes_retransmitted=100),), source_port=port)
+        for port, size in ((11, 1_000), (12, 3_000), (13, 2_000))
+    ]
+
+    found = demand(STANDING, *short)
+
+    (workload,) = found.workloads
+    assert len(found.flows) == 1
+    assert isinstance(workload, Transfers)
+    assert (workload.name, workload.sources, workload.targets) == ("web→db:5432 (short)", ("web",), ("db",))
+    assert workload.arrivals.rate_per_s == pytest.approx(3 / 30)
+    assert [value for value, _ in workload.size.points] == [1_000, 2_000, 3_000]
+    assert (workload.service, workload.tcp.congestion_control) == ("postgresql", "bbr")
+
+
+def test_an_end_before_the_first_reading_may_be_of_a_long_life() -> None:
+    found = demand(STANDING, Seen((end(-1, bytes_sent=10**9, bytes_retransmitted=0),)))
+
+    assert found.workloads == ()
+    assert len(found.unknown) == 1

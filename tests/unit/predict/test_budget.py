@@ -5,8 +5,10 @@ import pytest
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Link, Network, Node
+from shadowlab.model.traffic.distribution import constant
 from shadowlab.model.traffic.tcp_options import TcpOptions
-from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network
+from shadowlab.model.traffic.workload import Arrivals, Datagrams, Transfers
+from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network, scale_workloads
 
 TEN_MBIT = Impairment(delay_ns=10**7, loss=0.01, rate_bps=10**7, queue_packets=60)
 NETWORK = Network(
@@ -62,3 +64,15 @@ def test_the_law_divides_capacity_demand_and_buffer_and_keeps_delay_and_loss() -
     assert (scaled.rate_bps, scaled.queue_packets) == (10**6, 6)
     assert (scaled.delay_ns, scaled.loss) == (10**7, 0.01)
     assert (paced.rate_bps, paced.tcp.window_bytes) == (1448 * 80, 10_000)
+
+
+def test_scaled_workloads_carry_less_in_as_many_exchanges() -> None:
+    arrivals = Arrivals(process="poisson", rate_per_s=5)
+    transfers = Transfers(name="t", sources=("a",), targets=("b",), arrivals=arrivals, size=constant(9_000))
+    stream = Datagrams(name="d", source="a", target="b", rate_bps=3_000_000)
+
+    fewer, slower = scale_workloads((transfers, stream), 3)
+
+    assert isinstance(fewer, Transfers)
+    assert isinstance(slower, Datagrams)
+    assert (fewer.size.mean(), fewer.arrivals, slower.rate_bps) == (3_000, arrivals, 1_000_000)

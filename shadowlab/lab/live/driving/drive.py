@@ -43,6 +43,8 @@ def recorded_flows(telemetry: Path, network: Network) -> Recorded:
     left_out = dict(use.left_out)
     if demands.unknown:
         left_out["connections whose demand no record tells"] = len(demands.unknown)
+    if demands.workloads:
+        left_out["pairs of nodes with short connections, which a lab does not drive"] = len(demands.workloads)
     if not demands.flows:
         why = "; ".join(f"{reason}: {count}" for reason, count in left_out.items()) or "it holds none"
         message = f"no connection of this telemetry can be driven between two instances of the lab; left out: {why}"
