@@ -16,23 +16,31 @@ from shadowlab.model.level import LevelOutcome, ServiceLevel
 
 
 def judge_levels(
-    table: SeriesTable, levels: Sequence[ServiceLevel], *, from_ns: int, to_ns: int
+    table: SeriesTable,
+    levels: Sequence[ServiceLevel],
+    *,
+    from_ns: int,
+    to_ns: int,
+    services: SeriesTable | None = None,
 ) -> tuple[LevelOutcome, ...]:
-    """Judge every level on every path it holds for, in [from_ns, to_ns).
+    """Judge every level on every path it holds for, or every one of ``services``, in [from_ns, to_ns).
 
     A sample stands at the end of its second, so a sample at ``t`` belongs to the window if ``from_ns < t <= to_ns``.
     A path without one observed value in the window is left out: nothing is known of it.
     """
-    inside = (table.times_ns > from_ns) & (table.times_ns <= to_ns)
-    times = table.times_ns[inside]
     outcomes = []
     for level in levels:
-        for index, path in enumerate(table.subjects):
-            if level.paths and path not in level.paths:
+        of = services if level.of_service else table
+        if of is None:
+            continue
+        inside = (of.times_ns > from_ns) & (of.times_ns <= to_ns)
+        times, named = of.times_ns[inside], level.services if level.of_service else level.paths
+        for index, subject in enumerate(of.subjects):
+            if named and subject not in named:
                 continue
-            values = _windows(table.values[level.kpi][inside, index], (times - from_ns - 1) // level.window_ns)
+            values = _windows(of.values[level.kpi][inside, index], (times - from_ns - 1) // level.window_ns)
             if values.size:
-                outcomes.append(_judge(level, path, values))
+                outcomes.append(_judge(level, subject, values))
     return tuple(outcomes)
 
 

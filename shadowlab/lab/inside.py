@@ -12,12 +12,13 @@ import os
 import time
 from functools import partial
 
-from shadowlab.errors import ShadowLabError
+from shadowlab.errors import ShadowFailedError, ShadowLabError
 from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.loop import LAZY_EVERY_NS, Loop
 from shadowlab.kernel.ports import Flow
 from shadowlab.lab.job import Job
 from shadowlab.model.traffic.workload import Program, Replay
+from shadowlab.monitor.exchanges.recording import ExchangeRecorder
 from shadowlab.monitor.observe import Observer
 from shadowlab.monitor.probe_choice import plain_streams
 from shadowlab.monitor.probes import TIMEOUT_NS, Prober
@@ -25,8 +26,9 @@ from shadowlab.monitor.raw_files import RawFiles
 from shadowlab.monitor.tracing.witness import Book, Witnesses
 from shadowlab.monitor.ways import RunningFlow, Ways
 from shadowlab.shadow.apply import apply
-from shadowlab.shadow.ops import Op, RemoveRoute, SetLinkState, SetRoute, TimedChange
+from shadowlab.shadow.ops import Op, RemoveRoute, ScaleDemand, SetLinkState, SetRoute, TimedChange
 from shadowlab.traffic.engine import Engine
+from shadowlab.traffic.exchange.engine import Exchanges
 from shadowlab.traffic.programs import Programs
 from shadowlab.traffic.replays import Replays
 
@@ -61,8 +63,14 @@ def _names(job: Job) -> dict[str, list[str]]:
     return {
         "path": [str(path) for path in job.paths],
         "flow": [flow.id for flow in job.flows],
+        "workload": [one.name for one in job.workloads],
+        "node": _nodes(job),
         "interface": [f"{one.direction} delay line" if one.line else one.direction for one in job.watched],
     }
+
+
+def _nodes(job: Job) -> list[str]:
+    return sorted(job.addresses)
 
 
 class _Inside:
@@ -79,6 +87,7 @@ class _Inside:
         job, loop = self._job, self._loop
         apply(job.build, self._segment)
         streams = plain_streams(job.paths, job.flows, job.addresses6)
+        recorder = ExchangeRecorder(self._files, _nodes(job))
         cpu_before, wall_before = os.times(), time.monotonic()
         with (
             Engine(
@@ -102,6 +111,16 @@ class _Inside:
                 payload_bytes=job.probe_bytes,
                 dscp=job.probe_dscp,
             ) as prober,
+            Exchanges(
+                loop=loop,
+                segment=self._segment,
+                workloads=job.workloads,
+                compute=job.compute,
+                addresses=job.addresses,
+                addresses6=job.addresses6,
+                seed=job.seed,
+                sink=recorder.completed,
+            ) as exchanges,
             Programs(
                 loop=loop,
                 door=self._segment,
@@ -123,7 +142,7 @@ class _Inside:
                 files=self._files,
                 sample_every_ns=job.sample_every_ns,
             )
-            self._engine = engine
+            self._engine, self._exchanges = engine, exchanges
             # At a whole second: TCP's timers count in jiffies, so the same run must begin at the same part of one.
             self._zero_ns = zero = (loop.now_ns // _LEAD_NS + 2) * _LEAD_NS
             self._ways = Ways(
@@ -146,12 +165,15 @@ class _Inside:
             self._look(0)
             engine.start(zero)
             prober.start(zero, job.duration_ns)
+            exchanges.start(zero, job.duration_ns)
             observer.start(zero, job.duration_ns)
+            recorder.start(loop, exchanges, zero, job.duration_ns, job.sample_every_ns)
             programs.start(zero)
             replays.start(zero)
             for change in job.timeline:
                 loop.at(zero + change.at_ns, partial(self._on_change, change))
             loop.at(zero, self._on_progress)
+            loop.at(zero + job.duration_ns, lambda due_ns: exchanges.finish())
             # Behind everything else that is due at the end.
             loop.at(zero + job.duration_ns + 1, partial(self._stop_when_answered, prober))
             loop.run_until(zero + job.duration_ns + TIMEOUT_NS)
@@ -199,9 +221,20 @@ class _Inside:
         if any(isinstance(op, SetRoute | RemoveRoute | SetLinkState) for op in change.ops):
             self._look(at_ns)
 
+    def _scale(self, asked: ScaleDemand) -> None:
+        workloads = [one for one in asked.flows if one in self._exchanges.names]
+        flows = [one for one in asked.flows if one not in workloads]
+        fixed = {one.name for one in self._job.workloads} & set(flows)
+        if fixed:
+            raise ShadowFailedError(f"{', '.join(sorted(fixed))}: a program or a replay has no demand to be scaled")
+        if flows or not asked.flows:
+            self._engine.scale(flows, asked.factor)
+        if workloads or not asked.flows:
+            self._exchanges.scale(workloads, asked.factor)
+
     def _execute(self, op: Op) -> dict[str, object]:
         try:
-            (done,) = apply((op,), self._segment, on_demand=lambda asked: self._engine.scale(asked.flows, asked.factor))
+            (done,) = apply((op,), self._segment, on_demand=self._scale)
         except ShadowLabError as error:
             return {"failed": str(error)}
         if done.script is None:

@@ -15,6 +15,7 @@ from shadowlab.lab.events.subjects import is_one_link, links_of
 from shadowlab.lab.scenario import Scenario
 from shadowlab.model.flow import Path
 from shadowlab.model.network import Network
+from shadowlab.model.traffic.workload import service_of
 from shadowlab.model.units import format_duration
 from shadowlab.topology.positioned import in_file_order
 from shadowlab.topology.wording import did_you_mean
@@ -41,6 +42,14 @@ def _level_faults(scenario: Scenario, known: Sequence[str]) -> Iterator[Fault]:
             if path not in known:
                 message = f"service level {level.name}: no flow runs on path {path}{_near(path, known)}"
                 yield Fault(place=place, message=message)
+        services = [service for one in scenario.traffic if (service := service_of(one))]
+        for name in level.services:
+            if name not in services:
+                message = f"service level {level.name}: no workload is of a service {name!r}{_near(name, services)}"
+                yield Fault(place=place, message=message)
+        if level.of_service and not services:
+            message = f"service level {level.name}: {level.kpi} is of services, and `traffic` has no exchanges"
+            yield Fault(place=place, message=message)
 
 
 def _expectation_faults(scenario: Scenario, network: Network) -> Iterator[Fault]:

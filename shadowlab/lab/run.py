@@ -39,6 +39,7 @@ from shadowlab.lab.recorded.folder import KPI_FOLDER, RAW_FOLDER
 from shadowlab.lab.recorded.watched import WATCHED_FILE, to_json, watched_of
 from shadowlab.lab.scenario import load_scenario
 from shadowlab.lab.summaries import link_summaries, path_summaries, provenance
+from shadowlab.lab.workloads.measure import instance_summaries, measure_exchanges, workload_summaries
 from shadowlab.lab.workloads.outcomes import program_outcomes, replay_outcomes
 from shadowlab.mitigate.propose import NOTHING, Candidate, propose
 from shadowlab.mitigate.rehearse import Rehearsal, rehearse
@@ -153,15 +154,21 @@ class _Run:
         self._confined_by = done.confined_by
         self._stage("measure and judge")
         measured = measure(raw, prepared, scenario.duration_ns)
+        self._exchanges = measure_exchanges(raw, prepared, scenario.duration_ns, WINDOW_NS)
         judgement = judge(measured, prepared, scenario.detectors)
         before = judge_levels(
-            measured.paths, scenario.levels, from_ns=scenario.baseline_ns[0], to_ns=scenario.baseline_ns[1]
+            measured.paths,
+            scenario.levels,
+            from_ns=scenario.baseline_ns[0],
+            to_ns=scenario.baseline_ns[1],
+            services=self._exchanges.services,
         )
         after = judge_levels(
             measured.paths,
             scenario.levels,
             from_ns=min(prepared.event_ns, scenario.baseline_ns[1]),
             to_ns=scenario.duration_ns,
+            services=self._exchanges.services,
         )
         cures = self._cures(judgement)
         correlation = self._correlate(measured)
@@ -232,6 +239,7 @@ class _Run:
                 Rehearsal(
                     table=path_table(work.folder, prepared.paths, prepared.flows, work.job.duration_ns, WINDOW_NS),
                     failures=_failures(done),
+                    services=measure_exchanges(work.folder, prepared, work.job.duration_ns, WINDOW_NS).services,
                 )
                 for work, done in zip(works, finished, strict=True)
             ]
@@ -297,6 +305,8 @@ class _Run:
             cures=cures,
             correlation=correlation,
             expectations=expectations,
+            workloads=workload_summaries(prepared, self._exchanges),
+            instances=instance_summaries(prepared, self._exchanges),
             programs=program_outcomes(done.report, prepared.workloads, RAW_FOLDER),
             replays=replay_outcomes(done.report, prepared.workloads, prepared.replayed),
             headline=headline(domain, cures, [one for one in after if not one.holds], self._work_behind(judgement)),
@@ -338,6 +348,8 @@ class _Run:
         folder.write_json("manifest.json", manifest)
         write_series(folder.file("paths.csv"), measured.paths)
         write_series(folder.file("links.csv"), measured.links)
+        write_series(folder.file("services.csv"), self._exchanges.services)
+        write_series(folder.file("instances.csv"), self._exchanges.instances)
         kpis = folder.subfolder(KPI_FOLDER)
         for kind, table in (("path", measured.paths), ("link", measured.links)):
             write_whole(kpis / f"{kind}s{ENDING}", encode_table(kind, table))

@@ -267,6 +267,7 @@ class _Resolver:
                         kpi=one.kpi,
                         limit=one.limit,
                         paths=tuple(path.replace("->", "→") for path in one.paths),
+                        services=tuple(one.services),
                         tolerated=one.tolerated,
                         window_ns=one.window,
                     )

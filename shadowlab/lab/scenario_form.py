@@ -41,6 +41,7 @@ class RawLevel(_Raw):
     kpi: str
     limit: float
     paths: list[str] = []
+    services: list[str] = []
     tolerated: Fraction = 0.0
     window: Duration = 5 * NS_PER_S
 

@@ -22,10 +22,12 @@ _EFFORT = {"nothing": 0, "reroute": 1, "script": 2, "upgrade": 3}
 
 @dataclass(frozen=True, kw_only=True)
 class Rehearsal:
-    """What a rehearsed candidate left behind: its path indicators, and the outcome of each of its operations."""
+    """What a rehearsed candidate left behind: its indicators of paths and of services, and the outcome of each of its
+    operations."""
 
     table: SeriesTable
     failures: tuple[str, ...] = ()
+    services: SeriesTable | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +54,12 @@ def rehearse(
     if not possible or possible[0].kind != "nothing":
         raise ValueError("the first candidate must be doing nothing: it is the measure of the others")
     rehearsals = execute(possible)
-    judged = [judge_levels(one.table, levels, from_ns=stage.settled_ns, to_ns=stage.end_ns) for one in rehearsals]
+    judged = [
+        judge_levels(one.table, levels, from_ns=stage.settled_ns, to_ns=stage.end_ns, services=one.services)
+        for one in rehearsals
+    ]
     if not judged[0]:
-        raise ShadowFailedError("the rehearsal of doing nothing observed no path of any service level")
+        raise ShadowFailedError("the rehearsal of doing nothing observed no path and no service of any service level")
     outcomes = [
         _outcome(candidate, rehearsal, after, judged[0], levels, stage)
         for candidate, rehearsal, after in zip(possible, rehearsals, judged, strict=True)
@@ -87,7 +92,9 @@ def _outcome(
     levels: Sequence[ServiceLevel],
     stage: Stage,
 ) -> CureOutcome:
-    transient = judge_levels(rehearsal.table, levels, from_ns=stage.cure_ns, to_ns=stage.settled_ns)
+    transient = judge_levels(
+        rehearsal.table, levels, from_ns=stage.cure_ns, to_ns=stage.settled_ns, services=rehearsal.services
+    )
     held = {(one.level, one.path) for one in nothing if one.holds}
     share, before = broken_share(after), broken_share(nothing)
     worst: dict[str, float] = {}

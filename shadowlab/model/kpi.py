@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Subject = Literal["path", "link", "flow"]
+Subject = Literal["path", "link", "flow", "service", "instance"]
+"""A service is what workloads with one service name belong to; an instance is a node with a compute model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,14 @@ class Kpi:
 
 def _of_probes(name: str, meaning: str, unit: str = "ms") -> Kpi:
     return Kpi(name=name, unit=unit, subject="path", bad="up", meaning=meaning, judged=False)
+
+
+def _of_service(name: str, unit: str, meaning: str, bad: Literal["up", "down"] = "up") -> Kpi:
+    return Kpi(name=name, unit=unit, subject="service", bad=bad, meaning=meaning, judged=False)
+
+
+def _of_instance(name: str, unit: str, meaning: str) -> Kpi:
+    return Kpi(name=name, unit=unit, subject="instance", bad="up", meaning=meaning, judged=False)
 
 
 KPIS: Mapping[str, Kpi] = {
@@ -123,6 +132,23 @@ KPIS: Mapping[str, Kpi] = {
             bad="up",
             meaning="packets held by the direction: waiting and in flight",
         ),
+        _of_service("completion_p50_ms", "ms", "median time that completed exchanges took"),
+        _of_service("completion_p95_ms", "ms", "95th percentile of it"),
+        _of_service("completion_p99_ms", "ms", "99th percentile of it"),
+        _of_service("slowdown_p50", "ratio", "median of completion time over the time on the idle path"),
+        _of_service("slowdown_p99", "ratio", "99th percentile of it"),
+        _of_service("failures", "fraction", "exchanges that ended without success: failed, refused or timed out"),
+        _of_service("connection_failures", "fraction", "exchanges whose connection could not be made, or died"),
+        _of_service("goodput_mbps", "Mbit/s", "payload of completed exchanges and of datagrams received", "down"),
+        _of_service("fairness", "fraction", "Jain's index of the goodput of its pairs of nodes", "down"),
+        _of_service("datagram_loss", "fraction", "datagrams that did not come though later ones did"),
+        _of_service("datagram_delay_ms", "ms", "mean one-way delay of the datagrams"),
+        _of_service("datagram_jitter_ms", "ms", "smoothed interarrival jitter of the datagrams (RFC 3550)"),
+        _of_service("datagram_reordering", "fraction", "datagrams that came after a later one (RFC 4737)"),
+        _of_instance("instance_utilisation", "fraction", "share of the workers' time that they were busy"),
+        _of_instance("instance_queue", "requests", "mean number of requests that waited"),
+        _of_instance("instance_wait_ms", "ms", "mean time that requests waited for their service to begin"),
+        _of_instance("instance_refusals", "fraction", "requests that found the queue full"),
     )
 }
 

@@ -1,4 +1,4 @@
-"""Service levels: what was promised on a path.
+"""Service levels: what was promised on a path, or of a service.
 
 In: an indicator, a limit, the paths it holds for.  Out: a frozen level that knows when it is broken.
 """
@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from shadowlab.model.kpi import KPIS
 from shadowlab.model.units import NS_PER_S
 
+PROMISED = ("path", "service")
+"""What a promise can be about."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceLevel:
     """``kpi`` must stay at or below (or, for indicators where less is bad, at or above) ``limit``.
 
-    ``paths`` are path names (``source→target``); empty means every path that carries a flow.
+    ``paths`` are path names (``source→target``); empty means every path that carries a flow.  An indicator of a service
+    goes with ``services`` instead; empty means every one.
     The indicator is averaged over windows of ``window_ns``; ``tolerated`` is the fraction of the judged windows that
     may break the limit.
     """
@@ -24,20 +28,31 @@ class ServiceLevel:
     kpi: str
     limit: float
     paths: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
     tolerated: float = 0.0
     window_ns: int = 5 * NS_PER_S
 
     def __post_init__(self) -> None:
         kpi = KPIS.get(self.kpi)
-        if kpi is None or kpi.subject != "path" or kpi.bad is None:
-            known = ", ".join(sorted(name for name, kpi in KPIS.items() if kpi.subject == "path" and kpi.bad))
+        if kpi is None or kpi.subject not in PROMISED or kpi.bad is None:
+            known = ", ".join(sorted(name for name, kpi in KPIS.items() if kpi.subject in PROMISED and kpi.bad))
             raise ValueError(
-                f"service level {self.name}: {self.kpi!r} is not an indicator of a path; choose one of {known}"
+                f"service level {self.name}: {self.kpi!r} is not an indicator of a path or a service; "
+                f"choose one of {known}"
             )
+        if self.paths and kpi.subject != "path":
+            raise ValueError(f"service level {self.name}: {self.kpi} is of services, name `services`, not `paths`")
+        if self.services and kpi.subject != "service":
+            raise ValueError(f"service level {self.name}: {self.kpi} is of paths, name `paths`, not `services`")
         if self.window_ns < NS_PER_S:
             raise ValueError(f"service level {self.name}: window must be at least 1 s")
         if not 0.0 <= self.tolerated < 1.0:
             raise ValueError(f"service level {self.name}: tolerated must lie between 0 and 1, got {self.tolerated:g}")
+
+    @property
+    def of_service(self) -> bool:
+        """Whether it speaks of services rather than paths."""
+        return KPIS[self.kpi].subject == "service"
 
     @property
     def less_is_bad(self) -> bool:
@@ -47,7 +62,7 @@ class ServiceLevel:
 
 @dataclass(frozen=True, kw_only=True)
 class LevelOutcome:
-    """How one level fared on one path.
+    """How one level fared on one path, or with one service: ``path`` names it.
 
     ``broken_share`` is over the ``samples`` windows judged; ``excess`` their mean relative excess over the limit;
     """

@@ -14,6 +14,7 @@ from typing import Literal
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.level import LevelOutcome
 from shadowlab.model.network import Network
+from shadowlab.model.traffic.summary import InstanceSummary, WorkloadSummary
 from shadowlab.model.verdict import Anomaly, Correlation, CureOutcome, FaultDomain
 
 FORMAT = "result/1"
@@ -170,6 +171,8 @@ class RunResult:
     """Best first; empty when nothing was broken."""
     correlation: Correlation
     expectations: Mapping[str, bool] = field(default_factory=dict)
+    workloads: tuple[WorkloadSummary, ...] = ()
+    instances: tuple[InstanceSummary, ...] = ()
     programs: tuple[ProgramOutcome, ...] = ()
     replays: tuple[ReplayOutcome, ...] = ()
     headline: str = ""

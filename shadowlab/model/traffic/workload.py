@@ -204,6 +204,11 @@ class Replay:
 Workload = Transfers | Requests | Incast | Datagrams | Lookups | Program | Replay
 
 
+def service_of(one: Workload) -> str:
+    """The service that its exchanges belong to: the one it names, else itself; empty for what has no exchanges."""
+    return "" if isinstance(one, Program | Replay) else one.service or one.name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compute:
     """What an instance can serve: ``workers`` at once, each request for ``service_ns``, up to ``queue`` more waiting
