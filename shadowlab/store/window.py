@@ -73,17 +73,20 @@ def tabled(samples: Samples, chosen: Sequence[int], window: Window) -> SeriesTab
 
     Raises ValueError for an aggregate that is not in :data:`AGGREGATES`, or a step of no length.
     """
-    place = np.full(len(samples.subjects), -1, dtype=np.int64)
-    place[list(chosen)] = np.arange(len(chosen))
-    times, column = samples.times_ns, place[samples.subject]
-    inside = column >= 0
+    times, column, values = samples.times_ns, samples.subject, dict(samples.values)
+    inside = np.ones(len(times), dtype=np.bool_)
+    if list(chosen) != list(range(len(samples.subjects))):
+        place = np.full(len(samples.subjects), -1, dtype=np.int64)
+        place[list(chosen)] = np.arange(len(chosen))
+        column = place[column]
+        inside &= column >= 0
     if window.from_ns is not None:
         inside &= times > window.from_ns
     if window.to_ns is not None:
         inside &= times <= window.to_ns
     if not inside.all():
         times, column = times[inside], column[inside]
-    values = {name: one if inside.all() else one[inside] for name, one in samples.values.items()}
+        values = {name: one[inside] for name, one in values.items()}
     ends, row = _rows(times, window)
     shape = (len(ends), len(chosen))
     if window.every_ns is None:
@@ -105,14 +108,17 @@ def _rows(times: Ints, window: Window) -> tuple[Ints, Ints]:
         raise ValueError("a step must be longer than nothing")
     start = 0 if window.from_ns is None else window.from_ns
     last = window.to_ns if window.to_ns is not None else int(times.max(initial=start))
-    row = -((start - times) // window.every_ns) - 1
-    if window.from_ns is None:
-        row = np.where(times == start, 0, row)  # the very first moment has no step that ends there
-    # Without --from, samples before the start (as those of an unsynchronised clock) would have no row.
-    first = 0 if window.from_ns is not None else min(0, int(row.min(initial=0)))
+    row = times - (start + 1)
+    row //= window.every_ns
+    first = 0
+    if window.from_ns is None and row.min(initial=0) < 0:
+        row[times == start] = 0  # the very first moment has no step that ends there
+        # Samples before the start, as those of an unsynchronised clock, have steps of their own.
+        first = min(0, int(row.min()))
     count = max(0, -((start - last) // window.every_ns) - first)
     ends = start + (np.arange(count, dtype=np.int64) + first + 1) * window.every_ns
-    return np.minimum(ends, last), row - first  # a last step that is not whole ends where the window does
+    row -= first
+    return np.minimum(ends, last), row  # a last step that is not whole ends where the window does
 
 
 def _placed(row: Ints, column: Ints, values: Floats, shape: tuple[int, int]) -> Floats:
