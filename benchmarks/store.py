@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import csv
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,8 @@ MOMENTS = 100_000
 SIZES_MOMENTS = 5_000
 CSV_SAMPLES = 1_000_000
 """What CSV and SQLite get of the ten million: the rest is more of the same, and takes minutes."""
+ARROW = find_spec("pyarrow") is not None
+"""Without it there are no Parquet lines."""
 RUNS = 3
 INFO_BYTES = 248
 """As Linux 6.12 gives it."""
@@ -194,6 +196,18 @@ def _compare(folder: Path, topic: str, table: SeriesTable, names: tuple[str, ...
     scan = _fastest(lambda: _scan(ours, ("at_ns", "subject", *names)))
     _line(topic, "store", ours, samples, took, scan)
 
+    if ARROW:
+        _compare_parquet(folder, topic, table, names, samples)
+
+    text = folder / "t.csv"
+    _line(topic, "CSV", text, some, _once(lambda: _write_csv(text, few)), _once(lambda: _read_csv(text)))
+
+    base = folder / "t.sqlite"
+    took = _once(lambda: _write_sqlite(base, few))
+    _line(topic, "SQLite", base, some, took, _once(lambda: [_read_sqlite(base, name) for name in names]))
+
+
+def _compare_parquet(folder: Path, topic: str, table: SeriesTable, names: tuple[str, ...], samples: int) -> None:
     import pyarrow.parquet
 
     theirs = folder / "t.parquet"
@@ -209,13 +223,6 @@ def _compare(folder: Path, topic: str, table: SeriesTable, names: tuple[str, ...
     scan = _fastest(lambda: pyarrow.parquet.read_table(split, use_threads=False))
     _line(topic, "Parquet (the same, byte stream split)", split, samples, took, scan)
 
-    text = folder / "t.csv"
-    _line(topic, "CSV", text, some, _once(lambda: _write_csv(text, few)), _once(lambda: _read_csv(text)))
-
-    base = folder / "t.sqlite"
-    took = _once(lambda: _write_sqlite(base, few))
-    _line(topic, "SQLite", base, some, took, _once(lambda: [_read_sqlite(base, name) for name in names]))
-
 
 def _line(topic: str, name: str, path: Path, samples: int, write_s: float, scan_s: float) -> None:
     size = path.stat().st_size / samples
@@ -226,21 +233,28 @@ def _line(topic: str, name: str, path: Path, samples: int, write_s: float, scan_
 
 def _latencies(folder: Path, name: str) -> None:
     """A window of 90 s of a day and more, in steps of ten seconds; and all of it in steps of 100 s."""
-    import pyarrow.parquet
-
     ours, theirs, base = folder / "t.blocks", folder / "t.parquet", folder / "t.sqlite"
     bounds = [("at_ns", ">", WINDOW.from_ns), ("at_ns", "<=", WINDOW.to_ns)]
+
+    def filtered() -> object:
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(theirs, filters=bounds, use_threads=False)
+
     for asked, name_of_it, work in (
         ("a window of 90 s", "store", lambda: _asked(ours, name, WINDOW)),
         (
             "a window of 90 s",
             "Parquet (pyarrow, filter only)",
-            lambda: pyarrow.parquet.read_table(theirs, filters=bounds, use_threads=False),
+            filtered,
         ),
         ("a window of 90 s", f"SQLite (index; only {CSV_SAMPLES} samples)", lambda: _window_sqlite(base, name)),
         ("means of 100 s of all", "store", lambda: _asked(ours, name, WHOLE)),
     ):
-        report(benchmark=f"store, 1e7 samples: {asked}", unit="ms", values=[_fastest(work) * 1e3], format=name_of_it)
+        if ARROW or work is not filtered:
+            report(
+                benchmark=f"store, 1e7 samples: {asked}", unit="ms", values=[_fastest(work) * 1e3], format=name_of_it
+            )
 
 
 def _raw(folder: Path) -> None:
@@ -298,10 +312,6 @@ def _raw_line(name: str, path: Path, records: int, took: float) -> None:
 
 def main() -> None:
     """Measure and print."""
-    try:
-        import pyarrow  # noqa: F401 - a peer
-    except ImportError:
-        sys.exit("store: the peers need pyarrow: pip install 'shadowlab[parquet]'")
     eight = tuple(name for name, one in KPIS.items() if one.subject == "path")[:8]
     with tempfile.TemporaryDirectory() as folder:
         _raw(Path(folder))
