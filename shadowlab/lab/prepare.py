@@ -36,7 +36,7 @@ from shadowlab.shadow.shape import device_of
 from shadowlab.shadow.transport import plan_transport, with_windows
 from shadowlab.telemetry.attach import NOTHING_ATTACHED, Attachment
 from shadowlab.telemetry.rules import NO_RULES
-from shadowlab.topology.addressing import address, owners_of
+from shadowlab.topology.addressing import address, gateways_of, leaving_of, owners_of
 from shadowlab.topology.formats import load_map
 from shadowlab.topology.routing import intended_way, shortest_routes
 
@@ -120,21 +120,13 @@ class Prepared:
             probe_every_ns=self.scenario.probe_every_ns,
             build=self.plan,
             addresses=self.fabric.node_address,
-            interface_directions={
-                f"{one.node}/{one.name}": f"{one.link}|{one.node}|{one.peer}" for one in self.fabric.interfaces
-            },
+            interface_directions=leaving_of(self.fabric),
             flows=self.flows,
             paths=self.paths,
             watched=watched_interfaces(self.plan, self.timeline.changes),
             timeline=changes,
             addresses6=self.fabric.node_address6,
-            gateways={
-                address: f"{one.link}|{one.peer}|{one.node}"
-                for one in self.fabric.interfaces
-                if not one.peer_address
-                for address in (one.address, one.address6)
-                if address
-            },
+            gateways=gateways_of(self.fabric),
             spreads=self.network.ecmp,
             owners=owners_of(self.fabric),
             probe_bytes=self.scenario.probe_bytes,

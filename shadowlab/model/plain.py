@@ -53,6 +53,9 @@ def _decode(kind: Any, plain: Any) -> Any:
     if dataclasses.is_dataclass(kind):
         hints = _hints(kind)  # type: ignore[arg-type]
         return kind(**{name: _decode(hints[name], one) for name, one in plain.items() if name != "is"})  # type: ignore[operator]
+    if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):  # a named tuple
+        hints = _hints(kind)
+        return kind(*(_decode(hints[name], one) for name, one in zip(kind._fields, plain, strict=True)))
     origin, args = get_origin(kind), get_args(kind)
     if origin is Literal:
         return plain

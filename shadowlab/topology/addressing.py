@@ -293,3 +293,19 @@ def owners_of(fabric: Fabric) -> dict[str, str]:
     for one in fabric.interfaces:
         found |= {text: one.node for text in (one.address, one.address6) if text}
     return found
+
+
+def leaving_of(fabric: Fabric) -> dict[str, str]:
+    """For each interface, as ``node/interface``, the direction that leaves by it, as ``link|source|target``."""
+    return {f"{one.node}/{one.name}": f"{one.link}|{one.node}|{one.peer}" for one in fabric.interfaces}
+
+
+def gateways_of(fabric: Fabric) -> dict[str, str]:
+    """For each address on a LAN the direction that leads there from its segment, as ``link|source|target``."""
+    return {
+        text: f"{one.link}|{one.peer}|{one.node}"
+        for one in fabric.interfaces
+        if not one.peer_address
+        for text in (one.address, one.address6)
+        if text
+    }

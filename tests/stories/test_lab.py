@@ -467,6 +467,24 @@ def test_22_recorded_traffic_runs_in_a_lab(lab: str, run: Run, tmp_path: Path) -
     assert 0 < flow["received_bytes"] <= flow["written_bytes"] <= 250_000
 
 
+def test_23_a_way_is_traced_until_where_it_ends(lab: str, run: Run) -> None:
+    arrived = json.loads(run("trace", "web-1", "db-1", "--flow", "tcp:40000:80", "--mtu", "--json").stdout)
+    address = run("exec", "web-1", "--", "getent", "hosts", "db-1").stdout.split()[0]
+    run("exec", "r1", "--", "ip", "route", "add", "blackhole", f"{address}/32")
+    ended = run("trace", "web-1", "db-1", "--wait", "0.3", code=1).stdout
+    wrong = run("trace", "web-1", "db-2", code=2).stderr
+
+    traced = arrived["traced"]
+    assert [one["node"] for one in traced["hops"]] == ["r1", "r2", "db-1"]
+    assert (arrived["tables"], arrived["agree"]) == (["web-1", "r1", "r2", "db-1"], True)
+    assert (traced["sent"], len(traced["there_ns"]), len(traced["back_ns"])) == (18, 18, 18)
+    assert min(*traced["there_ns"], *traced["back_ns"]) > 0
+    assert (arrived["mtu"]["mtu"], arrived["mtu"]["limited_by"]) == (1500, "")
+    assert "black hole at web-1: nobody beyond web-1 answers" in ended
+    assert "the routing tables say the same (black hole at r1)" in ended
+    assert "db-2 is not a node of lab office: did you mean" in wrong
+
+
 def test_20_importing_the_package_stays_fast() -> None:
     took = subprocess.run(
         [PYTHON, "-X", "importtime", "-c", "import shadowlab"], capture_output=True, text=True, check=True

@@ -16,6 +16,7 @@ COMMANDS = {
     "status": ("shadowlab.cli.live.status", "Show a lab: nodes, links, what they carry."),
     "list": ("shadowlab.cli.live.list", "List the labs."),
     "capture": ("shadowlab.cli.live.capture", "Capture a link's packets into a pcapng file."),
+    "trace": ("shadowlab.cli.live.trace", "Show the way of a flow, hop by hop, with delays, loss and MTU."),
     "verify": ("shadowlab.cli.live.verify", "Try whether links do what the map says, or that nothing leads out."),
     "gc": ("shadowlab.cli.live.gc", "Clear away what labs that ended badly left behind."),
 }

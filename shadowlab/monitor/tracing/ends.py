@@ -115,8 +115,8 @@ class Ends:
             for trouble in iter(self._sender.read_trouble, None):
                 if trouble.error.origin == ORIGIN_LOCAL:
                     self._hears.on_trouble(None, trouble)
-        for sock in tuple(self._watched):
-            self._on_ready(sock, BACK if sock is not self._watched[0] else THERE, 0)
+        for sock, what in zip(tuple(self._watched), (THERE, BACK), strict=False):  # as they were opened
+            self._on_ready(sock, what, 0)
 
     def _send(self, sock: StampedSocket, what: int, number: int, hops: int | None, packet_bytes: int) -> int | None:
         _, *ports = self.question.flow
