@@ -1,0 +1,64 @@
+"""One measured figure beside its target.
+
+In: plain values.  Out: a frozen outcome, its JSON line, and the summary of many.  Never: a target moved to a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """``measured`` is the figure that is held against ``target``, in ``unit``: an error or a deviation, mostly, and then
+    ``met`` when it does not exceed the target.  Without a target it is only reported.
+
+    ``group`` names the quantity, ``cell`` where in the grid.  ``seen`` and ``wished`` are what was measured and what
+    was expected, in words or numbers; ``note`` says why a target does not hold here.
+    """
+
+    group: str
+    cell: str
+    measured: float
+    unit: str
+    target: float | None = None
+    seen: float | str | None = None
+    wished: float | str | None = None
+    samples: int = 0
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met; None without one."""
+        return None if self.target is None else abs(self.measured) <= self.target
+
+    def line(self, **more: object) -> dict[str, object]:
+        """The JSON line."""
+        return {"benchmark": f"fidelity: {self.group}", **asdict(self), "met": self.met, **more}
+
+
+def summary(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
+    """For each group its worst cell against the target, how many cells have one, and how many missed it."""
+    groups: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        groups.setdefault(one.group, []).append(one)
+    lines: list[dict[str, object]] = []
+    for group, members in groups.items():
+        held = [one for one in members if one.target is not None]
+        worst = max(held or members, key=lambda one: abs(one.measured) / (one.target or 1.0))
+        lines.append(
+            {
+                "benchmark": f"fidelity: {group}, worst cell",
+                "group": group,
+                "cell": worst.cell,
+                "measured": worst.measured,
+                "unit": worst.unit,
+                "target": worst.target,
+                "cells": len(held),
+                "only_reported": len(members) - len(held),
+                "missed": [one.cell for one in held if not one.met],
+                "met": all(one.met for one in held) if held else None,
+            }
+        )
+    return lines
