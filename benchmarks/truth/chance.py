@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from shadowlab.monitor.linktest.chance import allowed
 
 HALF_DOUBT = 0.025
+TOGETHER = 0.05
+"""Of tests that belong together, the chance that honest samples fail any: each of ten is held to a tenth of it."""
 
 
 def binomial_interval(count: int, share: float) -> tuple[int, int]:

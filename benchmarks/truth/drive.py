@@ -159,7 +159,7 @@ def run_inside(
         "sysctls": list(sysctls),
         "trains": [
             {
-                "source": train.cell.source(),
+                "source": train.cell.source,
                 "target": train.cell.target,
                 "count": train.count,
                 "gap_ns": train.gap_ns,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from benchmarks.truth import theory
-from benchmarks.truth.drive import Run, run_cells
+from benchmarks.truth.drive import Run, Seen, run_cells
 from benchmarks.truth.outcome import Outcome
 from benchmarks.truth.pairs import GBIT, KBIT, MBIT, MS, US, Cell, Place
 from shadowlab.model.impairment import Impairment
@@ -56,10 +58,14 @@ def describe(cell: Cell) -> str:
 
 
 def measure(run: Run, *, few: bool = False) -> list[Outcome]:
+    """Every cell.  37 ms is no multiple of any timer here, and probes of a path shift within their slot."""
+    return judge(run, run_cells(run, cells(few=few), seconds=10, probe_every_ns=37 * MS))
+
+
+def judge(run: Run, runs: Sequence[Seen]) -> list[Outcome]:
     """The probe that is farthest from its wish on the virtual clock; the 99th percentile of them on a real one."""
     found = []
-    # 37 ms is no multiple of any timer here, and probes of a path shift within their slot.
-    for seen in run_cells(run, cells(few=few), seconds=10, probe_every_ns=37 * MS):
+    for seen in runs:
         errors = seen.probes["round_trip_ns"] - wished_ns(seen.cell)
         early = seen.cell.there.queue is not None and seen.cell.place == "host"
         worst = float(np.abs(errors).max() if run.virtual else np.percentile(np.abs(errors), 99))

@@ -1,11 +1,10 @@
-# ruff: noqa: T201
 """Inside the segment: the network that the job's plan builds, trains of packets over it, and programs in its nodes.
 
 In: a task file (a job, trains, programs, settings).  Out: per train what left and what arrived, per program its output.
 Never: a judgement.  Standard library only.
 
-The network is built as a run builds it: the same operations, by the same code.  A train is numbered UDP packets from one
-node to another; arrivals carry the kernel's own timestamps.  One process, both ends, one clock.
+The network is built as a run builds it: the same operations, by the same code.  A train is numbered UDP packets from
+one node to another; arrivals carry the kernel's own timestamps.  One process, both ends, one clock.
 """
 
 from __future__ import annotations

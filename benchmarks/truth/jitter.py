@@ -1,8 +1,8 @@
 """Jitter: the distribution of the delays realised beside the one asked for.
 
-Packets that are farther apart than the jitter reaches do not touch each other: then the distribution must be the stated
-one, whatever the mode.  Nearer to each other, ordered jitter makes a packet wait for the one before it: how much smaller
-the scatter becomes is reported.
+Packets that are farther apart than the jitter reaches do not touch each other: then the distribution must be the
+stated one, whatever the mode.  Nearer to each other, ordered jitter makes a packet wait for the one before it: how much
+smaller the scatter becomes is reported.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def measure(run: Run, found: dict[str, NDArray[Any]] | None = None) -> list[Outc
     for name, x in (found or deviations(run)).items():
         distribution = name.partition(",")[0]
         distance = chance.ks_distance(x, cdf_of(distribution))  # type: ignore[arg-type]
-        critical = chance.ks_critical(len(x))
+        critical = chance.ks_critical(len(x), chance.TOGETHER / (2 * len(DISTRIBUTIONS)))
         outcomes.append(
             Outcome(
                 group=GROUP,

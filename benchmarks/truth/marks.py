@@ -37,7 +37,7 @@ def cells(control: str) -> list[Cell]:
             back=Impairment(delay_ns=rtt_ns // 2),
         )
         facts = {"threshold": threshold, "rtt": rtt_ns / 1e9, "room": room(rate_bps, rtt_ns), "flows": flows}
-        some = tuple(replace(bare.flow(control), id=f"{bare.name}-{number}") for number in range(flows))
+        some = tuple(bare.flow(control, number=number, ecn=True) for number in range(flows))
         found.append(replace(bare, flows=some, facts=facts))
     return found
 

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """``measured`` is the figure that is held against ``target``, in ``unit``: an error or a deviation, mostly, and then
-    ``met`` when it does not exceed the target.  Without a target it is only reported.
+    """``measured`` is the figure that is held against ``target``, in ``unit``: an error or a deviation, mostly, and
+    then ``met`` when it does not exceed the target.  Without a target it is only reported.
 
     ``group`` names the quantity, ``cell`` where in the grid.  ``seen`` and ``wished`` are what was measured and what
-    was expected, in words or numbers; ``note`` says why a target does not hold here.
+    was expected, in words or numbers; ``note`` says why there is no target here, or why it is
+    missed: a miss with a note is known and documented, one without is a finding.
     """
 
     group: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import product
+from statistics import NormalDist
 
 import numpy as np
 
@@ -104,6 +105,8 @@ def measure_bursts(run: Run) -> list[Outcome]:
         expected = 1 / r
         spread = np.sqrt(1 - r) / r / np.sqrt(len(lengths))
         where = f"p {format_fraction(p)}, r {format_fraction(r)}"
+        doubt = chance.TOGETHER / (2 * len(BURSTS))
+        critical = chance.ks_critical(len(lengths), doubt)
         longest = int(lengths.max())
         cumulative = np.cumsum(np.bincount(lengths, minlength=longest + 1)[1:]) / len(lengths)
         distance = float(np.abs(cumulative - (1 - (1 - r) ** np.arange(1, longest + 1))).max())
@@ -113,7 +116,7 @@ def measure_bursts(run: Run) -> list[Outcome]:
                 cell=where,
                 measured=float((lengths.mean() - expected) / spread),
                 unit="standard errors",
-                target=1.96,
+                target=round(NormalDist().inv_cdf(1 - doubt / 2), 2),
                 seen=round(float(lengths.mean()), 3),
                 wished=expected,
                 samples=len(lengths),
@@ -121,11 +124,11 @@ def measure_bursts(run: Run) -> list[Outcome]:
             Outcome(
                 group="Gilbert-Elliott: burst lengths, distance from geometric over its critical value",
                 cell=where,
-                measured=distance / chance.ks_critical(len(lengths)),
+                measured=distance / critical,
                 unit="of the critical distance",
                 target=1.0,
                 seen=round(distance, 4),
-                wished=round(chance.ks_critical(len(lengths)), 4),
+                wished=round(critical, 4),
                 samples=len(lengths),
             ),
         ]

@@ -16,6 +16,7 @@ from shadowlab.lab.prepare import watched_interfaces
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Link, Network, Node
+from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.shadow.plan import build_plan
 from shadowlab.topology.addressing import address
 from shadowlab.topology.routing import shortest_routes
@@ -30,18 +31,16 @@ Place = Literal["router", "host"]
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """Sources ``a``, ``a2``, ... and the target ``b``, all of them named after the cell; ``there`` and ``back`` are
-    what the bottleneck's link does to packets, each way.
+    """A source and a target, named after the cell.  ``there`` and ``back`` are what happens to packets each way.
 
-    ``place`` "router": a - r - b, and r to b is ``there``, r to a is ``back``, both leave the router.
-    "host": a and b are joined by one link.  ``more_back``: further sources, each with its own way back.
+    ``place`` "router": source - router - target; the router's way to the target is ``there``, to the source ``back``.
+    "host": the two are joined by one link.  ``facts`` are the measurement's own notes about the cell.
     """
 
     name: str
     there: Impairment
     back: Impairment = FREE
     place: Place = "router"
-    more_back: tuple[Impairment, ...] = ()
     flows: tuple[FlowSpec, ...] = ()
     probed: bool = False
     facts: dict[str, float] = field(default_factory=dict)
@@ -50,41 +49,41 @@ class Cell:
     def target(self) -> str:
         return f"{self.name}-b"
 
-    def source(self, number: int = 0) -> str:
-        return f"{self.name}-a{number or ''}"
+    @property
+    def source(self) -> str:
+        return f"{self.name}-a"
 
     @property
     def bottleneck(self) -> Direction:
         """The direction that ``there`` impairs."""
-        start = f"{self.name}-r" if self.place == "router" else self.source()
+        start = f"{self.name}-r" if self.place == "router" else self.source
         return Direction(link=f"{self.name}-l", source=start, target=self.target)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        hosts = [self.source(number) for number in range(1 + len(self.more_back))] + [self.target]
         middle = (Node(id=f"{self.name}-r", kind="router"),) if self.place == "router" else ()
-        return (*middle, *(Node(id=host, kind="host") for host in hosts))
+        return (*middle, Node(id=self.source, kind="host"), Node(id=self.target, kind="host"))
 
     @property
     def links(self) -> tuple[Link, ...]:
         if self.place == "host":
-            return (Link(id=f"{self.name}-l", a=self.source(), b=self.target, forward=self.there, backward=self.back),)
-        sides = enumerate((self.back, *self.more_back))
-        ways = (
-            Link(id=f"{self.name}-k{number}", a=self.source(number), b=f"{self.name}-r", backward=back)
-            for number, back in sides
+            return (Link(id=f"{self.name}-l", a=self.source, b=self.target, forward=self.there, backward=self.back),)
+        router = f"{self.name}-r"
+        return (
+            Link(id=f"{self.name}-k", a=self.source, b=router, backward=self.back),
+            Link(id=f"{self.name}-l", a=router, b=self.target, forward=self.there),
         )
-        return (*ways, Link(id=f"{self.name}-l", a=f"{self.name}-r", b=self.target, forward=self.there))
 
-    def flow(self, congestion_control: str, number: int = 0, **more: int | str | None) -> FlowSpec:
-        """A greedy flow over the cell."""
-        spec: dict[str, object] = {"flow_class": "greedy", **more}
+    def flow(
+        self, congestion_control: str, *, number: int = 0, window_bytes: int | None = None, ecn: bool | None = None
+    ) -> FlowSpec:
+        """A greedy flow over the cell; with a window, one that its receiver holds."""
         return FlowSpec(
             id=f"{self.name}-{number}",
-            source=self.source(number),
+            source=self.source,
             target=self.target,
-            congestion_control=congestion_control,
-            **spec,  # type: ignore[arg-type]
+            flow_class="greedy" if window_bytes is None else "receiver-limited",
+            tcp=TcpOptions(congestion_control=congestion_control, window_bytes=window_bytes, ecn=ecn),
         )
 
 
@@ -114,7 +113,7 @@ def job_of(
         addresses=fabric.node_address,
         interface_directions={f"{i.node}/{i.name}": f"{i.link}|{i.node}|{i.peer}" for i in fabric.interfaces},
         flows=tuple(flow for cell in cells for flow in cell.flows),
-        paths=tuple(Path(source=cell.source(), target=cell.target) for cell in cells if cell.probed),
+        paths=tuple(Path(source=cell.source, target=cell.target) for cell in cells if cell.probed),
         watched=watched_interfaces(plan),
         timeline=(),
     )

@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from benchmarks.truth import theory
-from benchmarks.truth.drive import Passed, Run, Train, run_cells, run_inside
+from benchmarks.truth.drive import Passed, Run, Seen, Train, run_cells, run_inside
 from benchmarks.truth.goodput import room
 from benchmarks.truth.idle import PROBE_FRAME_BYTES
 from benchmarks.truth.outcome import Outcome
@@ -146,8 +147,8 @@ STANDING = ((10 * MBIT, 20 * MS, 30), (10 * MBIT, 40 * MS, 100), (50 * MBIT, 20 
 """Rate, round trip, packets that are to stand in the queue."""
 
 
-def measure_standing(run: Run) -> list[Outcome]:
-    """The mean wait of probes, in packets, against the window less what the wire holds and the one it is sending."""
+def standing_cells() -> list[Cell]:
+    """A flow each that keeps so many packets waiting."""
     cells = []
     for rate_bps, rtt_ns, standing in STANDING:
         in_flight = room(rate_bps, rtt_ns)
@@ -158,10 +159,20 @@ def measure_standing(run: Run) -> list[Outcome]:
             back=Impairment(delay_ns=rtt_ns // 2),
             probed=True,
         )
-        flow = bare.flow("reno", flow_class="receiver-limited", window_bytes=segments * theory.MSS_BYTES)
+        flow = bare.flow("reno", window_bytes=segments * theory.MSS_BYTES)
         cells.append(replace(bare, flows=(flow,), facts={"queue": segments - in_flight - 1, "rtt": rtt_ns}))
+    return cells
+
+
+def measure_standing(run: Run) -> list[Outcome]:
+    """Every cell."""
+    return judge_standing(run, run_cells(run, standing_cells(), seconds=20, probe_every_ns=37 * MS))
+
+
+def judge_standing(run: Run, runs: Sequence[Seen]) -> list[Outcome]:
+    """The mean wait of probes, in packets, against the window less what the wire holds and the one it is sending."""
     found = []
-    for seen in run_cells(run, cells, seconds=20, probe_every_ns=37 * MS):
+    for seen in runs:
         rate_bps = seen.cell.there.rate_bps or 1
         late = seen.probes[seen.probes["sent_ns"] > 8 * SECOND]
         one_way = late["one_way_ns"][late["one_way_ns"] > 0] / 1e9

@@ -12,7 +12,7 @@ Three experiments:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.truth import theory
 from benchmarks.truth.drive import Run, Seen, run_cells
-from benchmarks.truth.goodput import rate_of, room
+from benchmarks.truth.goodput import rate_of
 from benchmarks.truth.outcome import Outcome
 from benchmarks.truth.pairs import MBIT, MS, SECOND, Cell
 from shadowlab.model.impairment import Impairment
@@ -75,6 +75,7 @@ def measure_random(run: Run, grid: tuple[tuple[str, int, float], ...] = RANDOM) 
     """Each cell against the formula, and against the rules simulated."""
     cells = random_cells(grid)
     found: list[Outcome] = []
+    means: dict[tuple[str, int, float], tuple[float, float]] = {}
     # Cells that last alike share a guest.
     lengths = sorted({_length(cell) for cell in cells})
     seen = {
@@ -85,6 +86,7 @@ def measure_random(run: Run, grid: tuple[tuple[str, int, float], ...] = RANDOM) 
     for (kind, rtt_ms, loss), cell in zip(grid, cells, strict=True):
         rtt_s = rtt_ms / 1e3
         window, p, losses = realised(seen[cell.name], WARM_UP_ROUNDS * rtt_s)
+        means[kind, rtt_ms, loss] = (window, p)
         where = f"{kind}, RTT {rtt_ms} ms, loss {format_fraction(loss)}"
         rules = theory.simulated_window(kind, p, rtt_s)
         closed = _closed(kind, p, rtt_s)
@@ -104,6 +106,34 @@ def measure_random(run: Run, grid: tuple[tuple[str, int, float], ...] = RANDOM) 
                     note=why_not,
                 )
             )
+    return found + _fairness(run, means)
+
+
+def _fairness(run: Run, means: Mapping[tuple[str, int, float], tuple[float, float]]) -> list[Outcome]:
+    """At equal loss, how many times a flow of a shorter round trip is faster.
+
+    Windows depend on the round trip as the rules have it: not at all for Reno, as RTT^0.75 for CUBIC.  What differs in
+    realised loss is in the rules' own ratio, simulated at either loss.
+    """
+    found = []
+    for (kind, short_ms, loss), (fast, p_fast) in means.items():
+        for (other, long_ms, same), (slow, p_slow) in means.items():
+            if (other, same) != (kind, loss) or long_ms <= short_ms or 1 / (p_fast * fast) < LEAST_TOOTH:
+                continue
+            times = long_ms / short_ms
+            rules = theory.simulated_window(kind, p_fast, short_ms / 1e3)
+            rules /= theory.simulated_window(kind, p_slow, long_ms / 1e3)
+            found.append(
+                Outcome(
+                    group=f"RTT fairness of {'Reno' if kind == 'reno' else 'CUBIC'} at equal loss: ratio of rates",
+                    cell=f"{short_ms} ms and {long_ms} ms, loss {format_fraction(loss)}",
+                    measured=fast / slow / rules - 1,
+                    unit="share",
+                    target=TARGET[run.place.clock],
+                    seen=round(fast / slow * times, 3),
+                    wished=round(rules * times, 3),
+                )
+            )
     return found
 
 
@@ -117,7 +147,10 @@ RTO_S = 0.2
 LEAST_TOOTH = 12
 MOST_TIMEOUTS = 0.1
 BORDER = 1.3
-SHORT_TEETH = "fewer than 12 round trips between losses: the one that a reduction takes is no longer small, and it is in no formula"
+SHORT_TEETH = (
+    "fewer than 12 round trips between losses: the one that a reduction takes is no longer small, "
+    "and it is in no formula"
+)
 TIMEOUTS = "PFTK counts time-outs at more than a tenth of the time; with SACK there are hardly any"
 UNEVEN = "the formula assumes even losses; random ones raise the mean, as Reno's constant from 1.22 to 1.31"
 AT_BORDER = "both of CUBIC's regions contribute near their border"
@@ -145,8 +178,8 @@ EVEN = (("reno", 50, 40), ("reno", 200, 100), ("cubic", 100, 300), ("cubic", 200
 EVEN_BUFFER = 10
 EVEN_EPOCHS = 14
 CONVERGES = (
-    "the formula leaves fast convergence out (RFC 9438, 4.7): a flow that loses twice at the same window aims lower the "
-    "second time, so every other tooth is longer and the mean lower"
+    "the formula leaves fast convergence out (RFC 9438, 4.7): a flow that loses twice at the same window aims lower "
+    "the second time, so every other tooth is longer and the mean lower"
 )
 
 
@@ -187,7 +220,7 @@ def measure_even(run: Run, runs: Sequence[Seen] = ()) -> list[Outcome]:
     """Mean window between the third reduction and the last, beside the formula at the realised share of loss."""
     found = []
     for seen in runs or run_even(run):
-        facts, kind = seen.cell.facts, seen.cell.flows[0].congestion_control
+        facts, kind = seen.cell.facts, seen.cell.flows[0].tcp.congestion_control
         moments = reductions_s(seen)[2:]
         at_s = seen.tcp["at_ns"][:, 0] / 1e9
         inside = (at_s >= moments[0]) & (at_s <= moments[-1])
@@ -234,7 +267,7 @@ def measure_bbr(run: Run) -> list[Outcome]:
             cells.append(replace(bare, flows=(bare.flow(kind),), facts={"loss": loss, "rtt": 0.02}))
     found = []
     for seen in run_cells(run, cells, seconds=60):
-        kind, loss = seen.cell.flows[0].congestion_control, seen.cell.facts["loss"]
+        kind, loss = seen.cell.flows[0].tcp.congestion_control, seen.cell.facts["loss"]
         got = rate_of(seen, from_s=10)
         wished = theory.bbr_goodput_bps(rate_bps) if kind == "bbr" else theory.goodput_bps(rate_bps)
         found.append(

@@ -7,9 +7,9 @@ Mathis 1996 (*The stationary behavior of ideal TCP congestion avoidance*); Padhy
 (SIGCOMM), PFTK; RFC 9438 (CUBIC), section 5; Alizadeh et al. 2010 (SIGCOMM) and 2011 (SIGMETRICS), DCTCP; RFC 6937 is
 how Linux recovers.
 
-``b`` is the number of segments that one acknowledgement covers *as far as the window's growth is concerned*.  A receiver
-acknowledges every second segment, but Linux's Reno and CUBIC grow by the segments that were acknowledged, not by the
-acknowledgements (``tcp_cong_avoid_ai``): so b is 1 here, not the 2 of the papers.
+``b`` is the number of segments that one acknowledgement covers *as far as the window's growth is concerned*.  A
+receiver acknowledges every second segment, but Linux's Reno and CUBIC grow by the segments that were acknowledged, not
+by the acknowledgements (``tcp_cong_avoid_ai``): so b is 1 here, not the 2 of the papers.
 """
 
 from __future__ import annotations

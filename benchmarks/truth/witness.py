@@ -57,7 +57,7 @@ def _server(cell: Cell) -> dict[str, object]:
 
 def _client(cell: Cell, *words: str) -> list[dict[str, object]]:
     argv = ["iperf3", "-c", f"{{{cell.target}}}", "-J", *words]
-    return [_server(cell), {"node": cell.source(), "argv": argv, "timeout_s": 300}]
+    return [_server(cell), {"node": cell.source, "argv": argv, "timeout_s": 300}]
 
 
 def measure(run: Run) -> list[Outcome]:
@@ -69,7 +69,7 @@ def measure(run: Run) -> list[Outcome]:
     pings: list[list[dict[str, object]]] = [
         [
             {
-                "node": cell.source(),
+                "node": cell.source,
                 "argv": ["ping", "-q", "-c", str(PING_COUNT), "-i", "0.2", f"{{{cell.target}}}"],
                 "timeout_s": 60,
             }

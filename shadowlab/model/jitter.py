@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 Distribution = Literal["uniform", "normal", "pareto", "paretonormal", "empirical"]
@@ -23,6 +24,7 @@ TABLE_SIZE = 4096
 _MOST = 32767
 """Of a table's entries, either way."""
 _PARETO_SHAPE = 3.0
+_TAIL_CASES = 8
 _PARETO_PART = 0.75
 """Of ``paretonormal``, which is a quarter normal: iproute2's mixture of quantiles."""
 
@@ -93,7 +95,7 @@ def named_table(distribution: Distribution) -> JitterTable:
     # The mean of a Pareto distribution of shape a and least value 1 is a / (a - 1), its variance a / (a - 1)^2 (a - 2).
     spread = (_PARETO_SHAPE / (_PARETO_SHAPE - 2)) ** 0.5 / (_PARETO_SHAPE - 1)
     mean = _PARETO_SHAPE / (_PARETO_SHAPE - 1)
-    pareto = [((1 - middle) ** (-1 / _PARETO_SHAPE) - mean) / spread for middle in middles]
+    pareto = [(value - mean) / spread for value in _pareto_cases()]
     if distribution == "normal":
         return standard_table(normal)
     if distribution == "pareto":
@@ -102,6 +104,23 @@ def named_table(distribution: Distribution) -> JitterTable:
         mixed = zip(normal, pareto, strict=True)
         return standard_table([(1 - _PARETO_PART) * one + _PARETO_PART * other for one, other in mixed])
     raise ValueError(f"{distribution} has no formula")
+
+
+def _pareto_cases() -> list[float]:
+    """A Pareto distribution of least value 1 as equally likely cases, each the mean of its part of the distribution.
+
+    The tail's last cases stand for values without end, which hold a sixteenth of the variance.  Left out, the table
+    would have to be stretched to the stated deviation, and with it the whole body of the distribution.  So the last
+    few have the mean *and* the variance of their part: all alike but for the greatest.
+    """
+    shape, size, last = _PARETO_SHAPE, TABLE_SIZE, _TAIL_CASES
+    below = [shape / (shape - 1) * (1 - number / size) ** (1 - 1 / shape) for number in range(size + 1)]
+    cases = [size * (low - high) for low, high in pairwise(below)]
+    least = (last / size) ** (-1 / shape)
+    middle = shape / (shape - 1) * least
+    variance = shape / (shape - 2) * least**2 - middle**2
+    step = (variance / (last - 1)) ** 0.5
+    return [*cases[:-last], *[middle - step] * (last - 1), middle + (last - 1) * step]
 
 
 @cache
