@@ -1,6 +1,6 @@
 """Truth of the emulation: what links, packets, queues and congestion controls do, beside what they should.
 
-In: ``--clock real`` or ``--kernel host`` for another place than the virtual clock; ``--only NAME`` for some experiments
+In: ``--clock=real`` or ``--kernel=host`` for another place than the virtual clock; ``--only=NAME`` for some experiments
 (comma between them); ``--few`` for a small grid; ``--page`` writes the tables and plots of the page
 ``docs/explanation/fidelity.md``.
 Out: one JSON line for each cell, then one for each group with its worst cell, then a summary.
@@ -9,7 +9,8 @@ missing here (the witnesses need iperf3 and iputils-ping).
 
 On the host's kernel where this machine has no netem (real-clock figures mean nothing there, the processor is emulated):
 
-    scripts/vm --timeout 3000 .venv/bin/python -m benchmarks.fidelity --kernel host --few
+    scripts/vm --timeout 3000 .venv/bin/python -m benchmarks.fidelity --kernel=host --few >lines
+    scripts/bench fidelity --lines=lines    # the page's tables from that; a later run of a cell replaces an earlier
 
 A run on the real clock is void when the machine was too busy; the summary says so, and its figures are no proof.
 """
@@ -21,12 +22,13 @@ import os
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 from benchmarks.truth import goodput, idle, jitter, marks, packets, queues, repeats, response, witness
 from benchmarks.truth.drive import Run
-from benchmarks.truth.outcome import Outcome, summary
+from benchmarks.truth.outcome import SUMMARY, Outcome, read_lines, summary
 from shadowlab.errors import CannotRunError
 from shadowlab.lab.execute import choose_place
 
@@ -38,6 +40,7 @@ EXPERIMENTS: dict[str, Measure] = {
     "loss": packets.measure_loss,
     "bursts": packets.measure_bursts,
     "shares": packets.measure_shares,
+    "wire": packets.measure_wire,
     "jitter": jitter.measure,
     "crowded": jitter.measure_crowded,
     "limits": queues.measure_limits,
@@ -80,6 +83,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help=f"some of {', '.join(EXPERIMENTS)}")
     parser.add_argument("--few", action="store_true")
     parser.add_argument("--page", action="store_true")
+    parser.add_argument("--lines", type=Path, help="write the page from what runs printed into this file")
     parser.add_argument("--seed", type=int, default=1)
     words = parser.parse_args()
     clock: Literal["virtual", "real"] = "real" if words.kernel == "host" else words.clock
@@ -87,6 +91,8 @@ def main() -> int:
     names = [name for name in words.only.split(",") if name] or list(experiments)
     if unknown := sorted(set(names) - set(experiments)):
         parser.error(f"no such experiment here: {', '.join(unknown)}; choose from {', '.join(experiments)}")
+    if words.lines:
+        return _write_page(*read_lines(words.lines.read_text(encoding="utf-8")))
     try:
         if "witness" in names:
             witness.need()
@@ -100,24 +106,36 @@ def main() -> int:
     groups = summary(outcomes)
     for line in groups:
         print(json.dumps(line, ensure_ascii=False), flush=True)
-    missed = [one for one in outcomes if one.met is False]
     end = {
-        "benchmark": "fidelity: summary",
+        "benchmark": SUMMARY,
         "kernel": place.description,
         "clock": clock,
         "seed": words.seed,
-        "cells_with_a_target": sum(one.met is not None for one in outcomes),
-        "met": sum(one.met is True for one in outcomes),
-        "missed_and_explained": sum(bool(one.note) for one in missed),
-        "missed": [f"{one.group}: {one.cell}" for one in missed if not one.note],
+        **_counts(outcomes),
         "void": sorted(set(run.void)),
         "load_average": [round(load, 1), round(os.getloadavg()[0], 1)],
     }
     print(json.dumps(end, ensure_ascii=False), flush=True)
     if words.page:
-        from benchmarks.truth import page
+        _write_page(outcomes, end)
+    return int(bool(end["missed"]))
 
-        page.write(outcomes, end)
+
+def _counts(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    missed = [one for one in outcomes if one.met is False]
+    return {
+        "cells_with_a_target": sum(one.met is not None for one in outcomes),
+        "met": sum(one.met is True for one in outcomes),
+        "missed_and_explained": sum(bool(one.note) for one in missed),
+        "missed": [f"{one.group}: {one.cell}" for one in missed if not one.note],
+    }
+
+
+def _write_page(outcomes: Sequence[Outcome], end: Mapping[str, object]) -> int:
+    from benchmarks.truth import page  # matplotlib is slow to import
+
+    end = {**end, **_counts(outcomes)}
+    page.write(outcomes, end)
     return int(bool(end["missed"]))
 
 

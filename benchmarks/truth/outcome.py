@@ -5,8 +5,12 @@ In: plain values.  Out: a frozen outcome, its JSON line, and the summary of many
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+
+SUMMARY = "fidelity: summary"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,25 @@ class Outcome:
     def line(self, **more: object) -> dict[str, object]:
         """The JSON line."""
         return {"benchmark": f"fidelity: {self.group}", **asdict(self), "met": self.met, **more}
+
+
+def read_lines(text: str) -> tuple[list[Outcome], dict[str, object]]:
+    """The outcomes and the summary that a run printed; of a cell that stands there twice, the later."""
+    names = {one.name for one in fields(Outcome)}
+    found: dict[tuple[str, str, int], Outcome] = {}
+    seen: Counter[tuple[str, str]] = Counter()
+    end: dict[str, object] = {}
+    for line in filter(lambda line: line.startswith("{"), text.splitlines()):
+        held = json.loads(line)
+        if held["benchmark"] == SUMMARY:
+            end = held
+            seen.clear()  # what follows is another run
+        elif names <= held.keys():
+            one = Outcome(**{name: held[name] for name in names})
+            key = (one.group, one.cell)
+            found[*key, seen[key]] = one
+            seen[key] += 1
+    return list(found.values()), end
 
 
 def summary(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:

@@ -12,12 +12,13 @@ from statistics import NormalDist
 
 import numpy as np
 
-from benchmarks.truth import chance
+from benchmarks.truth import chance, theory
 from benchmarks.truth.drive import Passed, Run, Train, run_inside
 from benchmarks.truth.outcome import Outcome
 from benchmarks.truth.pairs import GBIT, MBIT, MS, US, Cell
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.loss import Chance, GilbertElliott, Reorder
+from shadowlab.model.queue import Fifo, Queue
 from shadowlab.model.units import format_fraction
 
 COUNT, FEW_COUNT, SLOW_COUNT = 4_000, 2_000, 500
@@ -169,4 +170,41 @@ def measure_shares(run: Run) -> list[Outcome]:
             pairs.append(_share_outcome(name, format_fraction(share), count_of(one), len(one.sent_ns), share))
         found += [_outside(f"{name} outside their 95 % interval", [inside for _, inside in pairs])]
         found += [one for one, _ in pairs]
+    return found
+
+
+def measure_wire(run: Run) -> list[Outcome]:
+    """What a link that loses a tenth delivers when it is offered more than it carries.
+
+    On a real wire a lost packet has taken its time; netem loses it before.
+    """
+    rate_bps, loss = 10 * MBIT, 0.1
+    frame = theory.FRAME_BYTES
+    queues: tuple[Queue | None, ...] = (None, Fifo(bytes=50 * frame))
+    cells = [
+        Cell(
+            name=f"y{number}", there=Impairment(delay_ns=MS, rate_bps=rate_bps, queue_packets=50, loss=loss, queue=one)
+        )
+        for number, one in enumerate(queues)
+    ]
+    packet_ns = round(theory.wire_s(frame, rate_bps) * 1e9)
+    trains = [Train(cell=cell, count=4_000, gap_ns=packet_ns * 3 // 4, payload_bytes=frame - 42) for cell in cells]
+    passed, _ = run_inside(run, cells, trains=trains)
+    found = []
+    for one in passed:
+        # The start is left out: the buffer is not full yet.
+        moments = one.moments_ns[500:]
+        delivered = (len(moments) - 1) * packet_ns / float(moments[-1] - moments[0])
+        found.append(
+            Outcome(
+                group="a full link that loses a tenth: share of its rate delivered",
+                cell="bfifo, two devices" if one.train.cell.there.queue else "netem alone",
+                measured=delivered / (1 - loss) - 1,
+                unit="share",
+                seen=round(delivered, 4),
+                wished=1 - loss,
+                samples=len(moments),
+                note="" if one.train.cell.there.queue else "what is lost is lost before the wire, and takes none of it",
+            )
+        )
     return found

@@ -18,6 +18,7 @@ from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Link, Network, Node
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.shadow.plan import build_plan
+from shadowlab.shadow.transport import plan_transport, with_windows
 from shadowlab.topology.addressing import address
 from shadowlab.topology.routing import shortest_routes
 
@@ -102,8 +103,11 @@ def job_of(
     """The job that `shadowlab run` would make of that network and its flows."""
     network = network_of(cells)
     fabric = address(network)
+    flows = tuple(flow for cell in cells for flow in cell.flows)
+    transport = plan_transport(flows, fabric)
     # Cells have no way to each other: such pairs are left without a route.
-    plan = build_plan(network, fabric, shortest_routes(network, fabric, partial=True))
+    routes = with_windows(shortest_routes(network, fabric, partial=True), transport)
+    plan = build_plan(network, fabric, routes, transport.settings)
     return Job(
         seed=seed,
         duration_ns=seconds * SECOND,
@@ -112,7 +116,7 @@ def job_of(
         build=plan,
         addresses=fabric.node_address,
         interface_directions={f"{i.node}/{i.name}": f"{i.link}|{i.node}|{i.peer}" for i in fabric.interfaces},
-        flows=tuple(flow for cell in cells for flow in cell.flows),
+        flows=flows,
         paths=tuple(Path(source=cell.source, target=cell.target) for cell in cells if cell.probed),
         watched=watched_interfaces(plan),
         timeline=(),

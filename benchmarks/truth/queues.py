@@ -38,11 +38,11 @@ LIMITS: tuple[tuple[int, int, int, int, bool], ...] = (
 )
 SMALL = (
     "netem's limit counts packets in flight as well, and is set for full frames: of small ones more are in flight, "
-    "which takes from the buffer. With a queue discipline of its own (queue: pfifo) the buffer is exact"
+    "which takes from the buffer. With a queue discipline of its own (kind: bfifo) the buffer is exact"
 )
 IDLE = (
     "on an idle wire nothing is in flight yet, so netem's limit holds the packets in flight and the buffer, both "
-    "waiting. With a queue discipline of its own (queue: pfifo) the buffer is exact"
+    "waiting. With a queue discipline of its own (kind: bfifo) the buffer is exact"
 )
 CREDIT = (
     "a shaper's credit is one full frame, which is eleven packets of this size: so many more are let through at once"
@@ -59,7 +59,7 @@ def limit_cells(grid: tuple[tuple[int, int, int, int, bool], ...], place: Place)
                 delay_ns=delay_ns,
                 rate_bps=rate_bps,
                 queue_packets=buffer,
-                queue=Fifo(packets=buffer) if own else None,
+                queue=Fifo(bytes=buffer * theory.FRAME_BYTES) if own else None,
             ),
             place=place,
         )
@@ -69,11 +69,17 @@ def limit_cells(grid: tuple[tuple[int, int, int, int, bool], ...], place: Place)
 
 def describe(cell: Cell, payload: int) -> str:
     wish = cell.there
-    own = ", pfifo" if wish.queue else ""
+    own = " full frames (bfifo)" if wish.queue else " packets"
     return (
         f"{format_rate(wish.rate_bps or 0)}, {format_duration(wish.delay_ns)}, buffer {wish.queue_packets}{own}, "
-        f"{payload + 42} bytes, leaves a {cell.place}"
+        f"packets of {payload + 42} bytes, leaves a {cell.place}"
     )
+
+
+def _room(cell: Cell, payload: int) -> int:
+    """Packets of that size that the buffer is to hold."""
+    whole = cell.there.queue_packets
+    return whole if cell.there.queue is None else whole * theory.FRAME_BYTES // (payload + 42)
 
 
 def _packet_ns(cell: Cell, payload: int) -> float:
@@ -88,7 +94,7 @@ def measure_limits(run: Run, *, few: bool = False) -> list[Outcome]:
     payloads = [payload for _ in places for *_, payload, _ in grid]
     over, bursts = [], []
     for cell, payload in zip(cells, payloads, strict=True):
-        packet_ns, buffer = _packet_ns(cell, payload), cell.there.queue_packets
+        packet_ns, buffer = _packet_ns(cell, payload), _room(cell, payload)
         in_flight = cell.there.delay_ns / packet_ns
         # A quarter too fast, until the buffer is full five times over; then a second's rest.
         fill = int(5 * (buffer + in_flight) + 200)
@@ -113,11 +119,11 @@ def _limit(run: Run, one: Passed, payload: int) -> Outcome:
     return Outcome(
         group="queue limit: packets waiting at the most, against the buffer",
         cell=describe(cell, payload),
-        measured=held - cell.there.queue_packets,
+        measured=held - _room(cell, payload),
         unit="packets",
         target=LIMIT_TARGET[run.place.clock],
         seen=round(held, 2),
-        wished=cell.there.queue_packets,
+        wished=_room(cell, payload),
         samples=len(one.numbers),
         note=why,
     )
@@ -133,11 +139,11 @@ def _burst(run: Run, one: Passed, payload: int) -> Outcome:
     return Outcome(
         group="burst on an idle wire: packets that survive, against the buffer and the one on the wire",
         cell=describe(cell, payload),
-        measured=survived - cell.there.queue_packets - through,
+        measured=survived - _room(cell, payload) - through,
         unit="packets",
         target=LIMIT_TARGET[run.place.clock],
         seen=survived,
-        wished=cell.there.queue_packets + through,
+        wished=_room(cell, payload) + through,
         samples=len(one.sent_ns),
         note=why,
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from benchmarks.truth import chance, theory
 from benchmarks.truth.jitter import DISTRIBUTIONS, cdf_of
-from benchmarks.truth.outcome import Outcome, summary
+from benchmarks.truth.outcome import SUMMARY, Outcome, read_lines, summary
 from benchmarks.truth.packets import _share_outcome
+from benchmarks.truth.page import replaced
 
 
 def test_pftk_without_time_outs_is_mathis() -> None:
@@ -101,3 +104,26 @@ def test_a_group_shows_its_worst_cell_and_every_miss() -> None:
     (line,) = summary(cells)
 
     assert (line["cell"], line["missed"], line["met"]) == ("bad", ["bad", "worse"], False)
+
+
+def test_what_a_run_printed_is_read_back_and_a_later_run_of_a_cell_replaces_it() -> None:
+    def told(value: float) -> str:
+        cells = [Outcome(group="g", cell="same", measured=value + n, unit="share", target=0.1) for n in range(2)]
+        end = {"benchmark": SUMMARY, "seed": value}
+        return "\n".join(json.dumps(line) for line in (*(one.line() for one in cells), *summary(cells), end))
+
+    outcomes, end = read_lines("took 3 s\n" + told(1.0) + "\n" + told(5.0))
+
+    assert [one.measured for one in outcomes] == [5.0, 6.0]
+    assert end["seed"] == 5.0
+
+
+def test_a_page_keeps_what_is_outside_its_markers() -> None:
+    block = "<!-- fidelity: {} -->\nold\n<!-- /fidelity -->\n"
+    text = "before\n" + block.format("misses") + "after\n" + block.format("other")
+
+    found = replaced(text, "misses", "| new |")
+
+    assert found.startswith("before\n<!-- fidelity: misses -->\n\n| new |\n\n<!-- /fidelity -->\nafter\n")
+    with pytest.raises(ValueError, match="nowhere"):
+        replaced(text, "nowhere", "")

@@ -12,7 +12,7 @@ import pytest
 
 from shadowlab.errors import CannotRunError, InputError, ShadowFailedError
 from shadowlab.guest import tools
-from shadowlab.guest.build import CONFIG_SOURCE, build_kernel, compile_command, kernel_key
+from shadowlab.guest.build import CONFIG_SOURCE, build_kernel, compile_command, kernel_key, refine_clock
 from shadowlab.guest.cache import kernels_folder
 from shadowlab.guest.options import read_options
 from shadowlab.guest.source import KernelSource, find_source
@@ -168,3 +168,32 @@ def test_the_preloaded_library_compiles_without_a_warning(tmp_path: Path) -> Non
 
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "preload.so").read_bytes().startswith(b"\x7fELF")
+
+
+def clock_sources(tree: Path, *, multiplier: int = 256) -> dict[Path, str]:
+    files = {
+        tree / "arch/um/include/linux/time-internal.h": f"#define TIMER_MULTIPLIER {multiplier}\n#define OTHER 1\n",
+        tree / "arch/um/kernel/time.c": "\ttime_travel_update_time_rel(TIMER_MULTIPLIER);\n\treturn os_nsecs();\n",
+    }
+    for file, text in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return files
+
+
+def test_the_clock_is_made_to_count_nanoseconds_and_a_reading_of_it_costs_what_it_did(tmp_path: Path) -> None:
+    header, code = clock_sources(tmp_path)
+
+    refine_clock(tmp_path)
+
+    assert header.read_text() == "#define TIMER_MULTIPLIER 1\n#define OTHER 1\n"
+    assert code.read_text() == "\ttime_travel_update_time_rel(256);\n\treturn os_nsecs();\n"
+
+
+def test_a_source_whose_clock_reads_otherwise_is_left_as_it_is(tmp_path: Path) -> None:
+    files = clock_sources(tmp_path, multiplier=64)
+
+    refine_clock(tmp_path)
+    refine_clock(tmp_path / "of no kernel")
+
+    assert {file: file.read_text() for file in files} == files
