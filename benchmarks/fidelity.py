@@ -28,7 +28,7 @@ from typing import Literal
 
 from benchmarks.truth import goodput, idle, jitter, marks, packets, queues, repeats, response, witness
 from benchmarks.truth.drive import Run
-from benchmarks.truth.outcome import SUMMARY, Outcome, read_lines, summary
+from benchmarks.truth.outcome import START, SUMMARY, Outcome, read_lines, summary
 from shadowlab.errors import CannotRunError
 from shadowlab.lab.execute import choose_place
 
@@ -102,6 +102,9 @@ def main() -> int:
         return 3
     run = Run(place=place, seed=words.seed, jobs=2 if clock == "virtual" else 1)
     load = os.getloadavg()[0]
+    print(
+        json.dumps({"benchmark": START, "kernel": place.description, "clock": clock, "experiments": names}), flush=True
+    )
     outcomes = measure(run, names, experiments)
     groups = summary(outcomes)
     for line in groups:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
-SUMMARY = "fidelity: summary"
+START, SUMMARY = "fidelity: start", "fidelity: summary"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +36,17 @@ class Outcome:
     @property
     def met(self) -> bool | None:
         """Whether the target is met; None without one."""
-        return None if self.target is None else abs(self.measured) <= self.target
+        return None if self.target is None else bool(abs(self.measured) <= self.target)
 
     def line(self, **more: object) -> dict[str, object]:
         """The JSON line."""
-        return {"benchmark": f"fidelity: {self.group}", **asdict(self), "met": self.met, **more}
+        return {
+            "benchmark": f"fidelity: {self.group}",
+            **asdict(self),
+            "measured": float(self.measured),
+            "met": self.met,
+            **more,
+        }
 
 
 def read_lines(text: str) -> tuple[list[Outcome], dict[str, object]]:
@@ -51,9 +57,10 @@ def read_lines(text: str) -> tuple[list[Outcome], dict[str, object]]:
     end: dict[str, object] = {}
     for line in filter(lambda line: line.startswith("{"), text.splitlines()):
         held = json.loads(line)
-        if held["benchmark"] == SUMMARY:
+        if held["benchmark"] == START:
+            seen.clear()
+        elif held["benchmark"] == SUMMARY:
             end = held
-            seen.clear()  # what follows is another run
         elif names <= held.keys():
             one = Outcome(**{name: held[name] for name in names})
             key = (one.group, one.cell)

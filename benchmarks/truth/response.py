@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.truth import theory
+from benchmarks.truth import linux_cubic, theory
 from benchmarks.truth.drive import Run, Seen, run_cells
 from benchmarks.truth.goodput import rate_of
 from benchmarks.truth.outcome import Outcome
@@ -92,7 +92,11 @@ def measure_random(run: Run, grid: tuple[tuple[str, int, float], ...] = RANDOM) 
         closed = _closed(kind, p, rtt_s)
         short = SHORT_TEETH if 1 / (p * theory.ott_window(p)) < LEAST_TOOTH else ""
         name = "Reno" if kind == "reno" else "CUBIC"
-        for group, wished, why_not in (*closed, (f"{name}, random losses, against its rules simulated", rules, short)):
+        simulated = [(f"{name}, random losses, against its rules simulated", rules, short)]
+        if kind == "cubic":
+            whole = linux_cubic.simulated_window(p, rtt_s, losses=3_000)
+            simulated.append(("CUBIC, random losses, against Linux's whole numbers simulated", whole, ""))
+        for group, wished, why_not in (*closed, *simulated):
             found.append(
                 Outcome(
                     group=group,

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.truth import chance, theory
+from benchmarks.truth import chance, linux_cubic, theory
 from benchmarks.truth.jitter import DISTRIBUTIONS, cdf_of
-from benchmarks.truth.outcome import SUMMARY, Outcome, read_lines, summary
+from benchmarks.truth.outcome import START, SUMMARY, Outcome, read_lines, summary
 from benchmarks.truth.packets import _share_outcome
 from benchmarks.truth.page import replaced
 
@@ -110,7 +110,9 @@ def test_what_a_run_printed_is_read_back_and_a_later_run_of_a_cell_replaces_it()
     def told(value: float) -> str:
         cells = [Outcome(group="g", cell="same", measured=value + n, unit="share", target=0.1) for n in range(2)]
         end = {"benchmark": SUMMARY, "seed": value}
-        return "\n".join(json.dumps(line) for line in (*(one.line() for one in cells), *summary(cells), end))
+        return "\n".join(
+            json.dumps(line) for line in ({"benchmark": START}, *(one.line() for one in cells), *summary(cells), end)
+        )
 
     outcomes, end = read_lines("took 3 s\n" + told(1.0) + "\n" + told(5.0))
 
@@ -127,3 +129,14 @@ def test_a_page_keeps_what_is_outside_its_markers() -> None:
     assert found.startswith("before\n<!-- fidelity: misses -->\n\n| new |\n\n<!-- /fidelity -->\nafter\n")
     with pytest.raises(ValueError, match="nowhere"):
         replaced(text, "nowhere", "")
+
+
+def test_linuxs_cubic_is_the_rules_cubic_at_large_windows_and_less_at_small_ones() -> None:
+    large, small = (
+        linux_cubic.simulated_window(loss, 0.1, losses=1_000)
+        / theory.simulated_window("cubic", loss, 0.1, losses=4_000)
+        for loss in (0.0003, 0.01)
+    )
+
+    assert large == pytest.approx(1, abs=0.06)
+    assert 0.8 < small < 0.95
