@@ -20,7 +20,7 @@ from shadowlab.lab.references import check_references
 from shadowlab.lab.scenario import Mitigation, Scenario
 from shadowlab.lab.sources import attach_file, read_rules, read_script
 from shadowlab.lab.workloads.capture import Packets, with_files
-from shadowlab.lab.workloads.resolve import probed_pairs, resolve_workloads
+from shadowlab.lab.workloads.resolve import pairs, probed_pairs, resolve_workloads, wishing
 from shadowlab.mitigate.propose import Allowed, Candidate
 from shadowlab.mitigate.rehearse import Stage
 from shadowlab.model.fabric import Fabric
@@ -170,7 +170,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
     driven = [*(flow.id for flow in flows), *(one.name for one in workloads)]
     check_references(scenario, full, driven, paths)
     hops = {path: intended_way(full, path.source, path.target).directions for path in paths}
-    cost = _cost(scenario, full, flows, paths, hops)
+    cost = _cost(scenario, full, flows, workloads, paths, hops)
     factor = factor_for(cost, scenario.wall_budget_ns / NS_PER_S)
     if factor > 1 and not scale:
         raise InputError(
@@ -185,14 +185,14 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
     if factor > 1:
         flows = scale_flows(flows, factor)
         workloads = scale_workloads(workloads, factor)
-        cost = _cost(scenario, network, flows, paths, hops)
+        cost = _cost(scenario, network, flows, workloads, paths, hops)
     fabric = address(network)
     workloads, replayed = with_files(workloads, fabric.node_address, fabric.node_address6)
     replaced = any(step.kind == "routes" for step in steps_of(scenario.events, full)) or any(
         one.kind == "reroute" for one in scenario.mitigations
     )
     # Routes that are to be replaced one by one, by events or cures, are one for each host.
-    transport = plan_transport(flows, fabric)
+    transport = plan_transport([*flows, *wishing(workloads)], fabric)
     routes = with_windows(shortest_routes(network, fabric, aggregate=not replaced), transport)
     return Prepared(
         scenario=scenario,
@@ -244,6 +244,7 @@ def _cost(
     scenario: Scenario,
     network: Network,
     flows: Sequence[FlowSpec],
+    workloads: Sequence[Workload],
     paths: Sequence[Path],
     hops: Mapping[Path, tuple[Direction, ...]],
 ) -> Cost:
@@ -254,6 +255,8 @@ def _cost(
         hops=hops,
         duration_ns=scenario.duration_ns,
         probe_every_ns=scenario.probe_every_ns,
+        workloads=[(one, list(pairs(one))) for one in workloads],
+        compute=scenario.compute,
     )
 
 

@@ -17,7 +17,8 @@ from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Network
 from shadowlab.model.traffic.tcp_options import TcpOptions
-from shadowlab.model.traffic.workload import Datagrams, Incast, Requests, Transfers, Workload
+from shadowlab.model.traffic.workload import Compute, Datagrams, Incast, Requests, Transfers, Workload
+from shadowlab.predict.workloads import EXCHANGE_S, workload_work
 
 GUEST_PACKET_HOPS_PER_S = 300_000
 """Forwarding speed of the embedded kernel, per wall second; `scripts/bench` prints this machine's (``guest``)."""
@@ -31,10 +32,12 @@ _ACKS_PER_SEGMENT = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Expected work of one run."""
+    """Expected work of one run.  ``exchanges_s`` is the part of ``wall_s`` that exchanges of workloads take by their
+    number, which no scaling changes."""
 
     packet_hops: float
     wall_s: float
+    exchanges_s: float = 0.0
 
 
 def expected_cost(
@@ -45,11 +48,13 @@ def expected_cost(
     hops: Mapping[Path, Sequence[Direction]],
     duration_ns: int,
     probe_every_ns: int,
+    workloads: Sequence[tuple[Workload, Sequence[Path]]] = (),
+    compute: Mapping[str, Compute] | None = None,
 ) -> Cost:
     """Packet-hops of flows (data and acknowledgements) and probes (both ways) over the run.
 
     A paced flow sends at its rate, a greedy one at most at the smallest rate of its path divided by the greedy flows
-    there; so this is an upper estimate.
+    there; so this is an upper estimate.  ``workloads`` come with the pairs between which they exchange something.
     """
     seconds = duration_ns / 1e9
     greedy: dict[Direction, int] = {}
@@ -66,7 +71,15 @@ def expected_cost(
             segments = min(segments, flow.size_bytes / _PAYLOAD_BYTES)
         total += segments * (1 + _ACKS_PER_SEGMENT) * len(path)
     total += sum(2 * len(hops[path]) * duration_ns / probe_every_ns for path in paths)
-    return Cost(packet_hops=total, wall_s=RUN_OVERHEAD_S + total / GUEST_PACKET_HOPS_PER_S)
+    ways = {path: tuple(network.impairment(one) for one in way) for path, way in hops.items()}
+    works = [workload_work(one, pairs, ways, compute or {}, duration_ns) for one, pairs in workloads]
+    total += sum(one.packet_hops for one in works)
+    exchanges_s = sum(one.exchanges for one in works) * EXCHANGE_S
+    return Cost(
+        packet_hops=total,
+        wall_s=RUN_OVERHEAD_S + total / GUEST_PACKET_HOPS_PER_S + exchanges_s,
+        exchanges_s=exchanges_s,
+    )
 
 
 def _fair_share(network: Network, path: Sequence[Direction], greedy: Mapping[Direction, int]) -> float:
@@ -80,7 +93,8 @@ def factor_for(cost: Cost, wall_budget_s: float) -> float:
     """The factor (at least 1) that brings a run into its budget."""
     if cost.wall_s <= wall_budget_s:
         return 1.0
-    return cost.packet_hops / (max(wall_budget_s - RUN_OVERHEAD_S, 0.1) * GUEST_PACKET_HOPS_PER_S)
+    left_s = wall_budget_s - RUN_OVERHEAD_S - cost.exchanges_s
+    return max(1.0, cost.packet_hops / (max(left_s, 0.1) * GUEST_PACKET_HOPS_PER_S))
 
 
 def scale_network(network: Network, factor: float) -> Network:

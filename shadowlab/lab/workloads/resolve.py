@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import product
 
 from shadowlab.errors import Fault, InputError
-from shadowlab.model.flow import Path
+from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.network import Network
 from shadowlab.model.traffic.workload import (
     Compute,
@@ -96,6 +96,35 @@ def probed_pairs(workloads: Sequence[Workload]) -> tuple[Path, ...]:
         step = -(-len(every) // MOST_PROBED) if every else 1
         found.update(every[::step])
     return tuple(sorted(found))
+
+
+_HELD_ELSEWHERE = (
+    "initial_cwnd_segments",
+    "initial_rwnd_segments",
+    "ecn",
+    "sack",
+    "timestamps",
+    "window_scaling",
+)
+"""Options that no socket holds: they hang on routes, or on what a node's TCP offers."""
+
+
+def wishing(workloads: Sequence[Workload]) -> Iterator[FlowSpec]:
+    """What workloads wish of routes and nodes, as flows would: one there and one back for each of their pairs."""
+    for one in workloads:
+        tcp = getattr(one, "tcp", None)
+        if tcp is None or all(getattr(tcp, name) is None for name in _HELD_ELSEWHERE):
+            continue
+        for pair in pairs(one):
+            for source, target in ((pair.source, pair.target), (pair.target, pair.source)):
+                yield FlowSpec(
+                    id=f"{one.name}: {source}→{target}",
+                    source=source,
+                    target=target,
+                    flow_class="greedy",
+                    tcp=tcp,
+                    ipv6=getattr(one, "ipv6", False),
+                )
 
 
 def _missing(place: str, what: str, node: str, known: Sequence[str]) -> Fault:

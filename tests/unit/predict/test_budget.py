@@ -7,8 +7,9 @@ from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Link, Network, Node
 from shadowlab.model.traffic.distribution import constant
 from shadowlab.model.traffic.tcp_options import TcpOptions
-from shadowlab.model.traffic.workload import Arrivals, Datagrams, Transfers
+from shadowlab.model.traffic.workload import Arrivals, Compute, Datagrams, Requests, Transfers, Workload
 from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network, scale_workloads
+from shadowlab.predict.workloads import EXCHANGE_S, workload_work
 
 TEN_MBIT = Impairment(delay_ns=10**7, loss=0.01, rate_bps=10**7, queue_packets=60)
 NETWORK = Network(
@@ -76,3 +77,42 @@ def test_scaled_workloads_carry_less_in_as_many_exchanges() -> None:
     assert isinstance(fewer, Transfers)
     assert isinstance(slower, Datagrams)
     assert (fewer.size.mean(), fewer.arrivals, slower.rate_bps) == (3_000, arrivals, 1_000_000)
+
+
+def test_an_exchange_costs_its_packets_and_a_time_of_its_own_that_no_scaling_changes() -> None:
+    arrivals = Arrivals(process="poisson", rate_per_s=100)
+    uploads = Transfers(name="t", sources=("a",), targets=("b",), arrivals=arrivals, size=constant(14_480))
+    stream = Datagrams(name="d", source="a", target="b", rate_bps=9_600_000)
+
+    def cost(workload: Workload) -> Cost:
+        return expected_cost(
+            network=NETWORK,
+            flows=[],
+            paths=[],
+            hops=HOPS,
+            duration_ns=10**10,
+            probe_every_ns=10**9,
+            workloads=[(workload, [PATH])],
+        )
+
+    assert cost(uploads).packet_hops == pytest.approx(1_000 * (7 + 10.5 * 1.5))
+    assert cost(uploads).exchanges_s == pytest.approx(1_000 * EXCHANGE_S)
+    assert cost(stream).packet_hops == pytest.approx(10_000)
+    assert factor_for(Cost(packet_hops=3e5, wall_s=100, exchanges_s=98), 10) == pytest.approx(10)
+
+
+def test_users_ask_as_often_as_thinking_the_way_and_the_service_let_them() -> None:
+    users = Requests(
+        name="r",
+        clients=("a",),
+        servers=("b",),
+        request=constant(100),
+        response=constant(100),
+        think_ns=constant(60 * 10**6),
+        connections=5,
+    )
+    compute = {"b": Compute(workers=1, service_ns=constant(20 * 10**6))}
+
+    work = workload_work(users, [PATH], {PATH: (TEN_MBIT,)}, compute, 10**10)
+
+    assert work.exchanges == pytest.approx(5 * 10 / 0.1)
