@@ -351,7 +351,9 @@ class _Run:
         write_series(folder.file("services.csv"), self._exchanges.services)
         write_series(folder.file("instances.csv"), self._exchanges.instances)
         kpis = folder.subfolder(KPI_FOLDER)
-        for kind, table in (("path", measured.paths), ("link", measured.links)):
+        tables = {"path": measured.paths, "link": measured.links}
+        tables |= {"service": self._exchanges.services, "instance": self._exchanges.instances}
+        for kind, table in tables.items():
             write_whole(kpis / f"{kind}s{ENDING}", encode_table(kind, table))
         report = folder.subfolder("report")
         try:

@@ -80,17 +80,18 @@ def sheet_of_records(
 ) -> Sheet:
     """The raw records of a window; numbers of paths and the like are shown as names, ``tcp_info`` as its fields.
 
-    ``patterns_of`` tells for a list of names which of its numbers are wanted; all of a list that it does not hold.
+    ``patterns_of`` tells for lists of names which of their numbers are wanted: a record is if one of its columns has
+    one; without columns of these lists, all are.
     """
     records = reader.read(from_ns=from_ns, to_ns=to_ns)
     kind = reader.kind
     columns: list[SheetColumn] = []
     if kind is None:
         return Sheet(columns=(SheetColumn(name="at_ns", unit="ns", values=np.ma.array(np.zeros(0, dtype=np.int64))),))
-    wanted = np.ones(len(records), dtype=np.bool_)
-    for one in kind.numbers:
-        if one.names in patterns_of:
-            wanted &= np.isin(records[one.name], list(patterns_of[one.names]))
+    named = [one for one in kind.numbers if one.names in patterns_of]
+    wanted = np.full(len(records), not named, dtype=np.bool_)
+    for one in named:
+        wanted |= np.isin(records[one.name], list(patterns_of[one.names]))
     for one in kind.columns:
         if one.kind != BYTES:
             columns.append(_numbers(one, records[one.name][wanted], reader.names.get(one.names, ())))

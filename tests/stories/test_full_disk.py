@@ -21,9 +21,10 @@ SHARES = [0.05, 0.3, 0.6, 0.95]
 LATER = (
     r"(do nothing|reroute): no space left in {disk}/out/rehearsals/[01]; "
     r"free some, or choose another folder with --out",
-    r"cannot write (result\.json|manifest\.json|paths\.csv|links\.csv): no space left in {disk}/out; "
+    r"cannot write (result\.json|manifest\.json|(paths|links|services|instances)\.csv): no space left in {disk}/out; "
     r"free some, or choose another folder",
-    r"cannot write (paths|links)\.blocks: no space left in {disk}/out/kpis; free some, or choose another folder",
+    r"cannot write (paths|links|services|instances)\.blocks: no space left in {disk}/out/kpis; "
+    r"free some, or choose another folder",
     r"cannot write the report: no space left in {disk}/out/report; free some, or choose another folder",
 )
 

@@ -16,7 +16,7 @@ from shadowlab.cli.interrupt import Interrupt
 @click.option("--zero", default=0.0, metavar="SECONDS", help="Unix time of the run's start in Prometheus text.")
 @click.pass_obj
 def export(interrupt: Interrupt, folder: Path, form: str, out: Path, zero: float) -> None:
-    """Write the indicators and the raw records of RUN into files: paths, links, and one per record type.
+    """Write the indicators and the raw records of RUN into files: one per kind of subject, one per record type.
 
     Prometheus text has the indicators only.  What was not observed is empty (null in Parquet, no line for Prometheus).
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from shadowlab.lab.recorded.folder import Recorded
+from shadowlab.lab.recorded.folder import RAW_FOLDER, Recorded
 from shadowlab.store.folder import RunFolder
 from shadowlab.store.parquet import write_parquet
 from shadowlab.store.prometheus import prometheus_text
@@ -36,15 +36,15 @@ def export_run(
             except OSError as error:
                 raise translated(error, f"write {path.name}", out) from error
             return [path]
-        paths = [_write(made, f"{kind}s", form, sheet_of_tables([table])) for kind, table in tables.items()]
+        paths = [_write(made.file(f"{kind}s.{form}"), form, sheet_of_tables([table])) for kind, table in tables.items()]
+        raw = made.subfolder(RAW_FOLDER)
         for name in recorded.raw_types():
             sheet, _ = recorded.raw(name, (), None, None)
-            paths.append(_write(made, name, form, sheet))
+            paths.append(_write(raw / f"{name}.{form}", form, sheet))
         return paths
 
 
-def _write(made: RunFolder, name: str, form: str, sheet: Sheet) -> Path:
-    path = made.file(f"{name}.{form}")
+def _write(path: Path, form: str, sheet: Sheet) -> Path:
     if form == "parquet":
         write_parquet(sheet, path)
         return path
@@ -52,5 +52,5 @@ def _write(made: RunFolder, name: str, form: str, sheet: Sheet) -> Path:
         with path.open("w", encoding="utf-8", newline="") as file:
             write_csv(sheet, file)
     except OSError as error:
-        raise translated(error, f"write {path.name}", made.path) from error
+        raise translated(error, f"write {path.name}", path.parent) from error
     return path

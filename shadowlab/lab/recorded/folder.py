@@ -3,7 +3,7 @@
 In: a folder, a question.  Out: series tables and sheets.  Never: a value of a second that more may be measured of.
 
 The indicators of a finished run lie beside its raw records, and only the blocks of the window are read.  Of any other
-run, and of rehearsals, they are derived from the raw records that are there.
+run, and of rehearsals, those of paths and links are derived from the raw records that are there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from shadowlab.errors import InputError
 from shadowlab.lab.recorded.asking import Listed, check_names, chosen_of
 from shadowlab.lab.recorded.watched import WATCHED_FILE, Watched, derive, read_watched
-from shadowlab.model.kpi import SeriesTable
+from shadowlab.model.kpi import KPIS, SeriesTable
 from shadowlab.monitor.layout import EVENTS_FILE, TRACE_FILE
 from shadowlab.monitor.probes import TIMEOUT_NS
 from shadowlab.store.folder import MARK, is_being_written
@@ -28,7 +28,8 @@ from shadowlab.store.window import Samples, Window, matching, samples_of, tabled
 
 KPI_FOLDER = "kpis"
 RAW_FOLDER = "raw"
-KINDS = ("path", "link")
+DERIVED_KINDS = ("path", "link")
+_ORDER = (*DERIVED_KINDS, "service", "instance")
 LINES = ".jsonl"
 _OLD = "probes.bin"
 
@@ -39,7 +40,6 @@ class Recorded:
     Raises InputError if it is none, or one that an older or newer ShadowLab wrote.
     """
 
-    kinds = KINDS
     zero_ns = 0
 
     def __init__(self, folder: Path) -> None:
@@ -58,6 +58,17 @@ class Recorded:
         whole = (folder / KPI_FOLDER).is_dir() and not (folder / MARK).exists()
         self._whole = folder / KPI_FOLDER if whole else None
         self._watched = self._find_watched()
+        self.kinds = DERIVED_KINDS if self._whole is None else self._stored_kinds(self._whole)
+
+    @staticmethod
+    def _stored_kinds(folder: Path) -> tuple[str, ...]:
+        """Those that there are subjects of."""
+        kinds = []
+        for path in sorted(folder.glob(f"*s{ENDING}")):
+            with BlockReader(path) as reader:
+                if reader.names.get(SUBJECT):
+                    kinds.append(path.name.removesuffix(f"s{ENDING}"))
+        return tuple(sorted(kinds, key=lambda kind: (*_ORDER, kind).index(kind)))
 
     def _find_watched(self) -> Watched:
         for place in (self.folder, self.folder.parent, self.folder.parent.parent):
@@ -78,11 +89,14 @@ class Recorded:
     def listed(self) -> tuple[Listed, ...]:
         """Every indicator."""
         return tuple(
-            Listed(name=name, unit=unit_of(name), subject=kind) for kind in KINDS for name in self._names(kind)
+            Listed(name=name, unit=unit_of(name), subject=kind) for kind in self.kinds for name in self._names(kind)
         )
 
     def subjects(self, kind: str) -> tuple[str, ...]:
         """Every subject of a kind."""
+        if self._whole is not None:
+            with BlockReader(self._whole / f"{kind}s{ENDING}") as reader:
+                return reader.names[SUBJECT]
         if kind == "path":
             return tuple(str(one) for one in self._watched.paths)
         return self._watched.directions
@@ -136,15 +150,22 @@ class Recorded:
         return tuple(derive(self._raw, self._watched, 0)[kind].values)
 
     def _wanted(self, names: Sequence[str]) -> dict[str, list[str]]:
-        known = {kind: self._names(kind) for kind in KINDS}
-        check_names(self.folder, names, [name for some in known.values() for name in some])
+        known = {kind: self._names(kind) for kind in self.kinds}
+        every = [name for some in known.values() for name in some]
+        later = [name for name in names if name in KPIS and name not in every]
+        if later and self._whole is None:
+            raise InputError(
+                f"{self.folder} has no indicator {later[0]!r}: of a run that is not over, and of a rehearsal, there "
+                "are those of paths and links; --raw exchanges, instances and streams are there"
+            )
+        check_names(self.folder, names, every)
         wanted = {kind: [name for name in some if not names or name in names] for kind, some in known.items()}
         return {kind: some for kind, some in wanted.items() if some}
 
     def _last_ns(self) -> int:
         assert self._whole is not None
         last = 0
-        for kind in KINDS:
+        for kind in self.kinds:
             with BlockReader(self._whole / f"{kind}s{ENDING}") as reader:
                 last = max([last, *(one.head.to_ns for one in reader.blocks)])
         return last

@@ -19,6 +19,7 @@ from shadowlab.errors import InputError
 from shadowlab.lab.recorded.folder import Recorded
 from shadowlab.lab.recorded.watched import WATCHED_FILE, Watched, derive, to_json
 from shadowlab.model.flow import Path as FlowPath
+from shadowlab.model.kpi import SeriesTable
 from shadowlab.monitor.raw_files import RawFiles
 from shadowlab.store import window
 from shadowlab.store.folder import MARK, format_json
@@ -35,6 +36,12 @@ WATCHED = Watched(
     rates_bps=(1_000_000,),
     lines=(),
 )
+SERVICES = SeriesTable(
+    times_ns=np.array([S]),
+    subjects=("api",),
+    values={"failures": np.array([[0.5]]), "fairness": np.array([[np.nan]])},
+)
+NOBODY = SeriesTable(times_ns=np.array([S]), subjects=(), values={"instance_queue": np.zeros((1, 0))})
 NAMES = {"path": ["a→b", "b→a"], "flow": ["one"], "interface": ["a>b"]}
 
 
@@ -56,7 +63,7 @@ def a_run(folder: Path, *, seconds: int = 10, over: bool = True) -> Path:
         record(files, range(seconds + 1))
     if over:
         (folder / "kpis").mkdir()
-        for kind, table in derive(raw, WATCHED, seconds * S).items():
+        for kind, table in (derive(raw, WATCHED, seconds * S) | {"service": SERVICES, "instance": NOBODY}).items():
             (folder / "kpis" / f"{kind}s.blocks").write_bytes(encode_table(kind, table))
     else:
         (folder / MARK).write_text(f"{WATCHED_FILE}\nraw\n")
@@ -97,6 +104,17 @@ def test_of_an_unfinished_run_only_what_cannot_change_is_told(tmp_path: Path) ->
     assert recorded.known_until_ns() == 8 * S  # probes are given up after two seconds
     assert recorded.ask(("loss",), (), Window())["path"].times_ns.max() == 8 * S
     assert not recorded.goes_on
+
+
+def test_indicators_of_services_are_there_when_a_run_is_over(tmp_path: Path) -> None:
+    over, killed = a_run(tmp_path / "over"), a_run(tmp_path / "killed", over=False)
+
+    found = rows(asked("query", over, "failures", "--csv"))
+
+    assert found == [{"time_s": "1", "subject": "api", "failures": "0.5"}]
+    assert [one.subject for one in Recorded(over).listed() if one.name == "fairness"] == ["service"]
+    with pytest.raises(InputError, match="has no indicator 'failures': of a run that is not over"):
+        Recorded(killed).ask(("failures",), (), Window())
 
 
 def test_raw_records_alone_can_be_asked(tmp_path: Path) -> None:
@@ -220,9 +238,10 @@ def test_query_list_names_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["fairnes"], "has no indicator 'fairnes'; did you mean fairness?"),
         (["latency"], "has no indicator 'latency'; did you mean latency_ms?"),
         (["loss", "--subject", "c"], "no subject fits 'c' among the paths of"),
-        (["--raw", "frames"], "has no raw records 'frames'; it has events, probes"),
+        (["--raw", "frames"], "has no raw records 'frames'; it has events, exchanges, instances, probes"),
         (["--raw", "tcp", "--every", "1"], "--raw gives whole records"),
         (["--json", "--csv"], "choose one of"),
         (["--follow", "--json"], "--follow prints a table"),
@@ -272,9 +291,10 @@ def test_export_writes_every_file_of_a_form(tmp_path: Path) -> None:
         result = asked("export", run, "--to", form, "--out", tmp_path / form)
         assert result.exit_code == 0, result.output
 
-    files = sorted(path.name for path in (tmp_path / "csv").iterdir())
-    assert files == sorted([*(f"{path.stem}.csv" for path in (run / "raw").iterdir()), "links.csv", "paths.csv"])
-    assert (tmp_path / "csv" / "probes.csv").read_text().splitlines()[1] == "1,a→b,0,10000000,"
+    files = sorted(str(path.relative_to(tmp_path / "csv")) for path in (tmp_path / "csv").rglob("*.csv"))
+    records = (f"raw/{path.stem}.csv" for path in (run / "raw").iterdir())
+    assert files == sorted([*records, "links.csv", "paths.csv", "services.csv"])
+    assert (tmp_path / "csv" / "raw" / "probes.csv").read_text().splitlines()[1] == "1,a→b,0,10000000,"
     assert (tmp_path / "prometheus" / "metrics.prom").read_text().startswith("# HELP shadowlab_path_latency_seconds")
 
 
