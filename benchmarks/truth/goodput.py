@@ -20,8 +20,10 @@ BUFFERS_BDP = (1.0, 3.0)
 CONTROLS = ("reno", "cubic")
 LEAST_BUFFER = 20
 SECONDS, WARM_UP_S = 24, 8
+OPEN = 0
+"""The state of a sender that misses no acknowledgement (enum tcp_ca_state)."""
 SLOW_BPS, SLOW_SECONDS = 2 * MBIT, 120
-"""While a lost packet is missing nothing behind it is acknowledged: at a low rate that is a lot of a short time."""
+"""At a low rate a packet more or less is a lot of a short time."""
 
 
 def room(rate_bps: float, rtt_ns: float) -> float:
@@ -57,8 +59,11 @@ def cells(*, few: bool = False) -> list[Cell]:
 
 
 def rate_of(seen: Seen, flow: int = 0, from_s: float = WARM_UP_S) -> float:
-    """Acknowledged payload per second, from ``from_s`` to the last sample."""
+    """Acknowledged payload per second, from ``from_s`` to the end, between the first and the last sample at which no
+    segment was missing: while one is, what came behind it has arrived and is not acknowledged yet."""
     samples = seen.tcp[seen.tcp["at_ns"][:, flow] >= from_s * SECOND, flow]
+    whole = samples[samples["ca_state"] == OPEN]
+    samples = whole if len(whole) > len(samples) // 4 else samples
     span_ns = int(samples["at_ns"][-1]) - int(samples["at_ns"][0])
     return 8e9 * float(int(samples["bytes_acked"][-1]) - int(samples["bytes_acked"][0])) / span_ns
 

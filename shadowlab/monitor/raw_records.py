@@ -27,6 +27,7 @@ QUEUE_TYPE = _type_of("queues")
 
 _INFO_FIELDS = (  # what indicators need of struct tcp_info, and their names for it
     ("state", "state"),
+    ("ca_state", "ca_state"),
     ("srtt_us", "rtt"),
     ("cwnd", "snd_cwnd"),
     ("total_retrans", "total_retrans"),
