@@ -93,11 +93,19 @@ def _what(after: Sequence[LevelOutcome]) -> str:
     if not broken:
         return f"What happens: every service level holds ({len(after)} of {len(after)})."
     names = sorted({one.level for one in broken})
-    paths = len({one.path for one in broken})
+    places = []
+    for kind, words in ((False, "paths"), (True, "services")):
+        hit, judged = (len({one.path for one in some if _of_service(one) == kind}) for some in (broken, after))
+        if hit:
+            places.append(f"{hit} of {judged} {words}")
     return (
         f"What happens: service levels broken: {len(broken)} of {len(after)} ({', '.join(names)}), "
-        f"on {paths} of {len({one.path for one in after})} paths."
+        f"on {' and '.join(places)}."
     )
+
+
+def _of_service(one: LevelOutcome) -> bool:
+    return "→" not in one.path
 
 
 def _where(domain: FaultDomain) -> str:

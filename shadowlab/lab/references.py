@@ -44,7 +44,7 @@ def _level_faults(scenario: Scenario, known: Sequence[str]) -> Iterator[Fault]:
                 yield Fault(place=place, message=message)
         services = [service for one in scenario.traffic if (service := service_of(one))]
         for name in level.services:
-            if name not in services:
+            if services and name not in services:
                 message = f"service level {level.name}: no workload is of a service {name!r}{_near(name, services)}"
                 yield Fault(place=place, message=message)
         if level.of_service and not services:

@@ -1,6 +1,7 @@
 """Service levels against series."""
 
 import numpy as np
+import pytest
 
 from shadowlab.detect.levels import judge_levels
 from shadowlab.model.kpi import SeriesTable
@@ -63,3 +64,31 @@ def test_only_the_window_asked_for_is_judged() -> None:
     (outcome,) = judge_levels(table([99, 5, 5, 99]), [level], from_ns=S, to_ns=3 * S)
 
     assert (outcome.samples, outcome.worst) == (2, 5)
+
+
+def test_a_level_of_services_is_judged_by_their_series_and_only_where_it_is_named() -> None:
+    services = SeriesTable(
+        times_ns=np.arange(1, 4, dtype=np.int64) * S,
+        subjects=("shop", "names"),
+        values={"completion_p99_ms": np.array([[5.0, 50.0], [7.0, 50.0], [30.0, 50.0]])},
+    )
+    named = ServiceLevel(name="fast shop", kpi="completion_p99_ms", limit=10, services=("shop",), window_ns=S)
+    every = ServiceLevel(name="fast", kpi="completion_p99_ms", limit=10, window_ns=S)
+
+    outcomes = judge_levels(table([1, 1, 1]), [named, every], from_ns=0, to_ns=3 * S, services=services)
+
+    assert [(one.level, one.path, one.worst) for one in outcomes] == [
+        ("fast shop", "shop", 30),
+        ("fast", "shop", 30),
+        ("fast", "names", 50),
+    ]
+    assert judge_levels(table([1]), [every], from_ns=0, to_ns=S) == ()
+
+
+def test_a_level_speaks_of_paths_or_of_services_as_its_indicator_does() -> None:
+    with pytest.raises(ValueError, match="name `services`, not `paths`"):
+        ServiceLevel(name="x", kpi="completion_p99_ms", limit=1, paths=("a→b",))
+    with pytest.raises(ValueError, match="name `paths`, not `services`"):
+        ServiceLevel(name="x", kpi="loss", limit=1, services=("shop",))
+    with pytest.raises(ValueError, match="is not an indicator of a path or a service"):
+        ServiceLevel(name="x", kpi="instance_queue", limit=1)

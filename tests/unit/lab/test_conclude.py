@@ -123,6 +123,14 @@ def test_the_whole_story_is_told_in_order() -> None:
     )
 
 
+def test_paths_and_services_are_counted_apart() -> None:
+    after = (outcome("x→y", holds=False), outcome("shop", holds=False), outcome("names", holds=True))
+
+    assert sentences(domain=None, after=after)[0] == (
+        "What happens: service levels broken: 2 of 3 (fast), on 1 of 1 paths and 1 of 2 services."
+    )
+
+
 def test_a_calm_run_is_told_in_one_sentence() -> None:
     assert sentences(domain=None, after=(outcome("x→y", holds=True),)) == (
         "What happens: every service level holds (1 of 1).",

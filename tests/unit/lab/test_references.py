@@ -38,3 +38,22 @@ def test_a_sound_scenario_passes(tmp_path: Path) -> None:
     found = prepared(tmp_path, ("kpi: loss", "kpi: loss, paths: [web->db]"))
 
     assert [level.paths for level in found.scenario.levels] == [("web→db",)]
+
+
+def test_a_level_of_services_needs_exchanges_and_services_that_are_there(tmp_path: Path) -> None:
+    level = ("service_levels:\n", "service_levels:\n  - {name: fast, kpi: failures, limit: 0.1, services: [shpo]}\n")
+    shop = (
+        "mitigations:",
+        "traffic:\n  - {requests: buy, service: shop, clients: web, servers: db, request: 300 B, response: 2 kB,"
+        " think: 1 s}\nmitigations:",
+    )
+
+    for name in ("none", "other"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(InputError) as none:
+        prepared(tmp_path / "none", level)
+    with pytest.raises(InputError) as other:
+        prepared(tmp_path / "other", level, shop)
+
+    assert "`traffic` has no exchanges" in str(none.value)
+    assert "no workload is of a service 'shpo': did you mean `shop`?" in str(other.value)
