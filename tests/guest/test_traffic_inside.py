@@ -12,7 +12,7 @@ from traffic_inside import Scene
 
 from shadowlab.guest.boot import run_in_guest
 from shadowlab.guest.cache import BuiltKernel
-from shadowlab.model.flow import FlowSpec, Path
+from shadowlab.model.flow import FlowSpec, Path, Phase
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.network import Link, Network, Node
@@ -29,6 +29,7 @@ MS = 1_000_000
 SECOND = 1_000 * MS
 THERE = Path(source="a", target="b")
 BACK = Path(source="b", target="a")
+OFF = Phase(duration_ns=SECOND, rate_bps=0)
 GOODPUT_SHARE = 1448 / (1514 + 24)
 """Payload of a full TCP segment with timestamps, over the frame with Ethernet's framing."""
 
@@ -157,7 +158,12 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
 
     for name, seed in (("run", 7), ("a folder of another name/and depth", 7), ("other", 8)):
         folder = tmp_path / name
-        flows = (flow("greedy"), flow("paced", rate_bps=500_000))
+        flows = (
+            flow("greedy", tcp=TcpOptions(ecn=True, timestamps=False)),
+            flow("paced", rate_bps=500_000, pattern=(Phase(duration_ns=SECOND, rate_bps=1_000_000), OFF)),
+            flow("sender-limited", tcp=TcpOptions(send_buffer_bytes=50_000, initial_cwnd_segments=4)),
+            flow("receiver-limited", rate_bps=500_000, tcp=TcpOptions(window_bytes=30_000)),
+        )
         ran(built_kernel, folder, network, paths=(THERE, BACK), flows=flows, seconds=10, seed=seed)
         files.append({one.name: one.read_bytes() for one in sorted(folder.iterdir())})
 
