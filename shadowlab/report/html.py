@@ -22,6 +22,7 @@ from shadowlab.report.sections_detail import (
     method_section,
     traffic_section,
 )
+from shadowlab.report.sections_services import services_section
 from shadowlab.report.sections_summary import (
     cures_section,
     headline,
@@ -44,6 +45,7 @@ _CONTENTS = (
     ("timeline", "When"),
     ("cures", "Cures"),
     ("paths", "Paths"),
+    ("services", "Services"),
     ("levels", "Service levels"),
     ("domain", "Fault domain"),
     ("anomalies", "Anomalies"),
@@ -79,11 +81,14 @@ def render_page(
 ) -> str:
     """The whole page as text."""
     by_name = {plot.name: plot for plot in plots}
+    services = services_section(result, by_name)
+    missing = {"map"} - by_name.keys() | (set() if services else {"services"})
     sections = join(
         map_section(by_name),
         timeline_section(result),
         cures_section(result, by_name),
         paths_section(result, by_name),
+        services,
         levels_section(result, levels),
         tag("h2", "For engineers", class_="part"),
         domain_section(result),
@@ -98,9 +103,7 @@ def render_page(
         f":root {{ {variables(LIGHT)} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {variables(DARK)} }} }}\n"
         f"@media print {{ :root {{ {variables(LIGHT)} }} }}"
     )
-    contents = "".join(
-        f'<a href="#{anchor}">{text(title)}</a>' for anchor, title in _CONTENTS if anchor != "map" or "map" in by_name
-    )
+    contents = "".join(f'<a href="#{anchor}">{text(title)}</a>' for anchor, title in _CONTENTS if anchor not in missing)
     title = result.headline or result.title or result.scenario
     return Html(
         f"""<!DOCTYPE html>

@@ -1,22 +1,25 @@
 """The summary of a run on a terminal, or as plain lines in a pipe.
 
-In: a result and a rich console.  Out: headline, the answers, one table of cures, the fault domain.  Never: markup taken
+In: a result and a rich console.  Out: headline, the answers, the fault domain, tables of services and
+cures.  Never: markup taken
 from data, a line broken by colour codes where there is no terminal.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shadowlab.report.choice import affected_paths
-from shadowlab.report.words import NOTHING, moment, percent, plural
+from shadowlab.report.words import NOTHING, moment, of_service, percent, plural
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from shadowlab.model.result import ProgramOutcome, RunResult
+    from shadowlab.model.traffic.summary import WorkloadSummary
     from shadowlab.model.verdict import CureOutcome
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -30,12 +33,11 @@ def render_summary(result: RunResult, console: Console, report: Path | None = No
     for sentence in result.conclusions:
         _line(console, f"  {sentence}")
     _facts(result, console)
+    if result.workloads:
+        _table(console, _SERVICE_HEADS, _service_rows(result), right=(1, 2, 3, 4, 5), loose=0)
     if result.cures:
-        console.print()
-        if console.is_terminal:
-            _cure_table(result, console)
-        else:
-            _cure_lines(result, console)
+        styles = ["dim" if cure.note else "green" if index == 0 else "" for index, cure in enumerate(result.cures)]
+        _table(console, _HEADS, [_row(one) for one in result.cures], right=(2, 3, 4), loose=5, styles=styles)
     if report is not None:
         console.print()
         _line(console, f"Report: {report}")
@@ -101,24 +103,56 @@ def _row(cure: CureOutcome) -> tuple[str, ...]:
 _HEADS = ("#", "Cure", "Mended", "Still broken", "Harm", "What it does")
 
 
-def _cure_table(result: RunResult, console: Console) -> None:
+_SERVICE_HEADS = ("Service", "Exchanges", "Failed or lost", "Median", "p99", "Slowdown p99")
+
+
+def _service_rows(result: RunResult) -> list[tuple[str, ...]]:
+    """Before and after the event, so that a change is seen."""
+
+    def change(one: WorkloadSummary, name: str) -> str:
+        before, after = of_service(one.before, name), of_service(one.after, name)
+        return before if before == after else f"{before} → {after}"
+
+    return [
+        (
+            _clean(one.workload),
+            "stream" if one.kind == "datagrams" else str(sum(one.outcomes.values())),
+            change(one, "failures"),
+            change(one, "completion_p50_ms"),
+            change(one, "completion_p99_ms"),
+            change(one, "slowdown_p99"),
+        )
+        for one in result.workloads
+    ]
+
+
+def _table(
+    console: Console,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[int],
+    loose: int,
+    styles: Sequence[str] = (),
+) -> None:
+    """A table on a terminal; in a pipe, columns under each other, two spaces apart, however long the lines get.
+
+    Numbers stand in the columns ``right``; the ``loose`` one may be broken.
+    """
+    console.print()
+    if not console.is_terminal:
+        widths = [max(len(row[index]) for row in (heads, *rows)) for index in range(len(heads) - 1)]
+        for row in (heads, *rows):
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+            _line(console, "  ".join([*cells, row[-1]]))
+        return
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, head in enumerate(_HEADS):
-        table.add_column(head, justify="right" if index in (2, 3, 4) else "left", no_wrap=index != 5)
-    for index, cure in enumerate(result.cures):
-        style = "dim" if cure.note else "green" if index == 0 else ""
-        table.add_row(*map(Text, _row(cure)), style=style)
+    for index, head in enumerate(heads):
+        table.add_column(head, justify="right" if index in right else "left", no_wrap=index != loose)
+    for index, row in enumerate(rows):
+        table.add_row(*map(Text, row), style=styles[index] if styles else "")
     console.print(table)
-
-
-def _cure_lines(result: RunResult, console: Console) -> None:
-    """Columns under each other, two spaces apart, however long the lines get."""
-    rows = [_HEADS, *map(_row, result.cures)]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(_HEADS) - 1)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        _line(console, "  ".join([*cells, row[-1]]))

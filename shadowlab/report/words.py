@@ -6,6 +6,7 @@ In: plain numbers.  Out: short text.  Never: more digits than the measurement be
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from shadowlab.model.kpi import KPIS
 from shadowlab.model.units import NS_PER_S
@@ -74,4 +75,16 @@ def measured(name: str, value: float) -> str:
     kpi = KPIS.get(name)
     if kpi is None or not math.isfinite(value):
         return number(value)
-    return percent(value) if kpi.unit == "fraction" else f"{number(value)} {kpi.unit}"
+    if kpi.unit == "fraction":
+        return percent(value)
+    return f"{number(value)}\N{MULTIPLICATION SIGN}" if kpi.unit == "ratio" else f"{number(value)} {kpi.unit}"
+
+
+STREAMS = {"failures": "datagram_loss", "completion_p50_ms": "datagram_delay_ms"}
+"""What a stream of datagrams has in the place of an exchange's indicator."""
+
+
+def of_service(values: Mapping[str, float], name: str) -> str:
+    """An indicator of a service, or a stream's in its place, with its unit; a dash where there is neither."""
+    found = values.get(name, values.get(STREAMS.get(name, ""), math.nan))
+    return measured(name, found)

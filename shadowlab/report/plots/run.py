@@ -14,6 +14,7 @@ from shadowlab.report.figure import Plot
 from shadowlab.report.plots.cures import draw_cures, draw_heat_map
 from shadowlab.report.plots.map import draw_map
 from shadowlab.report.plots.series import draw_links, draw_paths
+from shadowlab.report.plots.services import draw_services
 
 if TYPE_CHECKING:
     from shadowlab.model.kpi import SeriesTable
@@ -30,6 +31,7 @@ def draw_plots(
         draw_cures(result),
         *draw_paths(result, paths, levels),
         draw_heat_map(result, paths),
+        draw_services(result),
         *draw_links(result, links),
     ]
     return tuple(plot for plot in found if plot is not None)

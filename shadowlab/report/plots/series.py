@@ -42,6 +42,8 @@ def draw_paths(result: RunResult, paths: SeriesTable, levels: Sequence[ServiceLe
         _draw(result, paths, kpi, worst, healthy, levels, ("affected", "healthy"))
         for kpi in PATH_KPIS
         if kpi in paths.values and (worst or healthy)
+        # A path of workloads alone has probes, but no flow to be heard.
+        if any((paths.column(kpi, one) == paths.column(kpi, one)).any() for one in (*worst, *healthy))
     ]
 
 

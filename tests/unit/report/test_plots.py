@@ -108,11 +108,14 @@ def test_empty_series_leave_out_their_plots() -> None:
     assert [plot.name for plot in draw_plots(result, nothing, nothing)] == ["map", "cures"]
 
 
-def test_a_series_of_nothing_but_gaps_is_drawn() -> None:
+def test_a_series_of_nothing_but_gaps_is_left_out_and_one_of_gaps_and_a_value_is_drawn() -> None:
     result, paths, links = example_run()
-    gaps = replace(paths, values={kpi: np.full_like(values, np.nan) for kpi, values in paths.values.items()})
+    gaps = {kpi: np.full_like(values, np.nan) for kpi, values in paths.values.items()}
+    nearly = gaps | {"loss": gaps["loss"].copy()}
+    nearly["loss"][-1] = 0.5
 
-    assert len(draw_plots(result, gaps, links)) == len(NAMES)
+    assert not {plot.name for plot in draw_plots(result, replace(paths, values=gaps), links)} & set(gaps)
+    assert "loss" in {plot.name for plot in draw_plots(result, replace(paths, values=nearly), links)}
 
 
 def test_thinning_keeps_means_and_gaps() -> None:
