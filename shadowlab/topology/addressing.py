@@ -289,7 +289,7 @@ def _mac(number: int) -> str:
 
 def owners_of(fabric: Fabric) -> dict[str, str]:
     """The node that has an address: its own, or one of an interface."""
-    found = {one: node for book in (fabric.node_address, fabric.node_address6) for node, one in book.items()}
+    found = {one: node for book in (fabric.node_address, fabric.node_address6) for node, one in book.items() if one}
     for one in fabric.interfaces:
         found |= {text: one.node for text in (one.address, one.address6) if text}
     return found

@@ -66,7 +66,7 @@ class Witnesses:
         self.left_out += max(0, len(asked) - MOST_PATHS)
         for question, way in asked[:MOST_PATHS]:
             for node in way.nodes:
-                if node not in self._told and node in self._book.addresses:
+                if node not in self._told and self._book.addresses.get(node):
                     self._told.add(node)
                     answer_all(self._segment, node)
             try:
@@ -91,7 +91,7 @@ class Witnesses:
 
     def nodes_of(self, question: Question, way: Trace) -> tuple[str, ...]:
         """The nodes of a way that have addresses: a LAN's segment passes packets on without counting them."""
-        return tuple(node for node in way.nodes or (question.source,) if node in self._book.addresses)
+        return tuple(node for node in way.nodes or (question.source,) if self._book.addresses.get(node))
 
 
 def agree(tables: Sequence[str], way: Trace, seen: Traced) -> bool:
