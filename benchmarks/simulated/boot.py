@@ -1,4 +1,4 @@
-"""The process that is measured, ours: ``JOB FOLDER SECONDS CPU MEMORY``.  Imports no more than it needs."""
+"""The process that is measured, ours: ``JOB FOLDER SECONDS CPU MEMORY [ENTRY]``.  Imports no more than it needs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _ROOM_S = 600
 
 def main() -> None:
     """Boot the guest with the job; its report lies in the folder."""
-    job, run, seconds, cpu, memory = sys.argv[1:]
+    job, run, seconds, cpu, memory, *entry = sys.argv[1:]
     run_in_guest(
         kernel=need_kernel("virtual"),
-        entry="shadowlab.lab.inside:run",
+        entry=entry[0] if entry else "shadowlab.lab.inside:run",
         job=Path(job).read_bytes(),
         folder=Path(run),
         clock="virtual",

@@ -35,6 +35,7 @@ class Outcome:
     taken: Taken
     received_bytes: tuple[int, ...]
     packet_hops: int
+    failures: int = 0
 
 
 def drive(workload: Workload, *, reading: Reading = "kernel", cpu: int, memory_bytes: int = ROOM_BYTES) -> Outcome:
@@ -50,8 +51,9 @@ def drive(workload: Workload, *, reading: Reading = "kernel", cpu: int, memory_b
         if report["error"]:
             sys.exit(report["error"])
         hops = _packet_hops(run, workload)
+    failures = sum(one["failures"] for one in report["flows"].values())
     received = tuple(report["flows"][flow.id]["received_bytes"] for flow in workload.flows)
-    return Outcome(taken=taken, received_bytes=received, packet_hops=hops)
+    return Outcome(taken=taken, received_bytes=received, packet_hops=hops, failures=failures)
 
 
 def _packet_hops(run: Path, workload: Workload) -> int:

@@ -19,10 +19,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """Seconds."""
+    """Seconds; and the most memory one of its processes held: of a guest, that of its kernel, all it ever used."""
 
     wall_s: float
     cpu_s: float
+    most_bytes: int
 
 
 def take(command: Sequence[str], *, given: str = "", cpu: int | None = None) -> tuple[str, Taken]:
@@ -39,4 +40,4 @@ def take(command: Sequence[str], *, given: str = "", cpu: int | None = None) -> 
             break
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return done.stdout, Taken(wall_s=wall_s, cpu_s=cpu_s)
+    return done.stdout, Taken(wall_s=wall_s, cpu_s=cpu_s, most_bytes=after.ru_maxrss * 1024)

@@ -139,6 +139,49 @@ def tree(seconds: int) -> Workload:
     return _workload("fat-tree k=4", seconds, network, pairs)
 
 
+CROWD_RATE_BPS = 50_000
+CROWD_ROUTERS = 10
+
+
+def crowd(seconds: int, flows: int, nodes: int) -> Workload:
+    """So many paced flows at once between random hosts on a ring of routers, begun one by one in the first second."""
+    core = Impairment(delay_ns=1_000_000, rate_bps=10 * RATE_BPS, queue_packets=1000)
+    edge = Impairment(delay_ns=1_000_000, rate_bps=RATE_BPS)
+    routers = [f"r{number}" for number in range(CROWD_ROUTERS)]
+    hosts = [f"h{number}" for number in range(nodes - CROWD_ROUTERS)]
+    links = [
+        Link(id=f"{a}={b}", a=a, b=b, forward=core, backward=core)
+        for a, b in zip(routers, routers[1:] + routers[:1], strict=True)
+    ]
+    links += [
+        Link(id=f"{host}={router}", a=host, b=router, backward=edge)
+        for host, router in zip(hosts, routers * len(hosts), strict=False)
+    ]
+    network = Network(
+        name="crowd",
+        nodes=(*(Node(id=one, kind="router") for one in routers), *(Node(id=one, kind="host") for one in hosts)),
+        links=tuple(links),
+    )
+    rng = random.Random(1)
+    fabric = address(network)
+    specs = []
+    for number in range(flows):
+        source, target = rng.sample(hosts, 2)
+        specs.append(
+            FlowSpec(
+                id=f"f{number}",
+                source=source,
+                target=target,
+                flow_class="paced",
+                rate_bps=CROWD_RATE_BPS,
+                tcp=CUBIC,
+                start_ns=number * 10**9 // flows,
+            )
+        )
+    routes = shortest_routes(network, fabric, aggregate=True)
+    return Workload(name="crowd", seconds=seconds, network=network, fabric=fabric, routes=routes, flows=tuple(specs))
+
+
 def _workload(name: str, seconds: int, network: Network, pairs: list[tuple[str, str]]) -> Workload:
     fabric = address(network)
     flows = tuple(

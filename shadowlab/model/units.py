@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
@@ -32,10 +32,16 @@ _NUMBER = re.compile(r"^\s*([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+
 """Of bounded length: an exponent of nine digits would take all the memory there is."""
 
 
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+
 def _split(text: str, what: str, example: str) -> tuple[Fraction, str]:
     match = _NUMBER.match(text)
     if match is None:
         raise ValueError(f"{text!r} is not a {what}; write it like {example!r}")
+    from fractions import Fraction  # slow to import inside the guest, where no text is read
+
     return Fraction(match[1]), (match[2] or "")
 
 

@@ -10,8 +10,6 @@ of odd step, mixed by two multiplications.  The seed of a stream is BLAKE2b over
 
 from __future__ import annotations
 
-import hashlib
-
 _MASK = (1 << 64) - 1
 _STEP = 0x9E3779B97F4A7C15
 _UNIT = 1.0 / (1 << 53)
@@ -23,6 +21,8 @@ class Chance:
     __slots__ = ("_state",)
 
     def __init__(self, seed: int, *names: str | int) -> None:
+        import hashlib  # slow to import inside the guest, and runs without workloads need none of it
+
         text = "\0".join([str(seed), *map(str, names)])
         self._state = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 

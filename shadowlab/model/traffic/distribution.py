@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Literal
 
 from shadowlab.model.traffic.chance import Chance
@@ -30,8 +29,6 @@ PARAMETERS: Mapping[Family, tuple[str, ...]] = {
 }
 """What each family takes, in this order.  ``sigma`` and ``shape`` are pure numbers, the others have the unit."""
 PURE = frozenset({"sigma", "shape"})
-
-_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +145,9 @@ def _pareto(one: Distribution, share: float) -> float:
 
 def _lognormal(one: Distribution, share: float) -> float:
     median, sigma = one.parameters
-    return median * math.exp(sigma * _NORMAL.inv_cdf(share)) if share > 0 else 0.0
+    from statistics import NormalDist  # slow to import inside the guest, and few workloads need it
+
+    return median * math.exp(sigma * NormalDist().inv_cdf(share)) if share > 0 else 0.0
 
 
 def _empirical(one: Distribution, share: float) -> float:

@@ -1,0 +1,1 @@
+"""Connections that live for one short transfer: what is driven, and by whom it is run."""
