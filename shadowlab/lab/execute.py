@@ -24,6 +24,7 @@ from shadowlab.kernel.private import describe_private, run_private, user_namespa
 from shadowlab.lab import inside
 from shadowlab.lab.interrupt import Interrupted
 from shadowlab.lab.job import Job
+from shadowlab.model.traffic.workload import congestion_controls
 from shadowlab.store.whole import translated
 from shadowlab.traffic.tcp_socket import RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES
 
@@ -221,7 +222,10 @@ class _Pool:
             own_users = user_namespace_suffices(
                 receive_bytes=RECEIVE_BUFFER_BYTES,
                 send_bytes=SEND_BUFFER_BYTES,
-                congestion_controls={flow.tcp.congestion_control for flow in work.job.flows},
+                congestion_controls={
+                    *(flow.tcp.congestion_control for flow in work.job.flows),
+                    *congestion_controls(work.job.workloads),
+                },
             )
             known.append(describe_private(own_users=own_users))
             run_private(

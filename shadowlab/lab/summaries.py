@@ -19,6 +19,7 @@ from shadowlab.lab.prepare import Prepared
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.kpi import KPIS, SeriesTable
 from shadowlab.model.result import LinkSummary, PathSummary, Provenance
+from shadowlab.model.traffic.workload import congestion_controls
 
 LATE_NS = 1_000_000
 """On the real clock a run whose timers were later than this (99 % of them earlier) is void."""
@@ -122,7 +123,9 @@ def provenance(prepared: Prepared, place: Place, measured: Measured, report: Map
         kernel_kind=place.kind,
         clock=place.clock,
         shadowlab=__version__,
-        congestion_controls=tuple(sorted({flow.tcp.congestion_control for flow in prepared.flows})),
+        congestion_controls=tuple(
+            sorted({flow.tcp.congestion_control for flow in prepared.flows} | congestion_controls(prepared.workloads))
+        ),
         probes_sent=int(measured.counts.probes_sent.sum()),
         probes_lost=int(measured.counts.probes_lost.sum()),
         tcp_samples=len(measured.paths.times_ns) * len(prepared.flows),

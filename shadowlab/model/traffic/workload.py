@@ -11,7 +11,7 @@ times in nanoseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -224,3 +224,8 @@ class Compute:
             raise ValueError(f"an instance needs at least one worker, got {self.workers}")
         if self.queue is not None and self.queue < 0:
             raise ValueError(f"a queue cannot be shorter than none, got {self.queue}")
+
+
+def congestion_controls(workloads: Iterable[Workload]) -> frozenset[str]:
+    """Those that the connections of these workloads ask for."""
+    return frozenset(one.tcp.congestion_control for one in workloads if isinstance(one, Transfers | Requests | Incast))

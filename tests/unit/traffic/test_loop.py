@@ -116,6 +116,18 @@ def test_a_descriptor_removed_by_an_earlier_callback_of_the_round_is_not_called(
     assert called == []
 
 
+def test_what_is_about_to_be_closed_is_left_to_the_kernel_to_forget() -> None:
+    loop, _, waiter = fake_loop()
+
+    with loop:
+        for fd in (3, 4):
+            loop.add(fd, 1, lambda events: True, name="x")
+        loop.remove(3)
+        loop.remove(4, closing=True)
+
+    assert list(waiter.watched) == [4]
+
+
 def test_lateness_is_measured() -> None:
     loop, _, waiter = fake_loop()
     waiter.slack_ns = 300
