@@ -65,7 +65,7 @@ def run_job(name: str, folder: Path, *, seed: int) -> dict[str, object]:
         clock="virtual",
         seed=seed,
         out=folder / name / "out",
-        scale=False,
+        scale="off",
         progress=Silent(),
         write_report=_no_report,
         interrupt=_Never(),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from shadowlab.cli.interrupt import Interrupt
+from shadowlab.cli.scale_option import scale_option
 from shadowlab.errors import EXIT_LEVELS_BROKEN
+
+if TYPE_CHECKING:
+    from shadowlab.predict.fitting import Scale
 
 
 @click.command()
@@ -30,7 +34,7 @@ from shadowlab.errors import EXIT_LEVELS_BROKEN
 )
 @click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Instead of the scenario's own.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder to create.  [default: runs/NAME-SEED]")
-@click.option("--no-scale", is_flag=True, help="Refuse a run over its wall budget instead of scaling it down.")
+@scale_option
 @click.option("--json", "as_json", is_flag=True, help="Print result.json to stdout and nothing else.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress display.")
 @click.pass_obj
@@ -41,7 +45,7 @@ def run(
     clock: Literal["auto", "virtual", "real"],
     seed: int | None,
     out: Path | None,
-    no_scale: bool,
+    scale: Scale,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -67,7 +71,7 @@ def run(
             clock=clock,
             seed=seed,
             out=out,
-            scale=not no_scale,
+            scale=scale,
             progress=progress,
             write_report=write_report,
             interrupt=interrupt,

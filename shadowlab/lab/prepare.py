@@ -7,7 +7,7 @@ Never: a kernel call.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shadowlab.calibrate.demand import read_demands
@@ -27,9 +27,10 @@ from shadowlab.model.fabric import Fabric
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.network import Direction, Network
 from shadowlab.model.result import NO_TELEMETRY, Scaling, TelemetryUse
-from shadowlab.model.traffic.workload import Workload
+from shadowlab.model.traffic.workload import Program, Replay, Workload
 from shadowlab.model.units import NS_PER_S
-from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network, scale_workloads
+from shadowlab.predict.budget import Cost, expected_cost, scale_flows, scale_network, scale_workloads
+from shadowlab.predict.fitting import Scale, fitting_factor, whole_wall_s
 from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, Op, TimedChange
 from shadowlab.shadow.plan import build_plan
 from shadowlab.shadow.shape import device_of
@@ -45,6 +46,8 @@ REHEARSAL_LEAD_NS = 20 * NS_PER_S
 REACTION_NS = 5 * NS_PER_S
 SETTLE_NS = 10 * NS_PER_S
 JUDGED_NS = 40 * NS_PER_S
+EXPECTED_SEARCH_NS = 10 * NS_PER_S
+"""From the first event to the fault's localisation, for the estimate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +102,11 @@ class Prepared:
         return self._job(stage.end_ns, tuple(course)), stage
 
     @property
+    def whole_wall_s(self) -> float:
+        """Expected wall time of the main run and its rehearsals, one after the other."""
+        return whole_wall_s(self.cost, rehearsal_shares(self.scenario))
+
+    @property
     def event_ns(self) -> int:
         """When the first event happens; the duration if none does."""
         return min((event.at_ns for event in self.scenario.events), default=self.scenario.duration_ns)
@@ -137,8 +145,11 @@ class Prepared:
         )
 
 
-def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) -> Prepared:
-    """Resolve a scenario.  Above its wall budget the run is scaled down (stated) or, with ``scale`` False, refused."""
+def prepare(scenario: Scenario, *, seed: int | None = None, scale: Scale = "auto") -> Prepared:
+    """Resolve a scenario.  What it says of rates, demands and buffers is divided as ``scale`` asks, and that is stated.
+
+    Raises InputError for a run above its wall budget that must not be scaled, or cannot be scaled enough.
+    """
     full = load_map(scenario.map, options=scenario.map_options, format_key=scenario.map_format)
     rules = read_rules(scenario.telemetry_rules) if scenario.telemetry_rules else NO_RULES
     attachment, use = (
@@ -170,22 +181,16 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
     driven = [*(flow.id for flow in flows), *(one.name for one in workloads)]
     check_references(scenario, full, driven, paths)
     hops = {path: intended_way(full, path.source, path.target).directions for path in paths}
-    cost = _cost(scenario, full, flows, workloads, paths, hops)
-    factor = factor_for(cost, scenario.wall_budget_ns / NS_PER_S)
-    if factor > 1 and not scale:
-        raise InputError(
-            Fault(
-                place=str(scenario.path),
-                message=f"the run would take about {cost.wall_s:.0f} s, and its wall_budget is "
-                f"{scenario.wall_budget_ns / NS_PER_S:g} s: raise that, or leave out --no-scale to have rates, demands "
-                f"and buffers divided by {factor:.2f}",
-            )
-        )
-    network = scale_network(full, factor) if factor > 1 else full
-    if factor > 1:
-        flows = scale_flows(flows, factor)
-        workloads = scale_workloads(workloads, factor)
-        cost = _cost(scenario, network, flows, workloads, paths, hops)
+
+    def scaled(factor: float) -> tuple[Network, tuple[FlowSpec, ...], tuple[Workload, ...]]:
+        if factor == 1:
+            return full, flows, workloads
+        return scale_network(full, factor), scale_flows(flows, factor), scale_workloads(workloads, factor)
+
+    scaling = _scaling(
+        scenario, full, workloads, scale, lambda factor: _cost(scenario, *scaled(factor), paths=paths, hops=hops)
+    )
+    network, flows, workloads = scaled(scaling.factor)
     fabric = address(network)
     workloads, replayed = with_files(workloads, fabric.node_address, fabric.node_address6)
     replaced = any(step.kind == "routes" for step in steps_of(scenario.events, full)) or any(
@@ -212,23 +217,61 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: bool = True) 
             full,
             fabric,
             routes,
-            rate_factor=factor,
+            rate_factor=scaling.factor,
             flows=driven,
             folder=scenario.path.parent,
         ),
-        scaling=Scaling(
-            factor=factor,
-            map_rate_scale=full.rate_scale,
-            reason=""
-            if factor == 1
-            else f"capacities, demands and buffers divided by {factor:.3g} to keep the run "
-            "within its wall-time budget; round-trip times kept",
-        ),
-        cost=cost,
+        scaling=scaling,
+        cost=_cost(scenario, network, flows, workloads, paths, hops),
         plan=build_plan(network, fabric, routes, transport.settings),
         differing=transport.differing,
         seed=scenario.seed if seed is None else seed,
     )
+
+
+def _scaling(
+    scenario: Scenario,
+    full: Network,
+    workloads: Sequence[Workload],
+    scale: Scale,
+    cost_at: Callable[[float], Cost],
+) -> Scaling:
+    """The factor, and why it is that."""
+    budget_s = scenario.wall_budget_ns / NS_PER_S
+    rehearsals = rehearsal_shares(scenario)
+    if isinstance(scale, float):
+        factor, why = scale, "as asked for"
+    else:
+        expected = f"the run would take about {whole_wall_s(cost_at(1.0), rehearsals):.0f} s" + (
+            f" with {len(rehearsals)} rehearsals" if rehearsals else ""
+        )
+        refused = f"{expected}, and its wall_budget is {budget_s:g} s: raise that, or ask for --scale "
+        try:
+            factor, why = fitting_factor(cost_at, budget_s, rehearsals), "to keep the run within its wall-time budget"
+        except ValueError as error:
+            message = f"{refused}1 to have it whatever it takes ({error})"
+            raise InputError(Fault(place=str(scenario.path), message=message)) from error
+        if factor > 1 and scale == "off":
+            message = f"{refused}auto to have rates, demands and buffers divided by {factor:.2f}, or --scale 1"
+            raise InputError(Fault(place=str(scenario.path), message=message))
+    reason = f"capacities, demands and buffers divided by {factor:.3g} {why}; round-trip times kept"
+    whole = [one.name for one in workloads if isinstance(one, Program | Replay)]
+    if whole:
+        reason += f"; programs and replays are as large as ever: {', '.join(whole)}"
+    return Scaling(factor=factor, map_rate_scale=full.rate_scale, reason="" if factor == 1 else reason)
+
+
+def rehearsal_shares(scenario: Scenario) -> tuple[float, ...]:
+    """How long each rehearsal is expected to be, as a share of the main run; none if there is nothing to rehearse.
+
+    One of each cure and one of doing nothing; should the fault be found later than expected, they are longer.
+    """
+    if not scenario.mitigations or not scenario.levels or not scenario.events:
+        return ()
+    first, last = scenario.events[0].at_ns, max(event.settled_ns for event in scenario.events)
+    course_ns = min(first, REHEARSAL_LEAD_NS) + max(last - first, EXPECTED_SEARCH_NS + REACTION_NS)
+    share = (course_ns + SETTLE_NS + JUDGED_NS) / scenario.duration_ns
+    return (share,) * (1 + len(scenario.mitigations))
 
 
 def _demands_of_map(scenario: Scenario, network: Network) -> MapTraffic:

@@ -50,6 +50,7 @@ from shadowlab.model.result import FORMAT, RunResult, TimelineEntry
 from shadowlab.model.verdict import Correlation, CureOutcome, FaultDomain
 from shadowlab.monitor.indicators import path_table
 from shadowlab.predict.cost import count_parts, map_cost, need_memory
+from shadowlab.predict.fitting import Scale
 from shadowlab.store.folder import RunFolder
 from shadowlab.store.recorder import ENDING
 from shadowlab.store.series import write_series
@@ -77,7 +78,7 @@ def run_scenario(
     clock: ClockChoice,
     seed: int | None,
     out: Path | None,
-    scale: bool,
+    scale: Scale,
     progress: Progress,
     write_report: ReportWriter,
     interrupt: Interrupt,

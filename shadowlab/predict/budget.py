@@ -89,14 +89,6 @@ def _fair_share(network: Network, path: Sequence[Direction], greedy: Mapping[Dir
     return min(shares, default=1e9)
 
 
-def factor_for(cost: Cost, wall_budget_s: float) -> float:
-    """The factor (at least 1) that brings a run into its budget."""
-    if cost.wall_s <= wall_budget_s:
-        return 1.0
-    left_s = wall_budget_s - RUN_OVERHEAD_S - cost.exchanges_s
-    return max(1.0, cost.packet_hops / (max(left_s, 0.1) * GUEST_PACKET_HOPS_PER_S))
-
-
 def scale_network(network: Network, factor: float) -> Network:
     """Every rate and buffer divided by ``factor``; delays, loss and metrics kept."""
     return network.with_links(

@@ -343,11 +343,11 @@ def test_a_run_over_its_budget_is_refused_if_it_must_not_be_scaled(tmp_path: Pat
         tmp_path, ("incident.yaml", "duration: 40 s", "duration: 2 h"), ("incident.yaml", "seed: 1", "wall_budget: 5 s")
     )
 
-    ended = attempt(tmp_path, "--no-scale")
+    ended = attempt(tmp_path, "--scale", "off")
 
     assert (ended.code, ended.stdout) == (2, "")
     assert ended.stderr.startswith("shadowlab: incident.yaml: the run would take about ")
-    assert "and its wall_budget is 5 s: raise that, or leave out --no-scale to have rates" in ended.stderr
+    assert "and its wall_budget is 5 s: raise that, or ask for --scale auto to have rates" in ended.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -100,7 +100,7 @@ def try_smoke() -> Results:
             clock="auto",
             seed=None,
             out=Path(folder) / "run",
-            scale=False,
+            scale="off",
             progress=Silent(),
             write_report=lambda *_: Path(folder) / "none",
             interrupt=Uninterrupted(),

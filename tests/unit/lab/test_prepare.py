@@ -8,7 +8,7 @@ import pytest
 from lab_example import S, prepared, scenario
 
 from shadowlab.errors import InputError
-from shadowlab.lab.prepare import JUDGED_NS, REACTION_NS, REHEARSAL_LEAD_NS, SETTLE_NS, prepare
+from shadowlab.lab.prepare import JUDGED_NS, REACTION_NS, REHEARSAL_LEAD_NS, SETTLE_NS, prepare, rehearsal_shares
 from shadowlab.mitigate.propose import NOTHING, Candidate
 from shadowlab.shadow.ops import SetRoute
 
@@ -85,15 +85,32 @@ def test_another_seed_may_be_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_run_over_its_budget_is_scaled_down_by_one_law_and_says_so(tmp_path: Path) -> None:
-    found = prepared(tmp_path, ("seed: 1", "seed: 1\nwall_budget: 2 s"), ("duration: 40 s", "duration: 1200 s"))
+    found = prepared(tmp_path, ("seed: 1", "seed: 1\nwall_budget: 5 s"), ("duration: 40 s", "duration: 1200 s"))
 
     factor = found.scaling.factor
     assert factor > 1
     assert found.scaling.reason.startswith(f"capacities, demands and buffers divided by {factor:.3g} ")
-    assert found.cost.wall_s == pytest.approx(2, rel=0.3)
+    assert found.cost.wall_s < found.whole_wall_s <= 5
     assert found.network.links_by_id["north-south"].forward.rate_bps == round(10_000_000 / factor)
     assert found.network.links_by_id["north-south"].forward.delay_ns == 5_000_000
     assert found.flows[2].rate_bps == pytest.approx(400_000 / factor, rel=0.01)
+
+
+def test_a_factor_that_is_asked_for_is_taken_whatever_the_budget(tmp_path: Path) -> None:
+    found = prepare(scenario(tmp_path), scale=4.0)
+
+    assert (found.scaling.factor, found.flows[2].rate_bps) == (4, 100_000)
+    assert "divided by 4 as asked for" in found.scaling.reason
+    assert found.network.links_by_id["north-south"].forward.rate_bps == 2_500_000
+
+
+def test_the_expected_wall_time_holds_a_rehearsal_of_each_cure_and_of_none(tmp_path: Path) -> None:
+    found = prepare(scenario(tmp_path))
+
+    shares = rehearsal_shares(found.scenario)
+    assert len(shares) == 1 + len(found.scenario.mitigations) == 2
+    assert shares[0] == pytest.approx((20 + 15 + 10 + 40) / 40)
+    assert found.whole_wall_s == pytest.approx(found.cost.wall_s + 2 * (1 + shares[0] * (found.cost.wall_s - 1)))
 
 
 def test_a_connection_without_a_known_demand_is_listed_not_lost(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from shadowlab.model.network import Direction, Link, Network, Node
 from shadowlab.model.traffic.distribution import constant
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.model.traffic.workload import Arrivals, Compute, Datagrams, Requests, Transfers, Workload
-from shadowlab.predict.budget import Cost, expected_cost, factor_for, scale_flows, scale_network, scale_workloads
+from shadowlab.predict.budget import Cost, expected_cost, scale_flows, scale_network, scale_workloads
 from shadowlab.predict.workloads import EXCHANGE_S, workload_work
 
 TEN_MBIT = Impairment(delay_ns=10**7, loss=0.01, rate_bps=10**7, queue_packets=60)
@@ -46,16 +46,6 @@ def test_probes_cost_both_ways() -> None:
     cost = expected_cost(network=NETWORK, flows=[], paths=[PATH], hops=HOPS, duration_ns=10**10, probe_every_ns=10**9)
 
     assert cost.packet_hops == 20
-
-
-def test_a_run_within_its_budget_is_not_scaled() -> None:
-    assert factor_for(Cost(packet_hops=1000, wall_s=1.0), 60) == 1.0
-
-
-def test_the_scaled_run_meets_its_budget() -> None:
-    factor = factor_for(Cost(packet_hops=10**8, wall_s=501), 60)
-
-    assert factor == pytest.approx(10**8 / (59 * 300_000))
 
 
 def test_the_law_divides_capacity_demand_and_buffer_and_keeps_delay_and_loss() -> None:
@@ -98,7 +88,6 @@ def test_an_exchange_costs_its_packets_and_a_time_of_its_own_that_no_scaling_cha
     assert cost(uploads).packet_hops == pytest.approx(1_000 * (7 + 10.5 * 1.5))
     assert cost(uploads).exchanges_s == pytest.approx(1_000 * EXCHANGE_S)
     assert cost(stream).packet_hops == pytest.approx(10_000)
-    assert factor_for(Cost(packet_hops=3e5, wall_s=100, exchanges_s=98), 10) == pytest.approx(10)
 
 
 def test_users_ask_as_often_as_thinking_the_way_and_the_service_let_them() -> None:
