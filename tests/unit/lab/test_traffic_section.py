@@ -53,7 +53,12 @@ EVERY_KIND: list[dict[str, Any]] = [
         "response": "200 B",
     },
     {"program": "watch", "node": "web-sea", "command": "iperf3 -s -p '5 201'", "begin": "1 s", "end": "9 s"},
-    {"replay": "old", "node": "web-sea", "file": "old.pcap", "addresses": {"192.0.2.1": "web-sea"}},
+    {
+        "replay": "old",
+        "node": "web-sea",
+        "file": "old.pcap",
+        "addresses": {"192.0.2.1": "web-sea", "192.0.2.2": "db-nyc"},
+    },
 ]
 
 
@@ -90,7 +95,7 @@ def test_every_kind_is_read_and_survives_the_job(tmp_path: Path) -> None:
     assert isinstance(voip, Datagrams) and (voip.rate_bps, voip.payload_bytes) == (64_000, 160)
     assert isinstance(dns, Lookups) and dns.arrivals.process == "on-off"
     assert isinstance(program, Program) and program.argv == ("iperf3", "-s", "-p", "5 201")
-    assert isinstance(replay, Replay) and replay.addresses == {"192.0.2.1": "web-sea"}
+    assert isinstance(replay, Replay) and replay.addresses == {"192.0.2.1": "web-sea", "192.0.2.2": "db-nyc"}
     assert read.compute == {"web-sea": Compute(workers=2, service_ns=constant(3 * MS), queue=10)}
     assert from_plain(tuple[Workload, ...], to_plain(read.traffic)) == read.traffic
 

@@ -57,7 +57,7 @@ def test_what_cannot_begin_is_told_and_leaves_no_folder(tmp_path: Path) -> None:
 
 
 def test_the_end_of_the_run_ends_a_program_with_its_children(tmp_path: Path) -> None:
-    programs, door = ran(tmp_path, 300, program("family", "sh", "-c", "sleep 77 & echo $!; wait"))
+    programs, door = ran(tmp_path, 2_000, program("family", "sh", "-c", "sleep 77 & echo $!; wait"))
     child = int((tmp_path / "programs/family.txt").read_text())
     assert door.started[0].returncode == -signal.SIGKILL
     assert programs.summary()["family"]["stopped"] is True
@@ -68,7 +68,7 @@ def test_the_end_of_the_run_ends_a_program_with_its_children(tmp_path: Path) -> 
 
 def test_a_program_that_closes_its_output_works_on_and_may_leave_files(tmp_path: Path) -> None:
     work = "echo one; exec >&- 2>&-; echo two > kept; exit 7"
-    programs, _ = ran(tmp_path, 500, program("closes", "sh", "-c", work))
+    programs, _ = ran(tmp_path, 2_000, program("closes", "sh", "-c", work))
     assert programs.summary()["closes"]["exit_code"] == 7
     assert (tmp_path / "programs/closes.txt").read_text() == "one\n"
     assert (tmp_path / "programs/closes/kept").read_text() == "two\n"
