@@ -246,14 +246,14 @@ def _scaling(
             f" with {len(rehearsals)} rehearsals" if rehearsals else ""
         )
         refused = f"{expected}, and its wall_budget is {budget_s:g} s: raise that, or ask for --scale "
+        if scale == "off" and whole_wall_s(cost_at(1.0), rehearsals) > budget_s:
+            message = f"{refused}auto to have rates, demands and buffers divided, or for --scale 1 to wait"
+            raise InputError(Fault(place=str(scenario.path), message=message))
         try:
             factor, why = fitting_factor(cost_at, budget_s, rehearsals), "to keep the run within its wall-time budget"
         except ValueError as error:
             message = f"{refused}1 to have it whatever it takes ({error})"
             raise InputError(Fault(place=str(scenario.path), message=message)) from error
-        if factor > 1 and scale == "off":
-            message = f"{refused}auto to have rates, demands and buffers divided by {factor:.2f}, or --scale 1"
-            raise InputError(Fault(place=str(scenario.path), message=message))
     reason = f"capacities, demands and buffers divided by {factor:.3g} {why}; round-trip times kept"
     whole = [one.name for one in workloads if isinstance(one, Program | Replay)]
     if whole:
