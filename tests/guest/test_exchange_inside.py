@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path as FilePath
 
+import numpy as np
 import pytest
 from exchange_inside import Driven, ExchangeScene
 from traffic_inside import Scene
@@ -29,6 +30,7 @@ from shadowlab.model.traffic.workload import (
     Transfers,
     Workload,
 )
+from shadowlab.monitor.exchanges.unloaded import IdlePair
 from shadowlab.topology.addressing import address
 from shadowlab.topology.routing import shortest_routes
 
@@ -113,6 +115,15 @@ WORKLOADS: tuple[Workload, ...] = (
         arrivals=Arrivals(process="listed", at_ns=(SECOND,)),
         size=constant(10_000_000),
     ),
+    Transfers(
+        name="sizes",
+        sources=("near",),
+        targets=("far",),
+        arrivals=Arrivals(process="listed", at_ns=tuple(second * SECOND for second in range(1, 11))),
+        size=Distribution(
+            family="empirical", points=((100, 0.2), (20_000, 0.4), (100_000, 0.6), (400_000, 0.8), (1_500_000, 1.0))
+        ),
+    ),
     Requests(
         name="small instance",
         clients=("c",),
@@ -181,10 +192,28 @@ WORKLOADS: tuple[Workload, ...] = (
     ),
 )
 NETWORK = star(
-    ["a", "b", "c", "d", "e", "f", "one", "two", "half", "other half", "busy", "slow", "narrow", "lossy"],
+    [
+        "a",
+        "b",
+        "c",
+        "d",
+        "e",
+        "f",
+        "one",
+        "two",
+        "half",
+        "other half",
+        "busy",
+        "slow",
+        "narrow",
+        "lossy",
+        "near",
+        "far",
+    ],
     {
         "slow": Impairment(delay_ns=10 * MS, rate_bps=50_000_000, queue_packets=2_000),
         "narrow": Impairment(delay_ns=MS, rate_bps=20_000_000, queue_packets=60),
+        "far": Impairment(delay_ns=10 * MS, rate_bps=20_000_000, queue_packets=2_000),
         "lossy": Impairment(delay_ns=5 * MS, loss=0.1),
     },
 )
@@ -239,6 +268,18 @@ def test_a_large_transfer_is_as_fast_as_its_narrowest_link(whole: Driven) -> Non
     payload_share = 1448 / (1514 + 24)
     assert one.outcome == "ok"
     assert (one.end_ns - one.start_ns) / SECOND == pytest.approx(80e6 / 50e6 / payload_share, rel=0.1)
+
+
+def test_the_unloaded_time_by_formula_is_what_idle_transfers_take(whole: Driven) -> None:
+    far = NETWORK.links_by_id["l-far"].forward
+    pair = IdlePair(there=(Impairment(delay_ns=MS), far), back=(far, Impairment(delay_ns=MS)))
+
+    found = of(whole, "sizes")
+
+    assert len({one.sent_bytes for one in found}) > 5
+    for one in found:
+        unloaded_ns = float(pair.transfer_ns(np.array([float(one.sent_bytes)]))[0])
+        assert one.end_ns - one.start_ns == pytest.approx(unloaded_ns, rel=0.02), one.sent_bytes
 
 
 def test_a_bigger_instance_and_another_one_shorten_the_wait_as_theory_says(whole: Driven) -> None:

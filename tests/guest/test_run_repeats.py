@@ -19,8 +19,12 @@ from shadowlab.store.records import RECORDS
 pytestmark = [pytest.mark.guest, pytest.mark.story]
 
 SMALL = Path(__file__).parents[1] / "stories" / "small"
-COMPARED = ("result.json", "paths.csv", "links.csv", "watched.json", "kpis/paths.blocks", "kpis/links.blocks")
-CHANCE = ("raw/probes.blocks", "raw/tcp.blocks", "result.json", "paths.csv")
+COMPARED = (
+    "result.json",
+    *("paths.csv", "links.csv", "services.csv", "instances.csv"),
+    *("watched.json", "kpis/paths.blocks", "kpis/links.blocks"),
+)
+CHANCE = ("raw/probes.blocks", "raw/tcp.blocks", "raw/exchanges.blocks", "result.json", "paths.csv", "services.csv")
 """What another seed must change."""
 MORE = """\
   - {at: 37 s, set: north-west, queue: {kind: codel}, loss: {model: gilbert-elliott, p: 0.1 %, r: 25 %}}
@@ -29,6 +33,14 @@ MORE = """\
   - {at: 37.5 s, drain: south-west, grace: 500 ms}
   - {at: 38.5 s, undrain: south-west}
   - {at: 39 s, flap: north-west, period: 400 ms, count: 2}
+traffic:
+  - {transfers: uploads, from: all, to: all, arrivals: 5/s, size: {lognormal: {median: 10 kB, sigma: 1}}}
+  - {requests: shop, clients: [web, api], servers: db, request: 300 B, response: 4 kB, think: {exponential: 200 ms}}
+  - {incast: gather, aggregator: api, workers: [web, db], response: 20 kB, every: 1 s}
+  - {datagrams: voice, from: web, to: api, rate: 64 kbit, payload: 160 B, on: {exponential: 1 s}, off: 1 s}
+  - {lookups: names, clients: web, servers: api, arrivals: 5/s, request: 50 B, response: 150 B, timeout: 100 ms}
+compute:
+  db: {workers: 2, service: {exponential: 10 ms}}
 mitigations:
 """
 
