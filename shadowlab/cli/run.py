@@ -15,6 +15,23 @@ from shadowlab.errors import EXIT_LEVELS_BROKEN
 if TYPE_CHECKING:
     from shadowlab.predict.fitting import Scale
 
+_MOST_LATE_NS = 10**9
+
+
+def _late(ctx: click.Context, param: click.Parameter, value: str | None) -> int:
+    from shadowlab.model.units import parse_duration
+    from shadowlab.monitor.void_windows import LATE_NS
+
+    if value is None:
+        return LATE_NS
+    try:
+        late_ns = parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+    if not 0 < late_ns < _MOST_LATE_NS:
+        raise click.BadParameter("must be above 0 and below 1 s, the length of a window", ctx, param)
+    return late_ns
+
 
 @click.command()
 @click.argument("scenario", type=click.Path(path_type=Path))
@@ -32,6 +49,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Virtual implies the embedded kernel; auto is virtual there and real on the host kernel.",
 )
+@click.option(
+    "--late",
+    "late_ns",
+    callback=_late,
+    metavar="TIME",
+    help="A second is void if 1 % of the run's timers were later than this (real clock).  [default: 1.05 ms]",
+)
 @click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Instead of the scenario's own.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder to create.  [default: runs/NAME-SEED]")
 @scale_option
@@ -43,6 +67,7 @@ def run(
     scenario: Path,
     kernel: Literal["auto", "embedded", "host"],
     clock: Literal["auto", "virtual", "real"],
+    late_ns: int,
     seed: int | None,
     out: Path | None,
     scale: Scale,
@@ -75,6 +100,7 @@ def run(
             progress=progress,
             write_report=write_report,
             interrupt=interrupt,
+            late_ns=late_ns,
         )
     interrupt.nothing_to_lose(f"the run is complete in {outcome.folder}")
     if as_json:

@@ -164,6 +164,8 @@ class Loop:
         self._now_ns = 0
         self._late_max_ns = 0
         self._late_buckets = [0] * 64
+        self._taken_max_ns = 0
+        self._taken_buckets = [0] * 64
         self._stopped = False
 
     def __enter__(self) -> Loop:
@@ -249,13 +251,17 @@ class Loop:
 
     def lateness(self) -> Lateness:
         """Since the loop was made.  The first figure to look at before a result is believed."""
-        total = sum(self._late_buckets)
-        seen = 0
-        for bits, count in enumerate(self._late_buckets):
-            seen += count
-            if total and seen >= 0.99 * total:
-                return Lateness(timers=total, max_ns=self._late_max_ns, p99_ns=min(1 << bits, self._late_max_ns))
-        return Lateness(timers=0, max_ns=0, p99_ns=0)
+        return _lateness(self._whole_buckets(), max(self._late_max_ns, self._taken_max_ns))
+
+    def take_lateness(self) -> Lateness:
+        """Since it was last taken.  What is taken stays part of :meth:`lateness`."""
+        taken = _lateness(self._late_buckets, self._late_max_ns)
+        self._taken_buckets, self._taken_max_ns = self._whole_buckets(), max(self._late_max_ns, self._taken_max_ns)
+        self._late_buckets, self._late_max_ns = [0] * 64, 0
+        return taken
+
+    def _whole_buckets(self) -> list[int]:
+        return [taken + late for taken, late in zip(self._taken_buckets, self._late_buckets, strict=True)]
 
     def _run_due(self, until_ns: int) -> int:
         """Call the timers that are due; how many there were.  Raises when they arm themselves without end."""
@@ -298,6 +304,16 @@ class Loop:
         if self._lazy_armed:
             self.look()
             self.at(due_ns + self._lazy_every_ns, self._on_lazy)
+
+
+def _lateness(buckets: list[int], worst_ns: int) -> Lateness:
+    total = sum(buckets)
+    seen = 0
+    for bits, count in enumerate(buckets):
+        seen += count
+        if total and seen >= 0.99 * total:
+            return Lateness(timers=total, max_ns=worst_ns, p99_ns=min(1 << bits, worst_ns))
+    return Lateness(timers=0, max_ns=0, p99_ns=0)
 
 
 def _name(callback: object) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shadowlab.detect.baseline import learn
 from shadowlab.detect.registry import DETECTORS
@@ -27,6 +28,7 @@ from shadowlab.model.units import NS_PER_S
 from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence, Suspect
 from shadowlab.monitor.indicators import PathCounts, path_counts
 from shadowlab.monitor.layout import FAULT_MARK, TRACE_FILE
+from shadowlab.monitor.void_windows import LATE_NS, Punctual, read_punctual
 
 WINDOW_NS = NS_PER_S
 """Indicators are derived once a second."""
@@ -51,6 +53,8 @@ class Measured:
     """(since, path, directions), in order of time: the probes' way."""
     flow_hops: tuple[tuple[int, str, tuple[Direction, ...]], ...] = ()
     """(since, flow, directions from its source to its target), where flows are spread over several ways."""
+    punctual: Punctual = field(default_factory=Punctual)
+    """What is void of it: there the tables hold nothing, and the counts are 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +66,33 @@ class Judgement:
     localised_ns: int
 
 
-def measure(folder: Path, prepared: Prepared, duration_ns: int) -> Measured:
-    """Derive everything from the raw records of a run of ``duration_ns``."""
-    tables = derive(folder, watched_of(prepared, WINDOW_NS), duration_ns)
+def measure(folder: Path, prepared: Prepared, duration_ns: int, late_ns: int = LATE_NS) -> Measured:
+    """Derive everything from the raw records of a run of ``duration_ns``; what was later than ``late_ns`` is void."""
+    tables = derive(folder, watched_of(prepared, WINDOW_NS, late_ns), duration_ns)
     counts = path_counts(folder, prepared.paths, prepared.flows, duration_ns, WINDOW_NS)
+    punctual = read_punctual(folder, len(counts.times_ns), WINDOW_NS, late_ns)
     lines = _lines(folder)
     ends = {flow.id: f"{flow.source}→{flow.target}" for flow in prepared.flows}
     return Measured(
         paths=tables["path"],
         links=tables["link"],
-        counts=counts,
+        counts=_counts_without(counts, punctual.void),
         traces=tuple(_traces(lines, prepared)),
         hops=tuple((one.at_ns, one.path, one.steps) for one in lines if not one.flow),
+        punctual=punctual,
         flow_hops=tuple((one.at_ns, one.flow, one.steps) for one in lines if one.flow and one.path == ends[one.flow]),
+    )
+
+
+def _counts_without(counts: PathCounts, void: NDArray[np.bool_]) -> PathCounts:
+    """What void windows counted weighs nothing."""
+    kept = ~void[:, None]
+    return replace(
+        counts,
+        probes_sent=counts.probes_sent * kept,
+        probes_lost=counts.probes_lost * kept,
+        segments_sent=counts.segments_sent * kept,
+        segments_retransmitted=counts.segments_retransmitted * kept,
     )
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from shadowlab.lab.events.planned import Planned
 from shadowlab.model.level import LevelOutcome
-from shadowlab.model.result import Scaling
-from shadowlab.model.units import format_duration, format_fraction
+from shadowlab.model.result import Provenance, Scaling
+from shadowlab.model.units import NS_PER_S, format_duration, format_fraction
 from shadowlab.model.verdict import CureOutcome, FaultDomain
 
 
@@ -44,6 +44,18 @@ def headline(
         return f"{words}."
     best = best_cure(cures)
     return f"{words}. Best rehearsed cure: {best.cure}." if best else f"{words}. No rehearsed cure helps."
+
+
+def no_verdict(origin: Provenance) -> tuple[str, tuple[str, ...]]:
+    """Headline and sentences of a run that was measured late for too long."""
+    void_s = sum(to_ns - from_ns for from_ns, to_ns in origin.void_windows_ns) // NS_PER_S
+    return (
+        f"No verdict: {void_s} of {origin.windows} seconds were measured late.",
+        (
+            "What to do: run it again on the virtual clock, which is never late (--clock virtual); or on a machine "
+            "with less to do.",
+        ),
+    )
 
 
 def best_cure(cures: Sequence[CureOutcome]) -> CureOutcome | None:

@@ -22,6 +22,7 @@ from shadowlab.monitor.exchanges.recording import ExchangeRecorder
 from shadowlab.monitor.observe import Observer
 from shadowlab.monitor.probe_choice import plain_streams
 from shadowlab.monitor.probes import TIMEOUT_NS, Prober
+from shadowlab.monitor.punctuality import Punctuality
 from shadowlab.monitor.raw_files import RawFiles
 from shadowlab.monitor.tracing.witness import Book, Witnesses
 from shadowlab.monitor.ways import RunningFlow, Ways
@@ -163,6 +164,7 @@ class _Inside:
                 book=Book(addresses=job.addresses, addresses6=job.addresses6, owners=job.owners),
             )
             self._look(0)
+            Punctuality(loop, self._files.rows("lateness")).start(zero, job.duration_ns)
             engine.start(zero)
             prober.start(zero, job.duration_ns)
             exchanges.start(zero, job.duration_ns)

@@ -19,7 +19,7 @@ from shadowlab.detect.levels import judge_levels
 from shadowlab.detect.registry import DETECTORS
 from shadowlab.kernel.examine.memory import free_bytes
 from shadowlab.lab.analyse import WINDOW_NS, Judgement, Measured, judge, measure
-from shadowlab.lab.conclude import best_cure, conclusions, headline
+from shadowlab.lab.conclude import best_cure, conclusions, headline, no_verdict
 from shadowlab.lab.events.planned import Planned, behind, planned_work
 from shadowlab.lab.events.words import describe_event
 from shadowlab.lab.execute import (
@@ -49,6 +49,7 @@ from shadowlab.model.plain import to_plain
 from shadowlab.model.result import FORMAT, RunResult, TimelineEntry
 from shadowlab.model.verdict import Correlation, CureOutcome, FaultDomain
 from shadowlab.monitor.indicators import path_table
+from shadowlab.monitor.void_windows import LATE_NS, read_punctual, without_void
 from shadowlab.predict.cost import count_parts, map_cost, need_memory
 from shadowlab.predict.fitting import Scale
 from shadowlab.store.folder import RunFolder
@@ -82,8 +83,9 @@ def run_scenario(
     progress: Progress,
     write_report: ReportWriter,
     interrupt: Interrupt,
+    late_ns: int = LATE_NS,
 ) -> RunOutcome:
-    """Everything.
+    """Everything.  A second whose timers were later than ``late_ns`` is void.
 
     Raises InputError, CannotRunError, ShadowFailedError or Interrupted; then nothing of the run remains.
     """
@@ -95,7 +97,9 @@ def run_scenario(
     check(interrupt)
     path = out or Path("runs") / f"{prepared.scenario.name}-{prepared.seed}"
     with _parents_only_for_success(path), RunFolder(path, records=(RAW_FOLDER, WATCHED_FILE)) as folder:
-        parts = _Run(prepared=prepared, place=place, folder=folder, progress=progress, interrupt=interrupt)
+        parts = _Run(
+            prepared=prepared, place=place, folder=folder, progress=progress, interrupt=interrupt, late_ns=late_ns
+        )
         return parts.run(write_report)
 
 
@@ -114,8 +118,16 @@ def _parents_only_for_success(path: Path) -> Iterator[None]:
 
 class _Run:
     def __init__(
-        self, *, prepared: Prepared, place: Place, folder: RunFolder, progress: Progress, interrupt: Interrupt
+        self,
+        *,
+        prepared: Prepared,
+        place: Place,
+        folder: RunFolder,
+        progress: Progress,
+        interrupt: Interrupt,
+        late_ns: int,
     ) -> None:
+        self._late_ns = late_ns
         self._prepared = prepared
         self._scenario = prepared.scenario
         self._place = place
@@ -130,7 +142,7 @@ class _Run:
     def run(self, write_report: ReportWriter) -> RunOutcome:
         started = time.monotonic()
         prepared, scenario = self._prepared, self._scenario
-        self._folder.write_json(WATCHED_FILE, to_json(watched_of(prepared, WINDOW_NS)))
+        self._folder.write_json(WATCHED_FILE, to_json(watched_of(prepared, WINDOW_NS, self._late_ns)))
         raw = self._folder.subfolder(RAW_FOLDER)
         self._stage(
             f"build and drive the shadow: {len(prepared.network.nodes)} nodes, "
@@ -154,8 +166,8 @@ class _Run:
         self._wall["main run"] = done.wall_s
         self._confined_by = done.confined_by
         self._stage("measure and judge")
-        measured = measure(raw, prepared, scenario.duration_ns)
-        self._exchanges = measure_exchanges(raw, prepared, scenario.duration_ns, WINDOW_NS)
+        measured = measure(raw, prepared, scenario.duration_ns, self._late_ns)
+        self._exchanges = measure_exchanges(raw, prepared, scenario.duration_ns, WINDOW_NS, self._late_ns)
         judgement = judge(measured, prepared, scenario.detectors)
         before = judge_levels(
             measured.paths,
@@ -236,18 +248,21 @@ class _Run:
                     )
                 )
             finished = execute(self._place, works, self._progress.work, self._interrupt.asked)
-            return [
-                Rehearsal(
-                    table=path_table(work.folder, prepared.paths, prepared.flows, work.job.duration_ns, WINDOW_NS),
-                    failures=_failures(done),
-                    services=measure_exchanges(work.folder, prepared, work.job.duration_ns, WINDOW_NS).services,
-                )
-                for work, done in zip(works, finished, strict=True)
-            ]
+            return [self._rehearsal(work, done) for work, done in zip(works, finished, strict=True)]
 
         outcomes = rehearse(candidates, execute_all, self._scenario.levels, stage)
         self._wall["rehearsals"] = time.monotonic() - began
         return outcomes
+
+    def _rehearsal(self, work: Work, done: Done) -> Rehearsal:
+        prepared, duration_ns = self._prepared, work.job.duration_ns
+        table = path_table(work.folder, prepared.paths, prepared.flows, duration_ns, WINDOW_NS)
+        punctual = read_punctual(work.folder, len(table.times_ns), WINDOW_NS, self._late_ns)
+        return Rehearsal(
+            table=without_void(table, punctual.void),
+            failures=(*_failures(done), *["it was measured late: too many windows are void"] * punctual.too_void),
+            services=measure_exchanges(work.folder, prepared, duration_ns, WINDOW_NS, self._late_ns).services,
+        )
 
     def _correlate(self, measured: Measured) -> Correlation:
         production = self._prepared.production
@@ -283,6 +298,21 @@ class _Run:
         origin = provenance(prepared, self._place, measured, done.report)
         fault = None if self._work_behind(judgement) else domain
         expectations = _expectations(prepared, fault, cures)
+        if measured.punctual.too_void:
+            headline_of_run, sentences = no_verdict(origin)
+        else:
+            headline_of_run = headline(
+                domain, cures, [one for one in after if not one.holds], self._work_behind(judgement)
+            )
+            sentences = conclusions(
+                domain=domain,
+                detected_ns=detected,
+                localised_ns=judgement.localised_ns,
+                after=after,
+                cures=cures,
+                scaling=prepared.scaling,
+                planned=self._planned(),
+            )
         return RunResult(
             scenario=scenario.name,
             title=scenario.title,
@@ -310,16 +340,8 @@ class _Run:
             instances=instance_summaries(prepared, self._exchanges),
             programs=program_outcomes(done.report, prepared.workloads, RAW_FOLDER),
             replays=replay_outcomes(done.report, prepared.workloads, prepared.replayed),
-            headline=headline(domain, cures, [one for one in after if not one.holds], self._work_behind(judgement)),
-            conclusions=conclusions(
-                domain=domain,
-                detected_ns=detected,
-                localised_ns=judgement.localised_ns,
-                after=after,
-                cures=cures,
-                scaling=prepared.scaling,
-                planned=self._planned(),
-            ),
+            headline=headline_of_run,
+            conclusions=sentences,
             # A void run proves nothing, so nothing it shows can hold.
             holds=origin.valid and all(expectations.values() if expectations else (one.holds for one in after)),
         )

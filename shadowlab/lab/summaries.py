@@ -13,18 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadowlab import __version__
-from shadowlab.lab.analyse import Measured
+from shadowlab.lab.analyse import WINDOW_NS, Measured
 from shadowlab.lab.execute import Place
 from shadowlab.lab.prepare import Prepared
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.kpi import KPIS, SeriesTable
 from shadowlab.model.result import LinkSummary, PathSummary, Provenance
 from shadowlab.model.traffic.workload import congestion_controls
-
-LATE_NS = 1_000_000
-"""On the real clock a run whose timers were later than this (99 % of them earlier) is void."""
-CPU_LIMIT = 0.9
-"""On the real clock a run that used more of a core than this had no time left to be punctual."""
+from shadowlab.monitor.void_windows import MOST_VOID, Punctual, spans
 
 
 @dataclass(frozen=True)
@@ -116,7 +112,7 @@ def _drops_in(impairments: Sequence[Impairment]) -> Literal["queue", "line", "qu
 
 def provenance(prepared: Prepared, place: Place, measured: Measured, report: Mapping[str, object]) -> Provenance:
     """What the result stands on, and whether it may be believed."""
-    valid, why = validity(place, report)
+    valid, why = validity(place, measured.punctual, report)
     return Provenance(
         seed=prepared.seed,
         kernel=place.description,
@@ -130,21 +126,26 @@ def provenance(prepared: Prepared, place: Place, measured: Measured, report: Map
         probes_lost=int(measured.counts.probes_lost.sum()),
         tcp_samples=len(measured.paths.times_ns) * len(prepared.flows),
         queue_samples=len(measured.links.times_ns) * len(measured.links.subjects),
+        windows=len(measured.punctual.void),
+        void_windows_ns=spans(measured.punctual.void, WINDOW_NS),
         valid=valid,
         validity=why,
     )
 
 
-def validity(place: Place, report: Mapping[str, object]) -> tuple[bool, str]:
-    """A run whose timeline failed in part is void.  On the virtual clock nothing is ever late; on the real one lateness
-    and CPU decide."""
+def validity(place: Place, punctual: Punctual, report: Mapping[str, object]) -> tuple[bool, str]:
+    """A run whose timeline failed in part is void, and so is one with too many void windows.  On the virtual clock
+    nothing is ever late; on the real one lateness and CPU decide, second by second."""
     failures = report.get("failures")
     if isinstance(failures, list) and failures:
         return False, f"{len(failures)} operations of the timeline failed, the first: {failures[0]}"
-    if place.clock == "virtual":
+    void, windows = int(punctual.void.sum()), len(punctual.void)
+    if place.clock == "virtual" and not void:
         return True, "virtual clock: time stands still while the program works, so nothing is ever late"
-    late, cpu = float(str(report.get("late_p99_ns", 0))), float(str(report.get("cpu_share", 0)))
-    words = f"real clock: 99 % of the timers were less than {late / 1e6:.2f} ms late, {cpu * 100:.0f} % of a core used"
-    if late > LATE_NS or cpu > CPU_LIMIT:
-        return False, f"{words}; that is too much, use --clock virtual"
+    words = (
+        f"{place.clock} clock: {void} of {windows} windows are void, measured late; in the worst second 99 % of the "
+        f"timers were less than {punctual.late_ns / 1e6:.2f} ms late, {punctual.cpu_share * 100:.0f} % of a core used"
+    )
+    if punctual.too_void:
+        return False, f"{words}; more than {MOST_VOID * 100:.0f} % void windows prove nothing, use --clock virtual"
     return True, words

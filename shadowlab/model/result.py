@@ -66,6 +66,10 @@ class Provenance:
     probes_lost: int
     tcp_samples: int
     queue_samples: int
+    windows: int
+    """Of a second each, that indicators were derived for."""
+    void_windows_ns: tuple[tuple[int, int], ...]
+    """From and to of those that were measured late, neighbours in one: nothing there was observed."""
     valid: bool
     validity: str
     """Why the run may or may not be believed; on the real clock with lateness and CPU."""

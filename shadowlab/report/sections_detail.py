@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shadowlab.model.units import format_duration, format_rate
 from shadowlab.report.choice import affected_paths
 from shadowlab.report.markup import Html, badge, facts, figure, folded, join, long_table, section, table, tag
-from shadowlab.report.words import NOTHING, indicator, measured, moment, number, percent, plural
+from shadowlab.report.words import NOTHING, indicator, measured, moment, number, percent, plural, void_windows
 
 if TYPE_CHECKING:
     from shadowlab.model.result import LinkSummary, RunResult
@@ -239,6 +239,7 @@ def method_section(result: RunResult, manifest: Mapping[str, object]) -> Html:
         facts(
             [
                 ("Validity", join(badge("valid", "good") if origin.valid else badge("void", "bad"), origin.validity)),
+                ("Void windows", void_windows(origin)),
                 ("Scaling", f"{scale} ({law.reason})" if law.reason else scale),
                 ("Rates of the map", _rates(law.map_rate_scale)),
                 ("Seed", origin.seed),

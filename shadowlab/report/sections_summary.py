@@ -24,7 +24,7 @@ from shadowlab.report.markup import (
     tag,
     text,
 )
-from shadowlab.report.words import NOTHING, indicator, measured, moment, number, percent, plural
+from shadowlab.report.words import NOTHING, indicator, measured, moment, number, percent, plural, void_windows
 
 if TYPE_CHECKING:
     from shadowlab.model.level import ServiceLevel
@@ -58,6 +58,8 @@ def headline(result: RunResult) -> Html:
     if not result.provenance.valid:
         badges.append(badge("run is void", "bad"))
         doubt = tag("p", tag("strong", "Do not act on this run. "), result.provenance.validity, class_="doubt")
+    elif result.provenance.void_windows_ns:
+        badges.append(badge(f"void windows: {void_windows(result.provenance)}", "plain"))
     title = result.headline or result.title or result.scenario
     return Html(
         '<header class="top">'

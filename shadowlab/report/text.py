@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shadowlab.report.choice import affected_paths
-from shadowlab.report.words import NOTHING, moment, of_service, percent, plural
+from shadowlab.report.words import NOTHING, moment, of_service, percent, plural, void_windows
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +30,8 @@ def render_summary(result: RunResult, console: Console, report: Path | None = No
     _line(console, result.headline or result.title or result.scenario, "bold")
     if not result.provenance.valid:
         _line(console, f"VOID: {result.provenance.validity}", "bold red")
+    elif result.provenance.void_windows_ns:
+        _line(console, f"Measured late   {void_windows(result.provenance)}: nothing is taken from there", "yellow")
     for sentence in result.conclusions:
         _line(console, f"  {sentence}")
     _facts(result, console)

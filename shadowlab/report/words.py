@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 
 from shadowlab.model.kpi import KPIS
+from shadowlab.model.result import Provenance
 from shadowlab.model.units import NS_PER_S
 
 NOTHING = "–"
@@ -55,6 +56,17 @@ def moment(at_ns: float) -> str:
     """A moment of the run: seconds since its start."""
     seconds = at_ns / NS_PER_S
     return f"{seconds:.0f} s" if seconds == round(seconds) else f"{seconds:.1f} s"
+
+
+def void_windows(origin: Provenance, most: int = 5) -> str:
+    """How many windows of a run are void, and when: ``3 of 120, 4–6 s, 9–10 s``."""
+    spans = origin.void_windows_ns
+    count = sum(to_ns - from_ns for from_ns, to_ns in spans) // NS_PER_S
+    if not spans:
+        return f"none of {origin.windows}"
+    when = [f"{from_ns // NS_PER_S}–{moment(to_ns)}" for from_ns, to_ns in spans[:most]]
+    more = f" and {len(spans) - most} more times" if len(spans) > most else ""
+    return f"{count} of {origin.windows}, {', '.join(when)}{more}"
 
 
 def indicator(name: str) -> str:

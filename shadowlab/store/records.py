@@ -270,5 +270,22 @@ RECORDS: Mapping[str, RecordType] = {
                 Column(name="jitter_ns", kind="u8", unit="ns", meaning="smoothed interarrival jitter (RFC 3550)"),
             ),
         ),
+        RecordType(
+            name="lateness",
+            meaning="once a second one record: how late the run's own timers were since the record before",
+            columns=(
+                Column(name="at_ns", kind="i8", unit="ns", meaning="the end of the time it is about"),
+                Column(name="since_ns", kind="i8", unit="ns", meaning="its beginning: the record before"),
+                Column(name="timers", kind="u4", meaning="timers that were called"),
+                Column(
+                    name="late_p99_ns",
+                    kind="u8",
+                    unit="ns",
+                    meaning="99 % of them were called less late: a power of two, or the latest",
+                ),
+                Column(name="late_max_ns", kind="u8", unit="ns", meaning="how late the latest was"),
+                Column(name="cpu_ns", kind="u8", unit="ns", meaning="processor time that the run's process used"),
+            ),
+        ),
     )
 }

@@ -25,8 +25,8 @@ _LEVEL = 3
 _HALF = np.uint64(1 << 21)
 _KEPT = ~np.uint64((1 << 22) - 1)
 MOMENT, SUBJECT = "at_ns", "subject"
-EXTRA_UNITS: Mapping[str, str] = {"probes_sent": "probes"}
-"""Of columns that are no indicator but tell how many observations one stands on."""
+EXTRA_UNITS: Mapping[str, str] = {"probes_sent": "probes", "void": "fraction"}
+"""Of columns that are no indicator but tell what one stands on: how many observations, or that it is void."""
 
 
 _BY_ENDING = {"ns": "ns", "bps": "bit/s", "bytes": "bytes", "segments": "segments", "share": "fraction"}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from shadowlab.cli.records.shown import print_table
 from shadowlab.lab.recorded.folder import Recorded
+from shadowlab.monitor.void_windows import VOID
 from shadowlab.store.sheet import sheet_of_tables, write_csv
 from shadowlab.store.window import Window
 
@@ -35,7 +36,8 @@ def follow_run(folder: Path, names: Sequence[str], patterns: Sequence[str], wind
         if window.every_ns is not None and not (over or until_ns == window.to_ns):
             until_ns -= (until_ns - (window.from_ns or 0)) % window.every_ns
         if until_ns > printed_ns:
-            tables = recorded.ask(names, patterns, replace(window, from_ns=printed_ns, to_ns=until_ns))
+            asked = [*names, VOID] if names else []  # the same columns in every piece
+            tables = recorded.ask(asked, patterns, replace(window, from_ns=printed_ns, to_ns=until_ns))
             sheet = sheet_of_tables(list(tables.values()))
             if as_csv:
                 write_csv(sheet, sys.stdout, head=head)

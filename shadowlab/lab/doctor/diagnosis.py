@@ -16,7 +16,7 @@ from shadowlab.guest.host_side.confinement import Confinement
 from shadowlab.kernel.capability import HostCapability, Piece
 from shadowlab.kernel.examine.disciplines import DISCIPLINES
 from shadowlab.kernel.examine.machine import Machine
-from shadowlab.lab.summaries import LATE_NS
+from shadowlab.monitor.void_windows import LATE_NS
 
 State = Literal["ok", "weak", "missing"]
 """In order, present but a limit to somebody, not there."""

@@ -9,6 +9,7 @@ run, and of rehearsals, those of paths and links are derived from the raw record
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from shadowlab.lab.recorded.watched import WATCHED_FILE, Watched, derive, read_w
 from shadowlab.model.kpi import KPIS, SeriesTable
 from shadowlab.monitor.layout import EVENTS_FILE, TRACE_FILE
 from shadowlab.monitor.probes import TIMEOUT_NS
+from shadowlab.monitor.void_windows import VOID
 from shadowlab.store.folder import MARK, is_being_written
 from shadowlab.store.reader import BlockReader
 from shadowlab.store.recorder import ENDING
@@ -32,6 +34,7 @@ DERIVED_KINDS = ("path", "link")
 _ORDER = (*DERIVED_KINDS, "service", "instance")
 LINES = ".jsonl"
 _OLD = "probes.bin"
+_NO_VOID = np.zeros(0)
 
 
 class Recorded:
@@ -107,6 +110,7 @@ class Recorded:
         if self._whole is not None:
             return self._last_ns()
         needed = ["tcp"] * bool(self._watched.flows) + ["queues"] * bool(self._watched.directions) or ["probes"]
+        needed += ["lateness"] * (self._raw / f"lateness{ENDING}").exists()
         last = []
         for name in needed:
             with BlockReader(self._raw / f"{name}{ENDING}") as reader:
@@ -115,11 +119,16 @@ class Recorded:
 
     def ask(self, names: Sequence[str], patterns: Sequence[str], window: Window) -> dict[str, SeriesTable]:
         """The indicators of a window by kind of subject; all without names.  Raises InputError for an indicator that
-        there is none of, or a pattern that fits no subject of them."""
+        there is none of, or a pattern that fits no subject of them.
+
+        What is void (measured late) is flagged by a column of its own, also if nobody asked for it."""
         wanted = self._wanted(names)
         chosen = chosen_of(self.folder, {kind: self.subjects(kind) for kind in wanted}, patterns)
         samples = self._stored(wanted, window) if self._whole is not None else self._derived(wanted)
-        return {kind: tabled(one, chosen[kind], window) for kind, one in samples.items() if chosen[kind]}
+        tables = {kind: tabled(one, chosen[kind], window) for kind, one in samples.items() if chosen[kind]}
+        if not names or VOID in names or any((one.values.get(VOID, _NO_VOID) > 0).any() for one in tables.values()):
+            return tables
+        return {kind: _unflagged(one) for kind, one in tables.items()}
 
     def raw_types(self) -> tuple[str, ...]:
         """The record types that there are files of."""
@@ -159,7 +168,9 @@ class Recorded:
                 "are those of paths and links; --raw exchanges, instances and streams are there"
             )
         check_names(self.folder, names, every)
-        wanted = {kind: [name for name in some if not names or name in names] for kind, some in known.items()}
+        told = [name for name in names if name != VOID] or list(names)
+        kinds = [kind for kind, some in known.items() if not names or set(some) & set(told)]
+        wanted = {kind: [name for name in known[kind] if not names or name in (*names, VOID)] for kind in kinds}
         return {kind: some for kind, some in wanted.items() if some}
 
     def _last_ns(self) -> int:
@@ -191,3 +202,7 @@ class Recorded:
     def _derived(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, Samples]:
         tables = derive(self._raw, self._watched, self.known_until_ns())
         return {kind: samples_of(tables[kind], names) for kind, names in wanted.items()}
+
+
+def _unflagged(table: SeriesTable) -> SeriesTable:
+    return replace(table, values={name: values for name, values in table.values.items() if name != VOID})

@@ -21,6 +21,7 @@ from shadowlab.model.plain import from_plain, to_plain
 from shadowlab.monitor.indicators import link_table, path_table
 from shadowlab.monitor.probe_statistics import count_probes
 from shadowlab.monitor.raw_records import read_probes
+from shadowlab.monitor.void_windows import LATE_NS, read_punctual, without_void
 
 WATCHED_FILE = "watched.json"
 FORMAT = "watched/1"
@@ -40,9 +41,11 @@ class Watched:
     directions: tuple[str, ...]
     rates_bps: tuple[int | None, ...]
     lines: tuple[tuple[int, bool], ...]
+    late_ns: int = LATE_NS
+    """A window whose timers were later than this is void."""
 
 
-def watched_of(prepared: Prepared, window_ns: int) -> Watched:
+def watched_of(prepared: Prepared, window_ns: int, late_ns: int) -> Watched:
     """What a run of this will watch."""
     interfaces = watched_interfaces(prepared.plan, prepared.timeline.changes)
     queues = [one.direction for one in interfaces if not one.line]
@@ -56,6 +59,7 @@ def watched_of(prepared: Prepared, window_ns: int) -> Watched:
         directions=tuple(queues),
         rates_bps=tuple(rates[one] for one in queues),
         lines=tuple((queues.index(one.direction), one.line == "before") for one in interfaces if one.line),
+        late_ns=late_ns,
     )
 
 
@@ -81,4 +85,6 @@ def derive(raw: FilePath, watched: Watched, duration_ns: int) -> dict[str, Serie
     paths = path_table(raw, watched.paths, watched.flows, duration_ns, window_ns)
     sent, _ = count_probes(read_probes(raw), (len(paths.times_ns), len(paths.subjects)), window_ns)
     links = link_table(raw, watched.directions, watched.rates_bps, duration_ns, window_ns, lines=watched.lines)
-    return {"path": replace(paths, values={**paths.values, PROBES_SENT: sent.astype(np.float64)}), "link": links}
+    paths = replace(paths, values={**paths.values, PROBES_SENT: sent.astype(np.float64)})
+    void = read_punctual(raw, len(paths.times_ns), window_ns, watched.late_ns).void
+    return {"path": without_void(paths, void), "link": without_void(links, void)}

@@ -27,6 +27,7 @@ from shadowlab.monitor.exchanges.indicators import (
     service_table,
 )
 from shadowlab.monitor.exchanges.unloaded import INITIAL_WINDOW, IdlePair
+from shadowlab.monitor.void_windows import LATE_NS, read_punctual, without_void
 from shadowlab.store.reader import Records
 from shadowlab.topology.routing import intended_way
 
@@ -46,16 +47,23 @@ class ExchangeMeasures:
     exchanged: Exchanged
 
 
-def measure_exchanges(folder: Path, prepared: Prepared, duration_ns: int, window_ns: int) -> ExchangeMeasures:
-    """Derive everything from the raw records of a run of ``duration_ns``."""
+def measure_exchanges(
+    folder: Path, prepared: Prepared, duration_ns: int, window_ns: int, late_ns: int = LATE_NS
+) -> ExchangeMeasures:
+    """Derive everything from the raw records of a run of ``duration_ns``; what was later than ``late_ns`` is void."""
     nodes = sorted(prepared.fabric.node_address)
     idle = _Idle(prepared.network, prepared.workloads, nodes)
+    windows = duration_ns // window_ns
+    void = read_punctual(folder, windows, window_ns, late_ns).void
     exchanged = read_exchanges(folder, idle.unloaded_ns)
+    if void.any():  # what ended in a void window was not observed
+        window = np.clip(exchanged.end_ns // window_ns, 0, windows - 1)
+        exchanged = exchanged.chosen(~void[window])
     numbers = {nodes.index(node): node for node in prepared.scenario.compute}
     services = [service_of(one) for one in prepared.workloads]
     return ExchangeMeasures(
-        services=service_table(folder, exchanged, services, duration_ns, window_ns),
-        instances=instance_table(folder, numbers, duration_ns, window_ns),
+        services=without_void(service_table(folder, exchanged, services, duration_ns, window_ns), void),
+        instances=without_void(instance_table(folder, numbers, duration_ns, window_ns), void),
         exchanged=exchanged,
     )
 

@@ -82,6 +82,7 @@ def _draw(
             seconds, values, each = thinned(table.times_ns, table.column(kpi, subject))
             _band(axes, baseline_band(result, table, kpi, subject))
             _markers(axes, result, subject)
+            _void(axes, result)
             _limits(axes, kpi, subject, levels)
             axes.plot(seconds, values, color=FAULT if affected else HEALTHY, linewidth=1.1, zorder=4)
             axes.set_title(short(subject, 34), loc="left", color=INK, pad=3)
@@ -131,6 +132,14 @@ def _markers(axes: Axes, result: RunResult, subject: str) -> None:
             axes.axvline(anomaly.detected_ns / NS_PER_S, color=BEST, linewidth=1.2, zorder=3)
 
 
+def _void(axes: Axes, result: RunResult) -> None:
+    """Hatched: nothing was observed there, for the run was late."""
+    for from_ns, to_ns in result.provenance.void_windows_ns:
+        axes.axvspan(
+            from_ns / NS_PER_S, to_ns / NS_PER_S, facecolor="none", edgecolor=FAINT, hatch="////", linewidth=0, zorder=2
+        )
+
+
 def _limits(axes: Axes, kpi: str, subject: str, levels: Sequence[ServiceLevel]) -> None:
     for level in levels:
         if level.kpi == kpi and (not level.paths or subject in level.paths):
@@ -155,6 +164,8 @@ def _legend(
         entries.append(Line2D([], [], color=BEST, linewidth=1.2, label="detected"))
     if any(level.kpi == kpi and (not level.paths or set(level.paths) & set(rows)) for level in levels):
         entries.append(Line2D([], [], color=LIMIT, linewidth=1.0, linestyle=(0, (5, 1.5)), label="limit"))
+    if result.provenance.void_windows_ns:
+        entries.append(Patch(facecolor="none", edgecolor=FAINT, hatch="////", linewidth=0, label="void: measured late"))
     figure.legend(
         handles=entries,
         loc="upper left",

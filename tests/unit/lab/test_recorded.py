@@ -6,7 +6,9 @@ import csv
 import fcntl
 import json
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -45,22 +47,25 @@ NOBODY = SeriesTable(times_ns=np.array([S]), subjects=(), values={"instance_queu
 NAMES = {"path": ["a→b", "b→a"], "flow": ["one"], "interface": ["a>b"]}
 
 
-def record(files: RawFiles, seconds: range) -> None:
+def record(files: RawFiles, seconds: range, late_ns: Mapping[int, int] = MappingProxyType({})) -> None:
     """Two probes a second, that of b→a always lost; 125 bytes a second over the link."""
     for second in seconds:
         files.rows("probes").append(second * S + 1, 0, second, (10 + second) * MS, -1)
         files.rows("probes").append(second * S + 2, 1, second, -1, -1)
         files.rows("tcp").append(second * S, 0, 0, 0, 0, 0, b"\1" * 248)
         files.rows("queues").append(second * S, 0, 0, 125 * second, second, 0, 0, 0, second, 0)
+        files.rows("lateness").append(second * S, max(0, second - 1) * S, 100, late_ns.get(second, 0), 0, 0)
     files.flush()
 
 
-def a_run(folder: Path, *, seconds: int = 10, over: bool = True) -> Path:
+def a_run(
+    folder: Path, *, seconds: int = 10, over: bool = True, late_ns: Mapping[int, int] = MappingProxyType({})
+) -> Path:
     raw = folder / "raw"
     raw.mkdir(parents=True)
     (folder / WATCHED_FILE).write_text(format_json(to_json(WATCHED)))
     with RawFiles(str(raw), NAMES) as files:
-        record(files, range(seconds + 1))
+        record(files, range(seconds + 1), late_ns)
     if over:
         (folder / "kpis").mkdir()
         for kind, table in (derive(raw, WATCHED, seconds * S) | {"service": SERVICES, "instance": NOBODY}).items():
@@ -241,7 +246,7 @@ def test_query_list_names_everything(tmp_path: Path) -> None:
         (["fairnes"], "has no indicator 'fairnes'; did you mean fairness?"),
         (["latency"], "has no indicator 'latency'; did you mean latency_ms?"),
         (["loss", "--subject", "c"], "no subject fits 'c' among the paths of"),
-        (["--raw", "frames"], "has no raw records 'frames'; it has events, exchanges, instances, probes"),
+        (["--raw", "frames"], "has no raw records 'frames'; it has events, exchanges, instances"),
         (["--raw", "tcp", "--every", "1"], "--raw gives whole records"),
         (["--json", "--csv"], "choose one of"),
         (["--follow", "--json"], "--follow prints a table"),
@@ -304,3 +309,27 @@ def test_export_never_writes_over_something(tmp_path: Path) -> None:
     result = asked("export", run, "--to", "csv", "--out", run)
 
     assert "already holds" in str(result.exception)
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_a_second_measured_late_holds_nothing_and_is_flagged_in_every_form(tmp_path: Path, over: bool) -> None:
+    run = a_run(tmp_path / "run", over=over, late_ns={4: 5 * MS})
+
+    found = rows(asked("query", run, "latency_ms", "--subject", "a->b", "--to", "5", "--csv"))
+    document = json.loads(asked("query", run, "latency_ms", "--subject", "a->b", "--to", "5", "--json").output)
+
+    assert [(one["latency_ms"] != "", one["void"]) for one in found] == [
+        (True, "0"),
+        (True, "0"),
+        (True, "0"),
+        (False, "1"),
+        (True, "0"),
+    ]
+    assert "void" in json.dumps(document)
+
+
+def test_a_punctual_run_shows_no_flags_unless_asked(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+
+    assert "void" not in rows(asked("query", run, "latency_ms", "--csv"))[0]
+    assert rows(asked("query", run, "void", "--subject", "a->b", "--csv"))[0]["void"] == "0"

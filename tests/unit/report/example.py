@@ -141,6 +141,8 @@ def _result(
             probes_lost=1_243,
             tcp_samples=13_200,
             queue_samples=15_600,
+            windows=300,
+            void_windows_ns=(),
             valid=True,
             validity="virtual clock: the machine's load cannot disturb the measurement",
         ),

@@ -141,6 +141,21 @@ def test_lateness_is_measured() -> None:
     assert (late.timers, late.max_ns, late.p99_ns) == (100, 300, 300)
 
 
+def test_lateness_that_was_taken_counts_once_and_stays_part_of_the_whole() -> None:
+    loop, _, waiter = fake_loop()
+
+    with loop:
+        for slack_ns, until_ns in ((700, 10_000), (300, 20_000), (0, 30_000)):
+            waiter.slack_ns = slack_ns
+            loop.at(until_ns - 5_000, lambda due: None)
+            loop.run_until(until_ns)
+            taken = loop.take_lateness()
+            assert (taken.timers, taken.max_ns) == (1, slack_ns)
+
+    assert (loop.lateness().timers, loop.lateness().max_ns) == (3, 700)
+    assert loop.take_lateness().timers == 0
+
+
 def test_a_loop_that_has_run_nothing_is_not_late() -> None:
     assert Loop().lateness().timers == 0
 
