@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from shadowlab.calibrate.lifetimes import Life, recording_of
 from shadowlab.calibrate.limits import limit_of
-from shadowlab.calibrate.observed import ObservedConnection
+from shadowlab.calibrate.observed import ObservedConnection, recorded_means
 from shadowlab.calibrate.rates import counter_of, measured_rate, pattern_of
 from shadowlab.calibrate.short_connections import ShortConnection, ShortKey, short_connection, transfers_of, whole_size
 from shadowlab.calibrate.socket_settings import held_by_sender, reads_slowly, settings_of, window_of
@@ -59,11 +59,14 @@ EPHEMERAL_FROM = 32_768
 
 @dataclass(frozen=True, kw_only=True)
 class Demands:
-    """``unknown`` names each connection without a flow, and why.  ``workloads`` are the short connections."""
+    """``unknown`` names each connection without a flow, and why.  ``workloads`` are the short connections.
+    ``recorded`` holds, by flow, what TCP made of it in production: see
+    :func:`~shadowlab.calibrate.observed.recorded_means`."""
 
     flows: tuple[FlowSpec, ...]
     unknown: tuple[str, ...]
     workloads: tuple[Workload, ...] = ()
+    recorded: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def flows_from_connections(
@@ -100,6 +103,7 @@ def read_demands(
     lives = [recording.life(one) for one in ordered]
     names = Counter(_name(one) for one, life in zip(ordered, lives, strict=True) if not life.is_short)
     flows: list[FlowSpec] = []
+    recorded: list[dict[str, float]] = []
     unknown: list[str] = []
     short: dict[ShortKey, list[ShortConnection]] = {}
     for one, life in zip(ordered, lives, strict=True):
@@ -123,10 +127,17 @@ def read_demands(
             flow = "it opened later in the recording than the run lasts"
         if isinstance(flow, FlowSpec):
             flows.append(flow)
+            recorded.append(recorded_means(one, telemetry_scale))
         else:
             unknown.append(f"{name}: {flow}")
     workloads = [transfers_of(key, some, recording.length_ns, telemetry_scale) for key, some in sorted(short.items())]
-    return Demands(flows=tuple(_distinct(flows)), unknown=tuple(unknown), workloads=tuple(workloads))
+    distinct = tuple(_distinct(flows))
+    return Demands(
+        flows=distinct,
+        unknown=tuple(unknown),
+        workloads=tuple(workloads),
+        recorded={flow.id: means for flow, means in zip(distinct, recorded, strict=True)},
+    )
 
 
 def _flow(one: ObservedConnection, life: Life, name: str, scale: float, services: Mapping[int, str]) -> FlowSpec | str:

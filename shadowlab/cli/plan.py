@@ -34,7 +34,7 @@ def plan(interrupt: Interrupt, scenario: Path, scale: Scale, as_json: bool) -> N
     from shadowlab.lab.prepare import prepare
     from shadowlab.lab.scenario import load_scenario
     from shadowlab.model.plain import to_plain
-    from shadowlab.model.units import NS_PER_S, format_rate
+    from shadowlab.model.units import NS_PER_S, format_duration, format_rate
     from shadowlab.topology.forwarding.exceptions import findings
 
     prepared = prepare(load_scenario(scenario, known_detectors=frozenset(DETECTORS)), scale=scale)
@@ -71,6 +71,11 @@ def plan(interrupt: Interrupt, scenario: Path, scale: Scale, as_json: bool) -> N
     click.echo(
         f"\n{len(network.nodes)} nodes, {len(network.links)} links, {len(job.flows)} flows on {len(job.paths)} paths, "
         f"{job.duration_ns / NS_PER_S:g} s of network time"
+    )
+    kind = {"auto": "UDP, or TCP where only that takes a flow's way", "udp": "UDP", "tcp": "crafted TCP"}[job.probe_as]
+    click.echo(
+        f"probes: one for each path every {format_duration(job.probe_every_ns)}, {job.probe_bytes} bytes of payload, "
+        f"DSCP {job.probe_dscp}, {kind}"
     )
     for finding in findings(prepared.network):
         click.echo(f"by the exceptions of the map, {finding}")

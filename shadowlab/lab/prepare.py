@@ -72,6 +72,8 @@ class Prepared:
     scaling: Scaling
     cost: Cost
     plan: tuple[Op, ...]
+    recorded: Mapping[str, Mapping[str, float]]
+    """By flow, what TCP made of it in production, at the map's scale."""
     differing: Mapping[str, str]
     """Flows that cannot have all they wish, and what in words."""
     seed: int
@@ -224,6 +226,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: Scale = "auto
         scaling=scaling,
         cost=_cost(scenario, network, flows, workloads, paths, hops),
         plan=build_plan(network, fabric, routes, transport.settings),
+        recorded=demands.recorded,
         differing=transport.differing,
         seed=scenario.seed if seed is None else seed,
     )

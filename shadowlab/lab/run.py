@@ -15,6 +15,7 @@ from pathlib import Path
 
 from shadowlab import __version__
 from shadowlab.correlate.agree import compare
+from shadowlab.correlate.parameters import compare_parameters
 from shadowlab.detect.levels import judge_levels
 from shadowlab.detect.registry import DETECTORS
 from shadowlab.kernel.examine.memory import free_bytes
@@ -47,8 +48,10 @@ from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.level import LevelOutcome, ServiceLevel
 from shadowlab.model.plain import to_plain
 from shadowlab.model.result import FORMAT, RunResult, TimelineEntry
+from shadowlab.model.traffic.parameters import FlowParameters
 from shadowlab.model.verdict import Correlation, CureOutcome, FaultDomain
 from shadowlab.monitor.indicators import path_table
+from shadowlab.monitor.tcp_means import tcp_means
 from shadowlab.monitor.void_windows import LATE_NS, read_punctual, without_void
 from shadowlab.predict.cost import count_parts, map_cost, need_memory
 from shadowlab.predict.fitting import Scale
@@ -335,6 +338,7 @@ class _Run:
             fault_domain=domain,
             cures=cures,
             correlation=correlation,
+            tcp=self._tcp(done),
             expectations=expectations,
             workloads=workload_summaries(prepared, self._exchanges),
             instances=instance_summaries(prepared, self._exchanges),
@@ -345,6 +349,16 @@ class _Run:
             # A void run proves nothing, so nothing it shows can hold.
             holds=origin.valid and all(expectations.values() if expectations else (one.holds for one in after)),
         )
+
+    def _tcp(self, done: Done) -> tuple[FlowParameters, ...]:
+        """What TCP made of each flow by itself, in production and here, and what it holds otherwise than wished."""
+        prepared = self._prepared
+        from_ns, to_ns = self._scenario.baseline_ns
+        flows = [flow.id for flow in prepared.flows]
+        means = tcp_means(self._folder.path / RAW_FOLDER, len(flows), from_ns=from_ns, to_ns=to_ns)
+        ends = done.report.get("flows")
+        differs = {flow: one["differs"] for flow, one in ends.items()} if isinstance(ends, dict) else {}
+        return compare_parameters(flows, prepared.recorded, means, differs, scale=prepared.scaling.factor)
 
     def _write(self, result: RunResult, measured: Measured, write_report: ReportWriter) -> RunOutcome:
         manifest: dict[str, object] = {

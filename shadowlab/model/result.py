@@ -14,6 +14,7 @@ from typing import Literal
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.level import LevelOutcome
 from shadowlab.model.network import Network
+from shadowlab.model.traffic.parameters import FlowParameters
 from shadowlab.model.traffic.summary import InstanceSummary, WorkloadSummary
 from shadowlab.model.verdict import Anomaly, Correlation, CureOutcome, FaultDomain
 
@@ -174,6 +175,8 @@ class RunResult:
     cures: tuple[CureOutcome, ...]
     """Best first; empty when nothing was broken."""
     correlation: Correlation
+    tcp: tuple[FlowParameters, ...] = ()
+    """Flow by flow what TCP made of it: recorded, and in the shadow's baseline window."""
     expectations: Mapping[str, bool] = field(default_factory=dict)
     workloads: tuple[WorkloadSummary, ...] = ()
     instances: tuple[InstanceSummary, ...] = ()

@@ -51,13 +51,13 @@ TCP_TYPE = np.dtype(
 
 def read_probes(folder: FilePath) -> NDArray[Any]:
     """Probes in the order of their ends, shape (N,), of PROBE_TYPE."""
-    return _structured(read_records(folder / f"probes{ENDING}"), PROBE_TYPE)
+    return _structured(read_records(folder / f"probes{ENDING}"), PROBE_TYPE, "probes")
 
 
 def read_tcp(folder: FilePath, flows: int) -> NDArray[Any]:
     """Samples of all flows, shape (S, ``flows``), of TCP_TYPE; a sample that is not whole is left out."""
     records = read_records(folder / f"tcp{ENDING}")
-    found = _structured(records, TCP_TYPE)
+    found = _structured(records, TCP_TYPE, "tcp")
     if records.strings is not None:
         found["info_bytes"] = records.strings.lengths
         for name, field in _INFO_FIELDS:
@@ -67,14 +67,18 @@ def read_tcp(folder: FilePath, flows: int) -> NDArray[Any]:
 
 def read_queues(folder: FilePath, interfaces: int) -> NDArray[Any]:
     """Samples of all interfaces, shape (S, ``interfaces``), of QUEUE_TYPE; one that is not whole is left out."""
-    return _matrix(_structured(read_records(folder / f"queues{ENDING}"), QUEUE_TYPE), "interface", interfaces)
+    return _matrix(_structured(read_records(folder / f"queues{ENDING}"), QUEUE_TYPE, "queues"), "interface", interfaces)
 
 
-def _structured(records: Records, kind: np.dtype[Any]) -> NDArray[Any]:
+def _structured(records: Records, kind: np.dtype[Any], name: str) -> NDArray[Any]:
+    """A column that the file is too old to have is unknown, where there is a value that says so."""
     found = np.zeros(len(records), dtype=kind)
-    for name, values in records.numbers.items():
-        if name in (kind.names or ()):
-            found[name] = values
+    for column in RECORDS[name].numbers:
+        if column.name not in records.numbers and column.unknown is not None:
+            found[column.name] = column.unknown
+    for known, values in records.numbers.items():
+        if known in (kind.names or ()):
+            found[known] = values
     return found
 
 

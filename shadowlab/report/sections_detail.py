@@ -5,9 +5,11 @@ In: a result and its plots.  Out: sections.  Never: a verdict without what it st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from shadowlab.model.traffic.parameters import OBSERVED
 from shadowlab.model.units import format_duration, format_rate
 from shadowlab.report.choice import affected_paths
 from shadowlab.report.markup import Html, badge, facts, figure, folded, join, long_table, section, table, tag
@@ -15,6 +17,7 @@ from shadowlab.report.words import NOTHING, indicator, measured, moment, number,
 
 if TYPE_CHECKING:
     from shadowlab.model.result import LinkSummary, RunResult
+    from shadowlab.model.traffic.parameters import FlowParameters
     from shadowlab.model.verdict import Suspect
     from shadowlab.report.figure import Plot
 
@@ -213,11 +216,32 @@ def traffic_section(result: RunResult) -> Html:
         ),
         table("Left out of the replay", ("Reason", "Records"), left_out, right=(1,), empty="No record was left out."),
         folded(plural(len(flows), "flow"), table("Flows, affected ones first", heads, flows, right=(5,))),
+        _tcp(result),
         folded(
             f"{plural(len(traces), 'trace')} before and after",
             table("Routes in the kernel's own tables", ("Path", "In force", "Route", "Fault"), traces),
         ),
     )
+
+
+def _tcp(result: RunResult) -> Html:
+    """What TCP made of each flow: production's mean, and the shadow's."""
+    if not result.tcp:
+        return join()
+    names = tuple(one.name for one in OBSERVED)
+    rows = [
+        (one.flow, badge(one.differs, "bad") if one.differs else "", *(_pair(one, name) for name in names))
+        for one in sorted(result.tcp, key=lambda one: (not one.differs, one.flow))
+    ]
+    heads = ("Flow", "Holds otherwise", *(name.replace("_", " ") for name in names))
+    caption = "Recorded → shadow before the first event, means"
+    return folded("TCP parameters, flow by flow", table(caption, heads, rows, right=range(2, 2 + len(names))))
+
+
+def _pair(one: FlowParameters, name: str) -> str:
+    nobody = (math.nan, math.nan)
+    recorded, shadow = (number(math.nan if value is None else value) for value in one.observed.get(name, nobody))
+    return f"{recorded} → {shadow}"
 
 
 def method_section(result: RunResult, manifest: Mapping[str, object]) -> Html:

@@ -43,7 +43,9 @@ from shadowlab.store.records import BYTES, Column, RecordType
 _LOOK_BYTES = 4096
 """Read at once where a head is expected: it and its directory are rarely longer."""
 _SEARCH_BYTES = 1 << 20
-_MOST_BODY = 1 << 31
+_MOST_SCHEMA = 1 << 28
+_LENGTH = 4
+"""Bytes of the length of a byte string."""
 Planes = NDArray[np.uint8]
 
 
@@ -279,6 +281,10 @@ class BlockReader:
         at = block.at + block.head.size
         rows = block.head.rows
         content: dict[str, Any] = {}
+        widths = [one.width for one in block.stored]
+        wide = [_LENGTH if one.kind == BYTES else one.size for one in self.kind.columns]
+        if widths[: len(wide)] != wide or len(widths) != len(wide) + self.kind.has_bytes:
+            raise ValueError("the columns of a block are not those of the schema")
         stored = iter(block.stored)
         for column in self.kind.columns:
             one = next(stored)
@@ -302,11 +308,14 @@ class BlockReader:
         data = os.pread(self._fd, one.stored_bytes, at)
         if len(data) != one.stored_bytes or zlib.crc32(data) != one.crc:
             raise ValueError("a checksum does not fit")
+        most = _MOST_SCHEMA if size is None else size
         try:
             if one.codec == ZLIB:
-                data = zlib.decompress(data)
+                data = zlib.decompressobj().decompress(data, most + 1)
             elif one.codec == ZSTD:
-                data = zstandard.ZstdDecompressor().decompress(data, max_output_size=_MOST_BODY)
+                if zstandard.frame_content_size(data) > most:
+                    raise ValueError("a column has more values than there are rows")
+                data = zstandard.ZstdDecompressor().decompress(data, max_output_size=most)
             elif one.codec != PLAIN:
                 raise ValueError(f"codec {one.codec} is not known")
         except (zlib.error, zstandard.ZstdError) as error:

@@ -228,9 +228,9 @@ class Drive:
         except OSError as error:
             self._fail(error.errno or 0)
             return
-        if self._buffer is not None and accepted < size:
+        if self._buffer is not None:
             with suppress(OSError):  # a connection that has just died reports itself by its events
-                self._buffer.full(self._sender)
+                self._buffer.written(self._sender)
         self._execute(self.session.wrote(accepted))
 
     def _fail(self, number: int) -> None:

@@ -1,12 +1,12 @@
 """A send buffer that holds so many bytes of *payload*.
 
-In: a sender whose buffer has just been found full.  Out: the kernel's limit moved to where it should be.
+In: a sender that has just been written to.  Out: the kernel's limit moved to where it should be.
 Never: a guess: what a segment costs is read from the socket.  Imported inside the guest: standard library only.
 
 Linux limits what a sender may hold by the memory it takes, the heads of its segments included (``sk_wmem_queued``
 against ``sk_sndbuf``).  A production host puts up to 64 kB of payload behind one such head, the shadow, which sends no
 packet larger than the MTU, 1448 bytes: the same ``SO_SNDBUF`` would hold half as much.  So the limit is set by what is
-held when the buffer is full: payload (SIOCOUTQ) against memory (SO_MEMINFO).
+held after a write: payload (SIOCOUTQ) against memory (SO_MEMINFO).
 
 The writer then goes on as production's does: the kernel wakes it when a third of the buffer is free
 (``sk_stream_is_writeable``).
@@ -36,15 +36,16 @@ class SendBuffer:
         self._looks = 0
         set_send_buffer(sender, self.wanted_bytes * FIRST_SHARE)
 
-    def full(self, sender: socket.socket) -> None:
-        """The kernel took no more.  Raises OSError for a socket that has died."""
+    def written(self, sender: socket.socket) -> None:
+        """Bytes were written; whether the kernel took all of them does not matter: too large a buffer may take all
+        there are again and again.  Raises OSError for a socket that has died."""
         if self._looks >= _LOOKS:
             return
-        self._looks += 1
         payload = held_payload(sender)
         memory, limit = accounted_bytes(sender)
-        if payload <= 0:
-            return
+        if payload * 4 < self.wanted_bytes:
+            return  # the last segment, which is not whole, would count for too much
+        self._looks += 1
         wanted = self.wanted_bytes * memory // payload
         if abs(wanted - limit) * 50 > limit:  # 2 %: finer is not than a segment
             set_send_buffer(sender, wanted)

@@ -15,11 +15,16 @@ from probing_inside import FLOWS, SEEN_FILE
 
 from shadowlab.guest.boot import run_in_guest
 from shadowlab.guest.cache import need_kernel
+from shadowlab.lab.job import Job
+from shadowlab.lab.prepare import watched_interfaces
+from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Link, Network, Node
 from shadowlab.model.plain import to_plain
-from shadowlab.shadow.plan import build_plan
-from shadowlab.topology.addressing import address, owners_of
+from shadowlab.monitor.raw_records import read_probes
+from shadowlab.shadow.ops import TimedChange
+from shadowlab.shadow.plan import build_plan, link_state_ops
+from shadowlab.topology.addressing import address, leaving_of, owners_of
 from shadowlab.topology.routing import shortest_routes
 
 pytestmark = pytest.mark.guest
@@ -176,3 +181,56 @@ def test_the_narrowest_link_of_a_way_is_found_and_who_said_so(seen: dict[str, An
 def test_the_narrowest_link_is_found_where_nobody_says_so(seen: dict[str, Any]) -> None:
     for mtu, limited_by, told, nodes in part(seen, "silent"):
         assert (mtu, limited_by, told) == (1300 if nodes[2] == NARROW else 1400, "", False)
+
+
+def test_in_a_run_probes_keep_to_their_flow_when_routes_change_and_packets_agree(tmp_path: FilePath) -> None:
+    second = 10**9
+    plan = build_plan(NETWORK, FABRIC, shortest_routes(NETWORK, FABRIC))
+    path = Path(source="h1", target="h2")
+    links = NETWORK.links_by_id
+    job = Job(
+        seed=1,
+        duration_ns=4 * second,
+        sample_every_ns=second,
+        probe_every_ns=50 * MS,
+        build=plan,
+        addresses=FABRIC.node_address,
+        addresses6=FABRIC.node_address6,
+        interface_directions=leaving_of(FABRIC),
+        owners=owners_of(FABRIC),
+        flows=tuple(
+            FlowSpec(id=name, source="h1", target="h2", flow_class="paced", rate_bps=200_000, ipv6=ipv6)
+            for name, ipv6 in (("four", False), ("six", True))
+        ),
+        paths=(path,),
+        watched=watched_interfaces(plan),
+        timeline=tuple(
+            TimedChange(at_ns=at * second, reason="dig", ops=link_state_ops(FABRIC, links[f"r1-{name}"], up=False))
+            for at, name in ((1, "r2"), (2, "r3"))
+        ),
+        spreads=True,
+    )
+    run_in_guest(
+        kernel=need_kernel("virtual"),
+        entry="shadowlab.lab.inside:run",
+        job=job.to_bytes(),
+        folder=tmp_path,
+        clock="virtual",
+        seed=1,
+        virtual_deadline_ns=60 * second,
+        wall_deadline_s=60,
+    )
+
+    report = json.loads((tmp_path / "inside.json").read_text())
+    probes = read_probes(tmp_path)
+    assert report["error"] == ""
+    assert {(one["flow"], one["family"], one["fidelity"]) for one in report["probes"]} == {
+        ("four", 4, "same way"),
+        ("six", 6, "same way"),
+    }
+    assert len(report["probes"]) > 2, "another way, another port"
+    assert report["witnesses"][-1]["packets"] == ["h1", "r1", "r4", "r5", "h2"]
+    assert all(one["agree"] for one in report["witnesses"])
+    last = probes[(probes["sent_ns"] > 2.1 * second) & (probes["one_way_ns"] >= 0)]
+    assert len(last) > 30
+    assert last["one_way_ns"] == pytest.approx([3 * EDGE_NS + MIDDLE["r4"][0]] * len(last), abs=MS)

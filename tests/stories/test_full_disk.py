@@ -17,7 +17,6 @@ pytestmark = [pytest.mark.story, pytest.mark.guest]
 KEPT = "; what was measured until then is kept: shadowlab query {disk}/out --list"
 SMALL_DISK = Path(__file__).with_name("small_disk.py")
 MAIN_RUN = r"main run: no space left in {disk}/out/raw; free some, or choose another folder with --out"
-SHARES = [0.05, 0.3, 0.6, 0.95]
 LATER = (
     r"(do nothing|reroute): no space left in {disk}/out/rehearsals/[01]; "
     r"free some, or choose another folder with --out",
@@ -27,6 +26,13 @@ LATER = (
     r"free some, or choose another folder",
     r"cannot write the report: no space left in {disk}/out/report; free some, or choose another folder",
 )
+PAGE = os.sysconf("SC_PAGE_SIZE")
+FULL_AT_ONCE = (
+    (1, "cannot write watched.json: no space left in {disk}/out; free some, or choose another folder"),
+    (2, MAIN_RUN),
+)
+PARTLY = 13
+"""Pages: the first ones of all files of the main run, and a few more."""
 
 
 @pytest.fixture(scope="module")
@@ -68,20 +74,21 @@ def on_small_disk(folder: Path, namespace: list[str], size_bytes: int) -> dict[s
     return outcome
 
 
+@pytest.mark.parametrize(("pages", "message"), FULL_AT_ONCE)
 def test_a_disk_that_is_full_before_anything_is_measured(
-    tmp_path: Path, namespace: list[str], whole_bytes: int
+    tmp_path: Path, namespace: list[str], pages: int, message: str
 ) -> None:
-    outcome = on_small_disk(tmp_path, namespace, int(0.005 * whole_bytes))
+    outcome = on_small_disk(tmp_path, namespace, pages * PAGE)
 
-    message = f"cannot write watched.json: no space left in {tmp_path}/disk/out; free some, or choose another folder"
-    assert outcome == {"code": 3, "stdout": "", "stderr": f"shadowlab: {message}\n", "left": []}
+    said = f"shadowlab: {message.format(disk=tmp_path / 'disk')}\n"
+    assert outcome == {"code": 3, "stdout": "", "stderr": said, "left": []}
 
 
-@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("share", [None, 0.3, 0.6, 0.95])
 def test_a_disk_that_gets_full_later_keeps_what_was_measured(
-    tmp_path: Path, namespace: list[str], whole_bytes: int, share: float
+    tmp_path: Path, namespace: list[str], whole_bytes: int, share: float | None
 ) -> None:
-    outcome = on_small_disk(tmp_path, namespace, int(share * whole_bytes))
+    outcome = on_small_disk(tmp_path, namespace, int(share * whole_bytes) if share else PARTLY * PAGE)
 
     assert (outcome["code"], outcome["stdout"]) == (3, "")
     disk = re.escape(str(tmp_path / "disk"))
@@ -92,7 +99,7 @@ def test_a_disk_that_gets_full_later_keeps_what_was_measured(
     assert (tmp_path / "asked.err").read_text() == ""
     asked = (tmp_path / "asked.csv").read_text().splitlines()
     assert asked[0] == "time_s,subject,loss,throughput_mbps"
-    if share > 0.1:  # the main run was over
+    if share:  # the main run was over
         assert (asked[1][:11], asked[-1].split(",")[0]) == ("1,api→db,0,", "38")
 
 

@@ -10,6 +10,7 @@ from shadowlab.model.units import (
     format_rate,
     parse_duration,
     parse_fraction,
+    parse_moment,
     parse_rate,
     parse_size,
 )
@@ -28,6 +29,20 @@ from shadowlab.model.units import (
 )
 def test_durations_become_nanoseconds(text: str, expected: int) -> None:
     assert parse_duration(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1:30", 90), ("1:02:03.5", 3723.5), ("90", 90), ("0.25", 0.25), ("90 s", 90), ("2min", 120), ("100:00", 6000)],
+)
+def test_moments_become_nanoseconds(text: str, seconds: float) -> None:
+    assert parse_moment(text) == seconds * 10**9
+
+
+@pytest.mark.parametrize("text", ["", "1:60", "1:2:3:4", "-5", "a:30", "1:", "5 m", "1e9999"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a moment; write it like '1:30' or '90 s'"):
+        parse_moment(text)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ from shadowlab.model.kpi import KPIS
 from shadowlab.monitor.indicators import link_table, path_counts, path_table, window_ends
 from shadowlab.monitor.layout import FLAG_CLOSED, FLAG_FAILED, FLAG_IDLE
 from shadowlab.monitor.raw_files import RawFiles
+from shadowlab.monitor.raw_records import read_probes
+from shadowlab.store.recorder import BlockFile
+from shadowlab.store.records import RECORDS, RecordType
 from shadowlab.wire.tcp_info import TCP_INFO_BYTES
 
 MS = 1_000_000
@@ -301,3 +304,15 @@ def test_windows_are_whole() -> None:
     assert window_ends(3_500 * MS, SECOND).tolist() == [SECOND, 2 * SECOND, 3 * SECOND]
     with pytest.raises(ValueError, match="a window must be longer than nothing"):
         window_ends(SECOND, 0)
+
+
+def test_a_file_from_before_a_column_has_it_unknown(tmp_path: FilePath) -> None:
+    recorded(tmp_path)
+    now = RECORDS["probes"]
+    past = RecordType(name="probes", meaning="", columns=now.columns[:4])
+    with BlockFile(str(tmp_path / "probes.blocks"), past) as file:
+        file.rows.append(1, 0, 0, 40)
+
+    (probe,) = read_probes(tmp_path)
+
+    assert (probe["round_trip_ns"], probe["one_way_ns"]) == (40, -1)

@@ -262,6 +262,27 @@ def test_what_is_no_file_of_blocks_is_told(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+@pytest.mark.parametrize("columns", [KIND.columns[:3], (KIND.columns[0], KIND.columns[2], KIND.columns[1])])
+def test_a_block_that_is_not_of_the_schema_is_left_out(tmp_path: Path, columns: tuple[Column, ...]) -> None:
+    other = Rows(RecordType(name="other", meaning="", columns=columns))
+    other.append(1, 2, 3)
+    path = written(tmp_path / "things", rows_at(1))
+    path.write_bytes(path.read_bytes() + b"".join(other.take(2)))
+
+    assert read(path) == rows_at(1)
+    with BlockReader(path) as reader:
+        assert (reader.read().numbers["at_ns"].tolist(), reader.damaged_bytes > 0) == ([1], True)
+
+
+@settings(max_examples=200, deadline=None)
+@given(tail=st.binary(max_size=200))
+def test_garbage_behind_the_blocks_spoils_none(tail: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = written(tmp_path_factory.mktemp("store") / "things", rows_at(1, 2))
+    path.write_bytes(path.read_bytes() + frame.MAGIC + b"\1" + tail)
+
+    assert read(path) == rows_at(1, 2)
+
+
 def test_a_value_that_has_no_room_is_refused() -> None:
     with pytest.raises(struct.error):
         Rows(KIND).append(1, -1, 0.0, b"")

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shadowlab.errors import InputError, ShadowLabError
-from shadowlab.store.folder import MARK, RunFolder, format_json
+from shadowlab.errors import DiskFullError, InputError, ShadowLabError
+from shadowlab.store.folder import MARK, RunFolder, format_json, is_being_written
+from shadowlab.store.recorder import BlockFile
+from shadowlab.store.records import RECORDS
 
 
 def test_a_finished_run_leaves_its_files_and_no_mark(tmp_path: Path) -> None:
@@ -72,6 +74,36 @@ def test_what_a_killed_run_left_is_cleared_by_the_next_one(tmp_path: Path) -> No
         folder.write_text("report.html", "whole")
 
     assert [one.name for one in (tmp_path / "run").iterdir()] == ["report.html"]
+
+
+def test_what_was_measured_stays_when_the_disk_gets_full_and_the_next_run_takes_the_folder_over(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with (
+        pytest.raises(DiskFullError, match=r"no space left; what was measured .* is kept: shadowlab query .*run"),
+        RunFolder(run, records=("raw",)) as folder,
+    ):
+        folder.write_text("result.json", "{}")
+        with BlockFile(str(folder.subfolder("raw") / "probes.blocks"), RECORDS["probes"]) as file:
+            file.rows.append(1, 0, 0, 1, 1)
+        raise DiskFullError("no space left")
+
+    assert sorted(one.name for one in run.iterdir()) == [MARK, "raw"]
+    assert not is_being_written(run)
+    with RunFolder(run) as folder:
+        assert is_being_written(run)
+        folder.write_text("report.html", "whole")
+    assert [one.name for one in run.iterdir()] == ["report.html"]
+
+
+def test_nothing_stays_on_a_full_disk_if_nothing_was_measured(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DiskFullError, match=r"^no space left$"),
+        RunFolder(tmp_path / "run", records=("raw",)) as folder,
+    ):
+        BlockFile(str(folder.subfolder("raw") / "probes.blocks"), RECORDS["probes"]).open()
+        raise DiskFullError("no space left")
+
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_killed_run_with_someone_elses_file_is_refused(tmp_path: Path) -> None:
