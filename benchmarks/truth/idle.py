@@ -66,7 +66,11 @@ def judge(run: Run, runs: Sequence[Seen]) -> list[Outcome]:
     """The probe that is farthest from its wish on the virtual clock; the 99th percentile of them on a real one."""
     found = []
     for seen in runs:
-        errors = seen.probes["round_trip_ns"] - wished_ns(seen.cell)
+        answered = seen.probes["round_trip_ns"][seen.probes["round_trip_ns"] >= 0]
+        if not len(answered):
+            found.append(_unanswered(seen, TARGET_NS[run.place.clock]))
+            continue
+        errors = answered - wished_ns(seen.cell)
         early = seen.cell.there.queue is not None and seen.cell.place == "host"
         worst = float(np.abs(errors).max() if run.virtual else np.percentile(np.abs(errors), 99))
         found.append(
@@ -76,10 +80,23 @@ def judge(run: Run, runs: Sequence[Seen]) -> list[Outcome]:
                 measured=worst,
                 unit="ns",
                 target=None if early else TARGET_NS[run.place.clock],
-                seen=float(np.median(seen.probes["round_trip_ns"])),
+                seen=float(np.median(answered)),
                 wished=wished_ns(seen.cell),
                 samples=len(errors),
                 note=EARLY if early else "",
             )
         )
     return found
+
+
+def _unanswered(seen: Seen, target: float) -> Outcome:
+    """On a machine so slow that no probe came back: an error as large as the round trip itself."""
+    return Outcome(
+        group=GROUP,
+        cell=describe(seen.cell),
+        measured=max(wished_ns(seen.cell), 10 * target),
+        unit="ns",
+        target=target,
+        seen=f"none of {len(seen.probes)} probes answered",
+        wished=wished_ns(seen.cell),
+    )
