@@ -24,6 +24,7 @@ from shadowlab.lab.execute import Place, Work, execute
 from shadowlab.lab.summaries import validity
 from shadowlab.model.plain import to_plain
 from shadowlab.monitor.raw_records import read_probes, read_queues, read_tcp
+from shadowlab.monitor.void_windows import read_punctual
 
 _ENTRY = f"{inside.__name__}:{inside.run.__name__}"
 GUEST_BYTES = 1 << 30
@@ -105,8 +106,9 @@ def run_cells(
             for number, job in enumerate(jobs)
         ]
         done = execute(run.place, works, lambda _name, _share: None, lambda: False)
-        for one in done:
-            valid, why = validity(run.place, one.report)
+        for one, work in zip(done, works, strict=True):
+            punctual = read_punctual(work.folder, seconds, SECOND)
+            valid, why = validity(run.place, punctual, one.report)
             if not valid:
                 run.void.append(why)
         seen = {
