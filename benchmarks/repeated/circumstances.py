@@ -53,6 +53,7 @@ OTHER = Circumstances(
         "LANG": "de_DE.UTF-8",
         "COLUMNS": "40",
         "OMP_NUM_THREADS": "1",
+        "LD_LIBRARY_PATH": "/opt/of-somebody/lib",
         "SOMETHING_LONG": "x" * 20_000,
     },
     processes=37,

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from benchmarks.repeated.jobs import write_job
 from shadowlab.lab.progress import Silent
-from shadowlab.lab.run import run_scenario
+from shadowlab.lab.run import RunOutcome, run_scenario
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.level import ServiceLevel
 from shadowlab.model.result import RunResult
+from shadowlab.predict.fitting import Scale
 
 PLACES = ("manifest.json",)
 """Files that state where and how long: the only ones that may differ."""
@@ -55,21 +56,26 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def run_job(name: str, folder: Path, *, seed: int) -> dict[str, object]:
-    """The line."""
-    started = time.monotonic()
-    scenario = write_job(name, folder / name)
-    outcome = run_scenario(
+def in_silence(scenario: Path, out: Path, *, seed: int, scale: Scale) -> RunOutcome:
+    """A run on the virtual clock that nobody watches and that writes no report."""
+    return run_scenario(
         scenario,
         kernel="embedded",
         clock="virtual",
         seed=seed,
-        out=folder / name / "out",
-        scale="off",
+        out=out,
+        scale=scale,
         progress=Silent(),
         write_report=_no_report,
         interrupt=_Never(),
     )
+
+
+def run_job(name: str, folder: Path, *, seed: int) -> dict[str, object]:
+    """The line."""
+    started = time.monotonic()
+    scenario = write_job(name, folder / name)
+    outcome = in_silence(scenario, folder / name / "out", seed=seed, scale="off")
     origin = outcome.result.provenance
     return {
         "job": name,

@@ -24,7 +24,7 @@ from shadowlab.errors import CannotRunError
 from shadowlab.guest import init
 from shadowlab.guest.cache import BuiltKernel, Clock
 from shadowlab.guest.command_line import INSIDE, kernel_arguments
-from shadowlab.guest.control import OutputTail, control_folder
+from shadowlab.guest.control import OutputTail, control_folder, own_libraries
 from shadowlab.guest.ending import LAST_LINES, Death, GuestOutcome, Limits, judge_ending, kernel_lines, read_ending
 from shadowlab.guest.host_side.confinement import ALL_MEANS, Confinement, Means
 from shadowlab.guest.host_side.starting import Start, started
@@ -91,7 +91,7 @@ def run_in_guest(
             clock=clock,
             memory_bytes=memory_bytes,
             init=[f"{init.HERE}/{init.INTERPRETER_LINK}", *INTERPRETER_FLAGS, f"{init.HERE}/{init.PROGRAM_LINK}"],
-            inside=INSIDE | {k: os.environ[k] for k in ("LD_LIBRARY_PATH",) if k in os.environ},
+            inside=INSIDE | ({"LD_LIBRARY_PATH": f"{init.HERE}/{init.LIBRARIES_LINK}"} if own_libraries() else {}),
             line_fd=line_fd,
         )
         start = Start(

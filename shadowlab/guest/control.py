@@ -47,6 +47,8 @@ def control_folder(folder: Path, *, job: bytes, boot: dict[str, object]) -> Iter
         (control / init.JOB_FILE).write_bytes(job)
         (control / init.INTERPRETER_LINK).symlink_to(os.path.realpath(sys.executable))
         (control / init.PROGRAM_LINK).symlink_to(os.path.realpath(init.__file__))
+        if (libraries := own_libraries()) is not None:
+            (control / init.LIBRARIES_LINK).symlink_to(libraries)
         (control / init.BOOT_FILE).write_bytes(marshal.dumps(boot))
         yield control
     except OSError as error:
@@ -58,6 +60,14 @@ def control_folder(folder: Path, *, job: bytes, boot: dict[str, object]) -> Iter
             shutil.rmtree(control, ignore_errors=True)
         if lock >= 0:
             os.close(lock)
+
+
+def own_libraries() -> str | None:
+    """The folder of LD_LIBRARY_PATH from which this Python took its own library; None if it needs none of them."""
+    folders = {os.path.realpath(one) for one in os.environ.get("LD_LIBRARY_PATH", "").split(":") if one}
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+        mapped = {line.rstrip("\n").partition("/")[2] for line in maps if "/libpython" in line}
+    return next((folder for one in sorted(mapped) if (folder := os.path.dirname(f"/{one}")) in folders), None)
 
 
 @dataclass

@@ -21,6 +21,8 @@ JOB_FOLDER = "/run/job"
 CONTROL_FOLDER = ".guest"
 INTERPRETER_LINK = "python"
 PROGRAM_LINK = "init.py"
+LIBRARIES_LINK = "libraries"
+"""There only if the interpreter needs LD_LIBRARY_PATH to find its own library."""
 HERE = "/proc/self/cwd"
 """Before our own proc is mounted, hostfs shows the host's: this is where the guest's host process stands, the control
 folder.  So the kernel's command line names no path of this machine.  It must not: the kernel stirs its command line
@@ -139,6 +141,8 @@ def allow_files() -> None:
 
 
 def main() -> None:
+    if "LD_LIBRARY_PATH" in os.environ:  # names a link that our own proc is about to hide
+        os.environ["LD_LIBRARY_PATH"] = os.readlink(f"{HERE}/{LIBRARIES_LINK}")
     mount_all(os.path.dirname(os.readlink(HERE)))
     with open(f"{JOB_FOLDER}/{CONTROL_FOLDER}/{BOOT_FILE}", "rb") as file:
         boot = marshal.loads(file.read())

@@ -1,0 +1,1 @@
+"""The scaling law, measured: the same networks at full size and at fractions of their rates."""
