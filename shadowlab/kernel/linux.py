@@ -18,6 +18,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from shadowlab.errors import KernelRefusedError, ShadowFailedError
@@ -378,16 +379,8 @@ class LinuxSegment:
         index = namespace.interface(arrived_by, tried).ifindex if arrived_by is not None else 0
         question = tables.Question(destination, source, index, flow)
         self._valid(tried, question.request)
-        return tables.ask_next_hop(namespace, question, lambda: self._hash_seed(node), tried)
-
-    def _hash_seed(self, node: str) -> int:
-        """0: unknown."""
-        try:
-            return int(self.read_sysctl(node, tables.HASH_SEED))
-        except KernelRefusedError as error:
-            if error.errno_name == "ENOENT":
-                return 0
-            raise
+        seed = partial(tables.hash_seed, lambda: self.read_sysctl(node, tables.HASH_SEED))
+        return tables.ask_next_hop(namespace, question, seed, tried)
 
     # --- impairments and counters ------------------------------------------------------------------------------
 
@@ -453,6 +446,12 @@ class LinuxSegment:
 
     def counters(self, node: str) -> Mapping[str, InterfaceCounters]:
         return qdisc.read_counters(self._read(node, f"read the counters of {node}"))
+
+    def open_network_file(self, node: str, name: str) -> int:
+        """A file of ``/proc/net`` as the node has it, read-only: it stays the node's, and each read from 0 is fresh."""
+        namespace = self._read(node, f"open /proc/net/{name} in {node}")
+        with netns.visit(namespace.fd, self._home_fd, node):
+            return netns.open_network_file(name)
 
     # --- sockets and children ----------------------------------------------------------------------------------
 

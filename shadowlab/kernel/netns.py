@@ -49,6 +49,15 @@ def open_own_namespace() -> int:
         raise syscalls.refusal(f"open {_OWN_NAMESPACE}", error.errno or 0) from error
 
 
+def open_network_file(name: str) -> int:
+    """A file descriptor of a file below ``/proc/net`` of the calling thread's namespace."""
+    path = f"/proc/thread-self/net/{name}"
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise syscalls.refusal(f"open {path}", error.errno or 0) from error
+
+
 @contextmanager
 def visit(namespace_fd: int, home_fd: int, node: str) -> Iterator[None]:
     """The calling thread inside a namespace; back home at the end, whatever happens."""

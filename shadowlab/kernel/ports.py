@@ -87,6 +87,10 @@ class InterfaceCounters:
     queue_sent_bytes: int
     queue_marks: int = 0
     """Packets marked (ECN) instead of dropped."""
+    queue_overlimits: int = 0
+    """Times that a packet had to wait for a rate, or met a full queue; the kernel's disciplines count differently."""
+    queue_requeues: int = 0
+    """Times that the interface would not take a packet, which then went back into the queue."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -232,4 +232,6 @@ def join_counters(stats: LinkStats, queue: QdiscState | None) -> InterfaceCounte
         queue_sent_packets=queue.sent_packets if queue else 0,
         queue_sent_bytes=queue.sent_bytes if queue else 0,
         queue_marks=queue.marks if queue else 0,
+        queue_overlimits=queue.overlimits if queue else 0,
+        queue_requeues=queue.requeues if queue else 0,
     )

@@ -17,13 +17,14 @@ from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.loop import LAZY_EVERY_NS, Loop
 from shadowlab.kernel.ports import Flow
 from shadowlab.lab.job import Job
-from shadowlab.model.traffic.workload import Program, Replay
+from shadowlab.model.traffic.workload import Program, Replay, nodes_of
 from shadowlab.monitor.exchanges.recording import ExchangeRecorder
 from shadowlab.monitor.observe import Observer
 from shadowlab.monitor.probe_choice import plain_streams
 from shadowlab.monitor.probes import TIMEOUT_NS, Prober
 from shadowlab.monitor.punctuality import Punctuality
 from shadowlab.monitor.raw_files import RawFiles
+from shadowlab.monitor.tcp_counters import TcpCounters
 from shadowlab.monitor.tracing.witness import Book, Witnesses
 from shadowlab.monitor.ways import RunningFlow, Ways
 from shadowlab.shadow.apply import apply
@@ -74,6 +75,12 @@ def _nodes(job: Job) -> list[str]:
     return sorted(job.addresses)
 
 
+def _ends(job: Job) -> set[str]:
+    """The nodes at which traffic begins or ends."""
+    flows = {node for flow in job.flows for node in (flow.source, flow.target)}
+    return flows.union(*map(nodes_of, job.workloads))
+
+
 class _Inside:
     def __init__(self, *, job: Job, files: RawFiles, segment: LinuxSegment, loop: Loop, folder: str) -> None:
         self._job = job
@@ -122,6 +129,12 @@ class _Inside:
                 seed=job.seed,
                 sink=recorder.completed,
             ) as exchanges,
+            TcpCounters(
+                loop=loop,
+                door=self._segment,
+                nodes=[one for one in enumerate(_nodes(job)) if one[1] in _ends(job)],
+                rows=self._files.rows("tcp-counters"),
+            ) as counters,
             Programs(
                 loop=loop,
                 door=self._segment,
@@ -165,6 +178,7 @@ class _Inside:
             )
             self._look(0)
             Punctuality(loop, self._files.rows("lateness")).start(zero, job.duration_ns)
+            counters.start(zero, job.duration_ns)
             engine.start(zero)
             prober.start(zero, job.duration_ns)
             exchanges.start(zero, job.duration_ns)

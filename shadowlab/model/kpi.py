@@ -37,6 +37,10 @@ def _of_probes(name: str, meaning: str, unit: str = "ms") -> Kpi:
     return Kpi(name=name, unit=unit, subject="path", bad="up", meaning=meaning, judged=False)
 
 
+def _of_flows(name: str, unit: str, meaning: str, bad: Literal["up", "down"] = "up") -> Kpi:
+    return Kpi(name=name, unit=unit, subject="path", bad=bad, meaning=meaning, judged=False)
+
+
 def _of_service(name: str, unit: str, meaning: str, bad: Literal["up", "down"] = "up") -> Kpi:
     return Kpi(name=name, unit=unit, subject="service", bad=bad, meaning=meaning, judged=False)
 
@@ -96,6 +100,11 @@ KPIS: Mapping[str, Kpi] = {
             bad="down",
             meaning="mean congestion window of the path's flows",
         ),
+        _of_flows("flow_goodput_mbps", "Mbit/s", "bytes that the applications of the path's flows received", "down"),
+        _of_flows("queueing_ms", "ms", "mean of smoothed RTT less least RTT (of the last 5 min) of the path's flows"),
+        _of_flows("reordering", "fraction", "reorderings that senders saw, per data segment of the path's flows"),
+        _of_flows("flow_fairness", "fraction", "Jain's index of the bytes delivered by the path's flows", "down"),
+        _of_flows("flow_failures", "connections", "connections of the path's flows that could not be made, or died"),
         Kpi(
             name="link_throughput_mbps",
             unit="Mbit/s",
@@ -131,6 +140,22 @@ KPIS: Mapping[str, Kpi] = {
             subject="link",
             bad="up",
             meaning="packets held by the direction: waiting and in flight",
+        ),
+        Kpi(
+            name="link_backlog_bytes",
+            unit="bytes",
+            subject="link",
+            bad="up",
+            meaning="bytes held by the direction, its delay line included: waiting and in flight",
+            judged=False,
+        ),
+        Kpi(
+            name="link_delay_ms",
+            unit="ms",
+            subject="link",
+            bad="up",
+            meaning="mean time of a byte in the direction, queue and line: bytes held over bytes sent (Little's law)",
+            judged=False,
         ),
         _of_service("completion_p50_ms", "ms", "median time that completed exchanges took"),
         _of_service("completion_p95_ms", "ms", "95th percentile of it"),

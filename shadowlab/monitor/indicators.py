@@ -25,6 +25,8 @@ from shadowlab.monitor.probe_statistics import count_probes, probe_values
 from shadowlab.monitor.raw_records import INFO_BYTES_NEEDED, read_probes, read_queues, read_tcp
 
 _ESTABLISHED = 1
+_NO_MIN_RTT = 0xFFFF_FFFF
+"""What the kernel says before it has measured one."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -108,11 +110,17 @@ def link_table(
         growth = _grown(line, field)[:, some]
         return _sum(shape, *cells, growth, np.ones(growth.shape, dtype=bool))
 
+    def held_by_lines() -> Floats:
+        cells = _cells(_windows(queues["at_ns"], window_ns), np.array([index for index, _ in lines], dtype=np.int64))
+        held = line["queued_bytes"][1:].astype(np.float64)
+        return _sum(shape, *cells, held, np.ones(held.shape, dtype=bool))
+
     every, before = [True] * len(lines), [first for _, first in lines]
     has_line = np.isin(np.arange(len(directions)), [index for index, _ in lines])
     sent, dropped = total(_grown(queues, "sent_packets")), total(_grown(queues, "drops"))
     lost = of_lines("drops", every)
     held = total(queues["queued_packets"][1:].astype(np.float64))
+    held_bytes = total(queues["queued_bytes"][1:].astype(np.float64)) + held_by_lines()
     samples = total(np.ones((max(len(queues) - 1, 0), len(directions))))
     with np.errstate(invalid="ignore", divide="ignore"):
         megabits = total(_grown(queues, "sent_bytes")) * 8e-6 / covered_s[:, None]
@@ -124,6 +132,8 @@ def link_table(
             "link_line_loss": np.where(has_line, _share(lost, lost + of_lines("sent_packets", every), samples), np.nan),
             "link_marks": _share(total(_grown(queues, "marks")), sent, samples),
             "link_queue_packets": held / samples,
+            "link_backlog_bytes": held_bytes / samples,
+            "link_delay_ms": held_bytes / samples / np.where(megabits > 0, megabits, np.nan) * 8e-3,
         }
     return SeriesTable(times_ns=times_ns, subjects=tuple(directions), values=values)
 
@@ -160,13 +170,43 @@ def _flow_values(tcp: NDArray[Any], path_of: Ints, shape: tuple[int, int], windo
     count = _sum(shape, rows, columns, np.ones(alive.shape), alive)
     srtt = _sum(shape, rows, columns, later["srtt_us"] * 1e-3, alive)
     cwnd = _sum(shape, rows, columns, later["cwnd"].astype(np.float64), alive)
+    timed = alive & (later["min_rtt_us"] < _NO_MIN_RTT) & (later["srtt_us"] >= later["min_rtt_us"])
+    waited = (later["srtt_us"].astype(np.float64) - later["min_rtt_us"]) * 1e-3
+    queueing = _sum(shape, rows, columns, waited, timed)
+    timed_count = _sum(shape, rows, columns, np.ones(timed.shape), timed)
+    reordered = _sum(shape, rows, columns, _differences(tcp, "reord_seen"), counted)
+    received = _sum(shape, rows, columns, _grown(tcp, "received_bytes"), counted)
+    lost = np.maximum(later["attempt"].astype(np.int64) - tcp["attempt"][:-1], 0).astype(np.float64)
+    failures = _sum(shape, rows, columns, lost, (later["flags"] & FLAG_IDLE) == 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             "throughput_mbps": np.where(observed > 0, acked * 8e-6 / covered_s[:, None], np.nan),
             "retransmission_share": again / np.where(sent > 0, sent, np.nan),
             "srtt_ms": srtt / np.where(count > 0, count, np.nan),
             "cwnd_segments": cwnd / np.where(count > 0, count, np.nan),
+            "flow_goodput_mbps": np.where(observed > 0, received * 8e-6 / covered_s[:, None], np.nan),
+            "queueing_ms": queueing / np.where(timed_count > 0, timed_count, np.nan),
+            "reordering": reordered / np.where(sent > 0, sent, np.nan),
+            "flow_fairness": _fairness(_differences(tcp, "bytes_acked"), counted, rows[:, :1], path_of, shape),
+            "flow_failures": np.where(observed > 0, failures, np.nan),
         }
+
+
+def _fairness(
+    delivered: Floats, counted: NDArray[np.bool_], windows: Ints, path_of: Ints, shape: tuple[int, int]
+) -> Floats:
+    """Jain's index among the flows of a path that were there, by what each delivered in the window; NaN for fewer than
+    two of them, or nothing delivered (Jain, Chiu, Hawe: DEC-TR-301, 1984)."""
+    flows = len(path_of)
+    by_flow = (shape[0], flows)
+    rows, columns = np.broadcast_arrays(windows, np.arange(flows)[None, :])
+    shares = _sum(by_flow, rows, columns, delivered, counted)
+    there = _sum(by_flow, rows, columns, np.ones(counted.shape), counted) > 0
+    rows, columns = _cells(np.arange(shape[0]), path_of)
+    count = _sum(shape, rows, columns, np.ones(by_flow), there)
+    whole, squares = (_sum(shape, rows, columns, one, there) for one in (shares, shares**2))
+    fair: Floats = whole**2 / np.where((count > 1) & (squares > 0), count * squares, np.nan)
+    return fair
 
 
 def _path_of_flows(paths: Sequence[Path], flows: Sequence[FlowSpec] | Sequence[Path]) -> Ints:

@@ -1,6 +1,7 @@
 """Watch the flows and the queues: once a second, everything, raw.
 
-In: flows that can be sampled, interfaces to be read.  Out: records of the types ``tcp`` and ``queues``.
+In: flows that can be sampled, interfaces to be read.  Out: records of the types ``tcp``, ``tcp-ends`` and
+``queues``.
 Never: an indicator, a judgement.  Imported inside the guest: standard library only.
 """
 
@@ -13,8 +14,10 @@ from shadowlab.kernel.loop import Loop
 from shadowlab.kernel.ports import InterfaceCounters
 from shadowlab.monitor.layout import FLAG_CLOSED, FLAG_FAILED, FLAG_IDLE
 from shadowlab.monitor.raw_files import RawFiles
+from shadowlab.store.records import RECORDS
 
 SAMPLE_EVERY_NS = 1_000_000_000
+_NOTHING = (0,) * (len(RECORDS["queues"].columns) - 2)
 
 
 class SampledFlow(Protocol):
@@ -36,10 +39,25 @@ class SampledFlow(Protocol):
     def unsent_bytes(self) -> int: ...
 
 
+class EndedConnection(Protocol):
+    """A connection of a flow that is no more, as :class:`shadowlab.traffic.drive.ConnectionEnd` is."""
+
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def failed(self) -> bool: ...
+    @property
+    def tcp_info(self) -> bytes: ...
+
+
 class WatchedFlow(Protocol):
-    """What can be asked for its present state."""
+    """What can be asked for its present state, and for the connections it had."""
 
     def sample(self) -> SampledFlow: ...
+    def take_ends(self) -> Sequence[EndedConnection]:
+        """Those that ended since this was last asked; moments are monotonic."""
 
 
 class CounterDoor(Protocol):
@@ -88,8 +106,10 @@ class Observer:
             self._loop.at(due_ns + self._every_ns, self._on_sample)
 
     def _sample_flows(self, at_ns: int) -> None:
-        append = self._files.rows("tcp").append
+        append, ended = self._files.rows("tcp").append, self._files.rows("tcp-ends").append
         for index, flow in enumerate(self._flows):
+            for end in flow.take_ends():
+                ended(end.at_ns - self._start_ns, index, end.attempt, end.failed, end.tcp_info)
             seen = flow.sample()
             flags = FLAG_CLOSED * seen.closed | FLAG_FAILED * seen.failed | FLAG_IDLE * seen.idle
             append(at_ns, index, flags, seen.attempt, seen.received_bytes, seen.unsent_bytes, seen.tcp_info)
@@ -101,7 +121,7 @@ class Observer:
             one = by_node[node].get(name)
             if one is None:
                 self.missing_interfaces += 1
-                append(at_ns, index, 0, 0, 0, 0, 0, 0, 0, 0)
+                append(at_ns, index, *_NOTHING)
                 continue
             append(
                 at_ns,
@@ -114,4 +134,6 @@ class Observer:
                 one.queue_bytes,
                 one.queue_sent_packets + one.queue_drops + one.queue_packets,
                 one.queue_marks,
+                one.queue_overlimits,
+                one.queue_requeues,
             )

@@ -34,6 +34,8 @@ _INFO_FIELDS = (  # what indicators need of struct tcp_info, and their names for
     ("bytes_acked", "bytes_acked"),
     ("data_segs_out", "data_segs_out"),
     ("dsack_dups", "dsack_dups"),
+    ("min_rtt_us", "min_rtt"),
+    ("reord_seen", "reord_seen"),
 )
 _PLACES = {name: (offset, f"u{np.dtype(form).itemsize}") for name, offset, form in TCP_INFO_FIELDS}
 INFO_BYTES_NEEDED = 220

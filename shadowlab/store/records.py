@@ -166,6 +166,22 @@ RECORDS: Mapping[str, RecordType] = {
             ),
         ),
         RecordType(
+            name="tcp-ends",
+            meaning="one record per connection of a flow that ended within the run, when it did",
+            columns=(
+                Column(name="at_ns", kind="i8", unit="ns", meaning="when it ended"),
+                Column(name="flow", kind="u4", names="flow", meaning="the flow"),
+                Column(name="attempt", kind="u1", meaning="which connection of the flow, from 0"),
+                Column(name="failed", kind="u1", meaning="1: it could not be made, or died; 0: all was delivered"),
+                Column(
+                    name="info",
+                    kind="bytes",
+                    content="tcp_info",
+                    meaning="`struct tcp_info` then, with everything counted over the connection's life",
+                ),
+            ),
+        ),
+        RecordType(
             name="queues",
             meaning="at every sample one record per impaired direction, all directions in order",
             columns=(
@@ -189,6 +205,12 @@ RECORDS: Mapping[str, RecordType] = {
                     unit="packets",
                     meaning="marked (ECN) instead of dropped since the start, by a queue discipline",
                 ),
+                Column(
+                    name="overlimits",
+                    kind="u4",
+                    meaning="times that a packet waited for a rate or met a full queue; each discipline's own count",
+                ),
+                Column(name="requeues", kind="u4", meaning="times that a packet went back into the queue"),
             ),
         ),
         RecordType(
@@ -268,6 +290,47 @@ RECORDS: Mapping[str, RecordType] = {
                 Column(name="received_bytes", kind="u8", unit="bytes", meaning="payload received"),
                 Column(name="delay_ns", kind="u8", unit="ns", meaning="one-way delays of all received, added up"),
                 Column(name="jitter_ns", kind="u8", unit="ns", meaning="smoothed interarrival jitter (RFC 3550)"),
+            ),
+        ),
+        RecordType(
+            name="tcp-counters",
+            meaning="every 5 s and at the end one record per node with traffic of its own: what its TCP counted since",
+            columns=(
+                Column(name="at_ns", kind="i8", unit="ns", meaning="the end of the time that was counted"),
+                Column(name="node", kind="u4", names="node", meaning="the node"),
+                *(
+                    Column(name=name, kind="i8", unknown=-1, meaning=meaning)
+                    for name, meaning in (
+                        ("active_opens", "connections begun (ActiveOpens)"),
+                        ("passive_opens", "connections taken (PassiveOpens)"),
+                        ("attempt_fails", "connections that could not be made (AttemptFails)"),
+                        ("estab_resets", "established connections that were reset (EstabResets)"),
+                        ("in_segs", "segments received (InSegs)"),
+                        ("out_segs", "segments sent, retransmitted ones left out (OutSegs)"),
+                        ("retrans_segs", "segments retransmitted (RetransSegs)"),
+                        ("in_errs", "segments received in error (InErrs)"),
+                        ("out_rsts", "resets sent (OutRsts)"),
+                        ("timeouts", "retransmission time-outs (TCPTimeouts)"),
+                        ("lost_retransmit", "retransmissions lost in turn (TCPLostRetransmit)"),
+                        ("spurious_rtos", "time-outs that proved needless (TCPSpuriousRTOs)"),
+                        ("fast_retrans", "fast retransmissions (TCPFastRetrans)"),
+                        ("slow_start_retrans", "retransmissions in slow start (TCPSlowStartRetrans)"),
+                        ("loss_probes", "tail-loss probes sent (TCPLossProbes)"),
+                        ("loss_probe_recovery", "losses that such a probe mended (TCPLossProbeRecovery)"),
+                        ("dsack_recv", "reports of segments that had come before (TCPDSACKRecv)"),
+                        ("sack_reorder", "reorderings found by SACK (TCPSACKReorder)"),
+                        ("syn_retrans", "SYNs sent again (TCPSynRetrans)"),
+                        ("abort_on_timeout", "connections given up after time-outs (TCPAbortOnTimeout)"),
+                        ("listen_drops", "SYNs that a listener dropped (ListenDrops)"),
+                        ("listen_overflows", "those dropped for a full queue of it (ListenOverflows)"),
+                        ("ofo_queue", "segments that came out of order (TCPOFOQueue)"),
+                        ("rcv_q_drop", "segments dropped for want of receive buffer (TCPRcvQDrop)"),
+                        ("delivered_ce", "segments delivered with a congestion mark (TCPDeliveredCE)"),
+                        ("in_ce_pkts", "IPv4 packets received with a congestion mark (InCEPkts)"),
+                        ("in_ect0_pkts", "IPv4 packets received as ECN-capable, ECT(0) (InECT0Pkts)"),
+                        ("in_ect1_pkts", "IPv4 packets received as ECN-capable, ECT(1) (InECT1Pkts)"),
+                    )
+                ),
             ),
         ),
         RecordType(

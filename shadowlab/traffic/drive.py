@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import select
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -51,6 +52,15 @@ class FlowSample(NamedTuple):
     unsent_bytes: int
 
 
+class ConnectionEnd(NamedTuple):
+    """A connection that is no more: when it ended (monotonic), whether it failed, and how it stood then."""
+
+    at_ns: int
+    attempt: int
+    failed: bool
+    tcp_info: bytes
+
+
 class Drive:
     """One flow: its session and, while they live, its three sockets."""
 
@@ -76,6 +86,7 @@ class Drive:
         self._sender: socket.socket | None = None
         self._receivers: dict[int, socket.socket] = {}
         self._last_info = b""
+        self._ends: list[ConnectionEnd] = []
         self._name = f"flow {session.spec.id}"
         self._reads = 0
         self._read_bytes = 0
@@ -140,6 +151,13 @@ class Drive:
             received_bytes=self.received_bytes,
             unsent_bytes=session.unsent_bytes,
         )
+
+    def take_ends(self) -> Sequence[ConnectionEnd]:
+        """The connections that ended since this was last asked."""
+        if not self._ends:
+            return ()
+        ends, self._ends = self._ends, []
+        return ends
 
     def _execute(self, commands: Commands) -> None:
         for command in commands:
@@ -246,9 +264,14 @@ class Drive:
         if self._sender is None:
             return
         self._loop.remove(self._sender.fileno())
-        if self.session.state == "closed":
-            with suppress(OSError):
-                self._last_info = read_tcp_info(self._sender, _TCP_INFO_BYTES)
+        session, info = self.session, b""
+        with suppress(OSError):
+            info = read_tcp_info(self._sender, _TCP_INFO_BYTES)
+        failed = session.state in ("waiting", "failed")
+        # A session counts its next connection as soon as one has failed.
+        self._ends.append(ConnectionEnd(self._loop.now_ns, session.attempt - failed, failed, info))
+        if session.state == "closed":
+            self._last_info = info or self._last_info
             self._sender.close()
         else:
             close_at_once(self._sender)

@@ -72,6 +72,8 @@ class QdiscState(NamedTuple):
     drops: int
     options: bytes = b""
     marks: int = 0
+    requeues: int = 0
+    overlimits: int = 0
 
 
 class FilterState(NamedTuple):
@@ -107,7 +109,7 @@ def parse_qdisc(body: bytes) -> QdiscState:
     sent_bytes, sent_packets = _BASIC.unpack_from(stats[TCA_STATS_BASIC]) if TCA_STATS_BASIC in stats else (0, 0)
     if TCA_STATS_PKT64 in stats:  # sent only when the 32-bit counter has gone round
         (sent_packets,) = _U64.unpack_from(stats[TCA_STATS_PKT64])
-    queue_packets, queue_bytes, drops, _, _ = (
+    queue_packets, queue_bytes, drops, requeues, overlimits = (
         _QUEUE.unpack_from(stats[TCA_STATS_QUEUE]) if TCA_STATS_QUEUE in stats else (0, 0, 0, 0, 0)
     )
     netem = parse_netem(found[TCA_OPTIONS]) if kind == "netem" else None
@@ -124,6 +126,8 @@ def parse_qdisc(body: bytes) -> QdiscState:
         drops=drops,
         options=found.get(TCA_OPTIONS, b""),
         marks=parse_marks(kind, stats.get(TCA_STATS_APP, b"")),
+        requeues=requeues,
+        overlimits=overlimits,
     )
 
 

@@ -175,3 +175,13 @@ def _in_order(namespace: NamespaceRecord, whole: RouteState) -> tuple[HopState, 
 
 def _forwards_ipv6(namespace: NamespaceRecord, tried: str) -> bool:
     return routes.parse_forwarding(namespace.netlink.ask(routes.get_forwarding_ipv6(), tried).body)
+
+
+def hash_seed(read: Callable[[], str]) -> int:
+    """What :data:`HASH_SEED` is set to; 0: this kernel has none."""
+    try:
+        return int(read())
+    except KernelRefusedError as error:
+        if error.errno_name == "ENOENT":
+            return 0
+        raise

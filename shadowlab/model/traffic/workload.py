@@ -209,6 +209,21 @@ def service_of(one: Workload) -> str:
     return "" if isinstance(one, Program | Replay) else one.service or one.name
 
 
+def nodes_of(one: Workload) -> frozenset[str]:
+    """The nodes that it begins or ends at."""
+    match one:
+        case Transfers():
+            return frozenset((*one.sources, *one.targets))
+        case Requests() | Lookups():
+            return frozenset((*one.clients, *one.servers))
+        case Incast():
+            return frozenset((one.aggregator, *one.workers))
+        case Datagrams():
+            return frozenset((one.source, one.target))
+        case Program() | Replay():
+            return frozenset((one.node,))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compute:
     """What an instance can serve: ``workers`` at once, each request for ``service_ns``, up to ``queue`` more waiting

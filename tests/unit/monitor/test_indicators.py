@@ -12,7 +12,7 @@ import pytest
 
 from shadowlab.errors import ShadowLabError
 from shadowlab.model.flow import FlowSpec, Path
-from shadowlab.model.kpi import KPIS
+from shadowlab.model.kpi import KPIS, SeriesTable
 from shadowlab.monitor.indicators import link_table, path_counts, path_table, window_ends
 from shadowlab.monitor.layout import FLAG_CLOSED, FLAG_FAILED, FLAG_IDLE
 from shadowlab.monitor.raw_files import RawFiles
@@ -31,7 +31,16 @@ def flow(name: str, path: Path = AB) -> FlowSpec:
     return FlowSpec(id=name, source=path.source, target=path.target, flow_class="greedy")
 
 
-def info(*, acked: int = 0, sent: int = 0, again: int = 0, needless: int = 0, cwnd: int = 10) -> bytes:
+def info(
+    *,
+    acked: int = 0,
+    sent: int = 0,
+    again: int = 0,
+    needless: int = 0,
+    cwnd: int = 10,
+    least_us: int = 40_000,
+    reordered: int = 0,
+) -> bytes:
     """struct tcp_info with the fields that indicators use."""
     content = bytearray(TCP_INFO_BYTES)
     content[0] = 1  # established
@@ -41,7 +50,9 @@ def info(*, acked: int = 0, sent: int = 0, again: int = 0, needless: int = 0, cw
         ("<I", 100, again),
         ("<Q", 120, acked),
         ("<I", 156, sent),
+        ("<I", 148, least_us),
         ("<I", 216, needless),
+        ("<I", 220, reordered),
     ):
         struct.pack_into(form, content, offset, value)
     return bytes(content)
@@ -55,7 +66,20 @@ def sample(at_s: float, index: int, tcp_info: bytes = b"", *, flags: int = 0, at
 
 
 def queue(at_s: float, index: int, *, drops: int = 0, sent: int = 0, held: int = 0, marks: int = 0) -> Row:
-    return (int(at_s * SECOND), index, drops, sent * 1_000, sent, 0, held, held * 1_000, sent + drops + held, marks)
+    return (
+        int(at_s * SECOND),
+        index,
+        drops,
+        sent * 1_000,
+        sent,
+        0,
+        held,
+        held * 1_000,
+        sent + drops + held,
+        marks,
+        0,
+        0,
+    )
 
 
 def recorded(
@@ -254,7 +278,7 @@ def test_losses_of_the_delay_line_count_with_those_of_the_queue_and_alone(tmp_pa
 
 
 def test_a_delay_line_that_comes_later_counts_from_then_on(tmp_path: FilePath) -> None:
-    absent = (int(SECOND), 1, 0, 0, 0, 0, 0, 0, 0, 0)
+    absent = (int(SECOND), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     recorded(
         tmp_path,
         queues=[
@@ -316,3 +340,65 @@ def test_a_file_from_before_a_column_has_it_unknown(tmp_path: FilePath) -> None:
     (probe,) = read_probes(tmp_path)
 
     assert (probe["round_trip_ns"], probe["one_way_ns"]) == (40, -1)
+
+
+def path_values(folder: FilePath, tcp: Sequence[Row], flows: int, seconds: int = 2) -> SeriesTable:
+    recorded(folder, tcp=tcp)
+    return path_table(folder, [AB], [flow(str(number)) for number in range(flows)], seconds * SECOND, SECOND)
+
+
+def test_queueing_is_what_the_smoothed_rtt_lies_above_the_least_one(tmp_path: FilePath) -> None:
+    two = [
+        sample(at, index, info(least_us=least)) for at in range(3) for index, least in enumerate((30_000, 0xFFFFFFFF))
+    ]
+
+    table = path_values(tmp_path, two, 2)
+
+    assert table.column("queueing_ms", "a→b").tolist() == [10.0, 10.0]  # the second flow has measured no least RTT yet
+
+
+def test_reorderings_are_a_share_of_the_data_segments(tmp_path: FilePath) -> None:
+    one = [sample(at, 0, info(sent=100 * at, reordered=at * at)) for at in range(3)]
+
+    np.testing.assert_allclose(path_values(tmp_path, one, 1).column("reordering", "a→b"), [0.01, 0.03])
+
+
+def test_fairness_is_jains_index_of_what_the_flows_delivered_and_needs_two(tmp_path: FilePath) -> None:
+    alike = [sample(at, index, info(acked=at * 1_000)) for at in range(3) for index in range(4)]
+    one_has_all = [sample(at, index, info(acked=at * 1_000 * (index == 0))) for at in range(3) for index in range(4)]
+    alone = [sample(at, 0, info(acked=at * 1_000)) for at in range(3)]
+    found = []
+    for name, rows, flows in (("a", alike, 4), ("b", one_has_all, 4), ("c", alone, 1)):
+        (tmp_path / name).mkdir()
+        found.append(path_values(tmp_path / name, rows, flows).column("flow_fairness", "a→b").tolist())
+
+    assert found[:2] == [[1.0, 1.0], [0.25, 0.25]]
+    assert np.isnan(found[2]).all()
+
+
+def test_goodput_is_what_applications_received_and_failures_are_connections_lost(tmp_path: FilePath) -> None:
+    rows = [
+        (at * SECOND, 0, 0, attempt, received, 0, info())
+        for at, attempt, received in ((0, 0, 0), (1, 0, 125_000), (2, 2, 250_000))
+    ]
+
+    table = path_values(tmp_path, rows, 1)
+
+    assert table.column("flow_goodput_mbps", "a→b").tolist() == [1.0, 1.0]
+    assert table.column("flow_failures", "a→b").tolist() == [0.0, 2.0]
+
+
+def test_what_a_direction_and_its_line_hold_tells_how_long_a_byte_stays(tmp_path: FilePath) -> None:
+    recorded(
+        tmp_path,
+        queues=[
+            *(queue(0, 0), queue(0, 1), queue(0, 2)),
+            *(queue(1, 0, sent=100, held=2), queue(1, 1), queue(1, 2, sent=98, held=3)),
+        ],
+    )
+
+    table = link_table(tmp_path, ["x>y", "y>x"], [None] * 2, SECOND, SECOND, lines=[(0, False)])
+
+    assert table.values["link_backlog_bytes"].tolist() == [[5_000.0, 0.0]]
+    assert table.column("link_delay_ms", "x>y")[0] == pytest.approx(50)  # 5 kB held, 100 kB a second sent
+    assert np.isnan(table.column("link_delay_ms", "y>x")[0])

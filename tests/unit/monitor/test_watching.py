@@ -24,9 +24,10 @@ from shadowlab.monitor.probe_stream import REFLECTOR_PORT
 from shadowlab.monitor.probes import Prober
 from shadowlab.monitor.raw_files import FLUSH_EVERY_NS, RawFiles
 from shadowlab.monitor.raw_records import read_probes, read_queues, read_tcp
-from shadowlab.store.reader import BlockReader
+from shadowlab.store.reader import BlockReader, read_records
 from shadowlab.store.recorder import Rows
 from shadowlab.store.records import RECORDS
+from shadowlab.traffic.drive import ConnectionEnd
 
 MS = 1_000_000
 BASE = os.getpid()
@@ -70,6 +71,9 @@ class MadeUp:
 
     def sample(self) -> MadeUp:
         return self
+
+    def take_ends(self) -> list[ConnectionEnd]:
+        return [ConnectionEnd(now_ns(), 1, True, b"\2" * 100)]
 
 
 def moments(prober: Prober, rounds: int) -> list[list[tuple[int, int]]]:
@@ -189,6 +193,8 @@ def test_samples_are_taken_at_the_start_and_at_every_period(tmp_path: FilePath) 
     assert (tcp["attempt"][0, 0], tcp["received_bytes"][0, 0], tcp["unsent_bytes"][0, 0]) == (2, 11, 12)
     assert (queues["drops"][0].tolist(), queues["offered_packets"][0].tolist()) == ([5, 0], [19, 0])
     assert observer.missing_interfaces == 4
+    ends = read_records(tmp_path / "tcp-ends.blocks")
+    assert (len(ends), ends["failed"].tolist()[0], ends["attempt"].tolist()[0], len(ends.strings or ())) == (8, 1, 1, 8)
 
 
 def test_traces_and_events_are_lines_with_sorted_keys(tmp_path: FilePath) -> None:

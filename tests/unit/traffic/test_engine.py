@@ -17,6 +17,7 @@ from shadowlab.model.flow import FlowSpec
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.traffic import engine as engine_module
 from shadowlab.traffic.engine import Engine
+from shadowlab.wire.tcp_info import decode_tcp_info
 
 MS = 1_000_000
 _RUN = itertools.count(os.getpid() * 64)
@@ -69,6 +70,7 @@ def driven(flows: Sequence[FlowSpec], milliseconds: int, door: Loopback | None =
             start_ns = now_ns()
             engine.start(start_ns)
             loop.run_until(start_ns + milliseconds * MS)
+            engine.ends = [drive.take_ends() for drive in engine.drives]  # type: ignore[attr-defined]
             engine.samples = [drive.sample() for drive in engine.drives]  # type: ignore[attr-defined]
     return engine
 
@@ -84,6 +86,8 @@ def test_a_finite_flow_delivers_every_byte_and_closes() -> None:
     assert (one["state"], one["written_bytes"], one["received_bytes"]) == ("closed", 3_000_000, 3_000_000)
     assert samples(engine)[0].closed
     assert len(samples(engine)[0].tcp_info) >= 160
+    ((end,),) = engine.ends  # type: ignore[attr-defined]
+    assert (end.attempt, end.failed, end.tcp_info) == (0, False, samples(engine)[0].tcp_info)
 
 
 def test_a_paced_flow_delivers_its_rate() -> None:
@@ -201,6 +205,10 @@ def test_a_connection_that_died_is_opened_again_from_the_same_port() -> None:
             loop.run_until(start_ns + 100 * MS)
             assert drive.session.state == "waiting"
             before = drive.received_bytes
+            (end,) = drive.take_ends()
+            assert (end.attempt, end.failed, drive.take_ends()) == (0, True, ())
+            assert (decode_tcp_info(end.tcp_info).bytes_acked or 0) > 0
+            assert start_ns < end.at_ns <= loop.now_ns
             loop.run_until(start_ns + 1_300 * MS)
 
             assert drive.session.state == "open"
