@@ -110,17 +110,12 @@ def link_table(
         growth = _grown(line, field)[:, some]
         return _sum(shape, *cells, growth, np.ones(growth.shape, dtype=bool))
 
-    def held_by_lines() -> Floats:
-        cells = _cells(_windows(queues["at_ns"], window_ns), np.array([index for index, _ in lines], dtype=np.int64))
-        held = line["queued_bytes"][1:].astype(np.float64)
-        return _sum(shape, *cells, held, np.ones(held.shape, dtype=bool))
-
     every, before = [True] * len(lines), [first for _, first in lines]
     has_line = np.isin(np.arange(len(directions)), [index for index, _ in lines])
     sent, dropped = total(_grown(queues, "sent_packets")), total(_grown(queues, "drops"))
     lost = of_lines("drops", every)
     held = total(queues["queued_packets"][1:].astype(np.float64))
-    held_bytes = total(queues["queued_bytes"][1:].astype(np.float64)) + held_by_lines()
+    held_bytes = total(queues["queued_bytes"][1:].astype(np.float64))
     samples = total(np.ones((max(len(queues) - 1, 0), len(directions))))
     with np.errstate(invalid="ignore", divide="ignore"):
         megabits = total(_grown(queues, "sent_bytes")) * 8e-6 / covered_s[:, None]
@@ -133,7 +128,7 @@ def link_table(
             "link_marks": _share(total(_grown(queues, "marks")), sent, samples),
             "link_queue_packets": held / samples,
             "link_backlog_bytes": held_bytes / samples,
-            "link_delay_ms": held_bytes / samples / np.where(megabits > 0, megabits, np.nan) * 8e-3,
+            "link_backlog_ms": held_bytes / samples * 8e-3 / rates[None, :],
         }
     return SeriesTable(times_ns=times_ns, subjects=tuple(directions), values=values)
 

@@ -388,17 +388,11 @@ def test_goodput_is_what_applications_received_and_failures_are_connections_lost
     assert table.column("flow_failures", "a→b").tolist() == [0.0, 2.0]
 
 
-def test_what_a_direction_and_its_line_hold_tells_how_long_a_byte_stays(tmp_path: FilePath) -> None:
-    recorded(
-        tmp_path,
-        queues=[
-            *(queue(0, 0), queue(0, 1), queue(0, 2)),
-            *(queue(1, 0, sent=100, held=2), queue(1, 1), queue(1, 2, sent=98, held=3)),
-        ],
-    )
+def test_what_a_direction_holds_takes_its_time_at_the_rate(tmp_path: FilePath) -> None:
+    recorded(tmp_path, queues=[queue(0, 0), queue(0, 1), queue(1, 0, sent=100, held=5), queue(1, 1, held=1)])
 
-    table = link_table(tmp_path, ["x>y", "y>x"], [None] * 2, SECOND, SECOND, lines=[(0, False)])
+    table = link_table(tmp_path, ["x>y", "y>x"], [1_000_000, None], SECOND, SECOND)
 
-    assert table.values["link_backlog_bytes"].tolist() == [[5_000.0, 0.0]]
-    assert table.column("link_delay_ms", "x>y")[0] == pytest.approx(50)  # 5 kB held, 100 kB a second sent
-    assert np.isnan(table.column("link_delay_ms", "y>x")[0])
+    assert table.values["link_backlog_bytes"].tolist() == [[5_000.0, 1_000.0]]
+    assert table.column("link_backlog_ms", "x>y")[0] == pytest.approx(40)
+    assert np.isnan(table.column("link_backlog_ms", "y>x")[0])

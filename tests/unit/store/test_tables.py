@@ -137,7 +137,16 @@ def test_every_indicator_has_a_metric_name_of_its_own_with_a_unit() -> None:
     names = [metric_name(one.name, one.subject)[0] for one in KPIS.values()]
 
     assert len(set(names)) == len(names)
-    endings = ("_seconds", "_ratio", "_bytes_per_second", "_segments", "_packets", "_requests")
+    endings = (
+        "_seconds",
+        "_ratio",
+        "_bytes_per_second",
+        "_segments",
+        "_packets",
+        "_requests",
+        "_bytes",
+        "_connections",
+    )
     assert [name for name in names if not name.endswith(endings)] == []
 
 
