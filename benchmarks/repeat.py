@@ -20,7 +20,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.repeated.circumstances import PLAIN, Line, busy_machine, differing, drawn, run_jobs
+from benchmarks.repeated.circumstances import PLAIN, Line, busy_machine, differing, drawn, have_byte_code, run_jobs
 from benchmarks.repeated.jobs import JOBS, SINGLE
 from shadowlab.errors import CannotRunError
 from shadowlab.lab.execute import choose_place
@@ -43,6 +43,7 @@ def main() -> int:
     except CannotRunError as error:
         print(f"repeat: {error}", file=sys.stderr)
         return 3
+    have_byte_code()
     chance = random.Random(words.seed)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="repeat-") as name, busy_machine():

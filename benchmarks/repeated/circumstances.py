@@ -6,6 +6,7 @@ and ended by its own handle.
 
 from __future__ import annotations
 
+import compileall
 import json
 import multiprocessing
 import os
@@ -82,6 +83,12 @@ def drawn(chance: random.Random) -> Circumstances:
         stack_bytes=_STACK_BYTES << chance.randrange(5),
         umask=chance.choice([0o022, 0o077]),
     )
+
+
+def have_byte_code() -> None:
+    """As an installation has it.  Whether modules have valid byte code is one of the things that do matter."""
+    for part in ("shadowlab", "benchmarks"):
+        compileall.compile_dir(str(ROOT / part), quiet=1)
 
 
 def run_jobs(names: Sequence[str], top: Path, circumstances: Circumstances, *, seed: int) -> list[Line]:

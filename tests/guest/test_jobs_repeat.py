@@ -13,7 +13,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks.repeated.circumstances import OTHER, PLAIN, Line, busy_machine, differing, run_jobs
+from benchmarks.repeated.circumstances import (
+    OTHER,
+    PLAIN,
+    Line,
+    busy_machine,
+    differing,
+    have_byte_code,
+    run_jobs,
+)
 from benchmarks.repeated.jobs import JOBS, PACKED, PACKS, SINGLE
 
 pytestmark = pytest.mark.guest
@@ -24,6 +32,7 @@ SEED = 7
 def twice(names: tuple[str, ...], folder: Path) -> list[tuple[Line, Line]]:
     """The lines of each job: plainly run, and under other circumstances with load beside it."""
     plain, other = folder / "plain", folder / "other"
+    have_byte_code()
     plain.mkdir()
     other.mkdir()
     with ThreadPoolExecutor() as pool, busy_machine():
