@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from user_command import Ended, run, small_scenario
 
+from shadowlab.model.kpi import KPIS
 from shadowlab.topology.formats import FORMATS as MAP_FORMATS
 
 pytestmark = pytest.mark.story
@@ -18,6 +19,8 @@ RECORD = (
     "expected dumps of `ss -tinOHm`, each after a line `# instance NAME at 2026-11-22T09:00:00Z`; record one with: "
     '(echo "# instance $(hostname) at $(date -u +%FT%TZ)"; ss -tinOHm) >> FILE'
 )
+
+JUDGED = sorted(name for name, one in KPIS.items() if one.subject in ("path", "service"))
 
 
 def attempt(folder: Path, *options: str) -> Ended:
@@ -206,9 +209,8 @@ def test_a_map_that_is_wrong_is_refused_with_the_place(tmp_path: Path, old: str,
         pytest.param(
             "kpi: loss",
             "kpi: joy",
-            "incident.yaml:11:5: service_levels[1]: service level delivery: 'joy' is not an indicator of a path; "
-            "choose one of cwnd_segments, jitter_ms, latency_ms, latency_p95_ms, loss, retransmission_share, "
-            "srtt_ms, throughput_mbps",
+            "incident.yaml:11:5: service_levels[1]: service level delivery: 'joy' is not an indicator of a path or a "
+            f"service; choose one of {', '.join(JUDGED)}",
             id="unknown indicator",
         ),
         pytest.param(
