@@ -152,7 +152,8 @@ def a_bridge_learns_who_is_where(segment: Segment) -> None:
             a.sendto(b"x", ("10.1.0.2", 7000))
             b.recv(10)
 
-    assert segment.counters("c")["eth"].rx_packets == before
+    # A packet of the families' own chatter may come in between; had the bridge not learnt, all twenty would have.
+    assert segment.counters("c")["eth"].rx_packets - before < 5
 
 
 @linux

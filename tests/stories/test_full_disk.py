@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,7 @@ FULL_AT_ONCE = (
     (1, "cannot write watched.json: no space left in {disk}/out; free some, or choose another folder"),
     (2, MAIN_RUN),
 )
-PARTLY = 13
+PARTLY = 18
 """Pages: the first ones of all files of the main run, and a few more."""
 
 
@@ -61,9 +62,9 @@ def on_small_disk(folder: Path, namespace: list[str], size_bytes: int) -> dict[s
     small_scenario(folder)
     disk = folder / "disk"
     disk.mkdir()
-    shadowlab = f"{sys.executable} -m shadowlab"
-    ask = f"{shadowlab} query {disk}/out loss throughput_mbps --csv >asked.csv 2>asked.err"
-    command = ["sh", "-c", f"{shadowlab} run incident.yaml --out {disk}/out; code=$?; {ask}; exit $code"]
+    shadowlab, out = f"{shlex.quote(sys.executable)} -m shadowlab", shlex.quote(f"{disk}/out")
+    ask = f"{shadowlab} query {out} loss throughput_mbps --csv >asked.csv 2>asked.err"
+    command = ["sh", "-c", f"{shadowlab} run incident.yaml --out {out}; code=$?; {ask}; exit $code"]
     subprocess.run(
         [*namespace, sys.executable, str(SMALL_DISK), str(size_bytes), str(disk), "outcome.json", *command],
         cwd=folder,

@@ -87,7 +87,7 @@ def test_an_unknown_command_is_wrong_input() -> None:
         (("run",), "Error: Missing argument 'SCENARIO'."),
         (("run", "--seed", "seven", "x"), "Error: Invalid value for '--seed': 'seven' is not a valid integer range."),
         (("run", "--kernel", "mine", "x"), "is not one of 'auto', 'embedded', 'host'."),
-        (("run", "--fast", "x"), "Error: No such option '--fast'."),
+        (("run", "--xyzzy", "x"), "Error: No such option '--xyzzy'."),
     ],
 )
 def test_a_wrong_line_is_wrong_input(words: tuple[str, ...], last: str) -> None:
