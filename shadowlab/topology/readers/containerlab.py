@@ -45,9 +45,8 @@ def read_containerlab(text: str, name: str) -> ForeignMap:
     links, notes = [], []
     for one in topology["links"].items():
         ends = list(_ends(one))
-        outside = [end for end in ends if end in _OUTSIDE and end not in kinds] or (
-            [str(one["type"].value)] if one["type"].value in _OUTSIDE else []
-        )
+        kind = str(one["type"].value)
+        outside = [end for end in ends if end in _OUTSIDE and end not in kinds] or ([kind] if kind in _OUTSIDE else [])
         if outside or len(ends) != 2:
             inside = next((end for end in ends if end in kinds), "a node")
             if not outside:
