@@ -46,6 +46,20 @@ def refusal(tried: str, number: int, words: str = "") -> KernelRefusedError:
     )
 
 
+class refusing:
+    """Translates an OSError of what is done within it at the border, keeping its cause."""
+
+    def __init__(self, tried: str) -> None:
+        self._tried = tried
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise refusal(self._tried, error.errno or 0) from error
+
+
 def _check(result: int, tried: str) -> None:
     if result != 0:
         raise refusal(tried, ctypes.get_errno())

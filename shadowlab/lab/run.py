@@ -20,9 +20,8 @@ from shadowlab.detect.levels import judge_levels
 from shadowlab.detect.registry import DETECTORS
 from shadowlab.kernel.examine.memory import free_bytes
 from shadowlab.lab.analyse import WINDOW_NS, Judgement, Measured, judge, measure
-from shadowlab.lab.conclude import best_cure, conclusions, headline, no_verdict
+from shadowlab.lab.conclude import conclusions, headline, no_verdict
 from shadowlab.lab.events.planned import Planned, behind, planned_work
-from shadowlab.lab.events.words import describe_event
 from shadowlab.lab.execute import (
     LEAST_GUEST_BYTES,
     ClockChoice,
@@ -39,20 +38,19 @@ from shadowlab.lab.progress import Progress
 from shadowlab.lab.recorded.folder import KPI_FOLDER, RAW_FOLDER
 from shadowlab.lab.recorded.watched import WATCHED_FILE, to_json, watched_of
 from shadowlab.lab.scenario import load_scenario
+from shadowlab.lab.stages.conclusion import expectations_of, timeline
+from shadowlab.lab.stages.rehearsals import Rehearsals
 from shadowlab.lab.summaries import link_summaries, path_summaries, provenance
 from shadowlab.lab.workloads.measure import instance_summaries, measure_exchanges, workload_summaries
 from shadowlab.lab.workloads.outcomes import program_outcomes, replay_outcomes
-from shadowlab.mitigate.propose import NOTHING, Candidate, propose
-from shadowlab.mitigate.rehearse import Rehearsal, rehearse
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.level import LevelOutcome, ServiceLevel
 from shadowlab.model.plain import to_plain
-from shadowlab.model.result import FORMAT, RunResult, TimelineEntry
+from shadowlab.model.result import FORMAT, RunResult
 from shadowlab.model.traffic.parameters import FlowParameters
-from shadowlab.model.verdict import Correlation, CureOutcome, FaultDomain
-from shadowlab.monitor.indicators import path_table
+from shadowlab.model.verdict import Correlation, CureOutcome
 from shadowlab.monitor.tcp_means import tcp_means
-from shadowlab.monitor.void_windows import LATE_NS, read_punctual, without_void
+from shadowlab.monitor.void_windows import LATE_NS
 from shadowlab.predict.cost import count_parts, map_cost, need_memory
 from shadowlab.predict.fitting import Scale
 from shadowlab.store.folder import RunFolder
@@ -62,8 +60,6 @@ from shadowlab.store.tables import encode_table
 from shadowlab.store.whole import translated, write_whole
 
 ReportWriter = Callable[[RunResult, SeriesTable, SeriesTable, Mapping[str, object], Path, Sequence[ServiceLevel]], Path]
-
-REHEARSALS = "rehearsals"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,61 +207,19 @@ class _Run:
             return ()
         if self._work_behind(judgement):
             return ()  # what was planned is not to be cured
-        prepared, localised_ns = self._prepared, judgement.localised_ns
-        states = prepared.states_from(localised_ns)
-        by_state = [
-            propose(
-                network=state.network,
-                fabric=prepared.fabric,
-                routes=state.routes,
-                domain=domain,
-                allowed=prepared.allowed,
-                failed=state.failed,
-            )
-            for state in states
-        ]
-        candidates = by_state[0]
-        courses = {
-            candidate.name: [(state.since_ns, there[index]) for state, there in zip(states, by_state, strict=True)]
-            for index, candidate in enumerate(candidates)
-        }
-        _, stage = prepared.rehearsal(courses[candidates[0].name], localised_ns)
-        tried = sum(not one.impossible for one in candidates)
-        self._stage(f"rehearse {tried} cures in the shadow of the incident")
         began = time.monotonic()
-
-        def execute_all(some: Sequence[Candidate]) -> list[Rehearsal]:
-            folder = self._folder.subfolder(REHEARSALS)
-            works = []
-            for number, candidate in enumerate(some):
-                job, _ = prepared.rehearsal(courses[candidate.name], localised_ns)
-                share = job.duration_ns / self._scenario.duration_ns
-                works.append(
-                    Work(
-                        name=candidate.name,
-                        job=job,
-                        folder=folder / f"{number}",
-                        expected_wall_s=prepared.cost.wall_s * share,
-                        memory_bytes=self._memory_bytes,
-                        files=prepared.files,
-                    )
-                )
-            finished = execute(self._place, works, self._progress.work, self._interrupt.asked)
-            return [self._rehearsal(work, done) for work, done in zip(works, finished, strict=True)]
-
-        outcomes = rehearse(candidates, execute_all, self._scenario.levels, stage)
+        rehearsals = Rehearsals(
+            prepared=self._prepared,
+            place=self._place,
+            folder=self._folder,
+            progress=self._progress,
+            interrupt=self._interrupt,
+            memory_bytes=self._memory_bytes,
+            late_ns=self._late_ns,
+        )
+        outcomes = rehearsals.outcomes(domain, judgement.localised_ns)
         self._wall["rehearsals"] = time.monotonic() - began
         return outcomes
-
-    def _rehearsal(self, work: Work, done: Done) -> Rehearsal:
-        prepared, duration_ns = self._prepared, work.job.duration_ns
-        table = path_table(work.folder, prepared.paths, prepared.flows, duration_ns, WINDOW_NS)
-        punctual = read_punctual(work.folder, len(table.times_ns), WINDOW_NS, self._late_ns)
-        return Rehearsal(
-            table=without_void(table, punctual.void),
-            failures=(*_failures(done), *["it was measured late: too many windows are void"] * punctual.too_void),
-            services=measure_exchanges(work.folder, prepared, duration_ns, WINDOW_NS, self._late_ns).services,
-        )
 
     def _correlate(self, measured: Measured) -> Correlation:
         production = self._prepared.production
@@ -300,7 +254,7 @@ class _Run:
         detected = min((one.detected_ns for one in judgement.anomalies), default=scenario.duration_ns)
         origin = provenance(prepared, self._place, measured, done.report)
         fault = None if self._work_behind(judgement) else domain
-        expectations = _expectations(prepared, fault, cures)
+        expectations = expectations_of(prepared, fault, cures)
         if measured.punctual.too_void:
             headline_of_run, sentences = no_verdict(origin)
         else:
@@ -328,7 +282,7 @@ class _Run:
             telemetry=prepared.telemetry,
             scaling=prepared.scaling,
             provenance=origin,
-            timeline=_timeline(prepared, judgement, detected),
+            timeline=timeline(prepared, judgement, detected),
             levels_before=before,
             levels_after=after,
             path_summaries=path_summaries(prepared, measured),
@@ -399,46 +353,3 @@ class _Run:
             raise translated(error, "write the report", report) from error
         check(self._interrupt)
         return RunOutcome(result=result, folder=folder.path, report=page)
-
-
-def _failures(done: Done) -> tuple[str, ...]:
-    failures = done.report.get("failures", ())
-    return tuple(str(one) for one in failures) if isinstance(failures, list) else ()
-
-
-def _expectations(prepared: Prepared, fault: FaultDomain | None, cures: Sequence[CureOutcome]) -> dict[str, bool]:
-    expect = prepared.scenario.expect
-    found: dict[str, bool] = {}
-    if expect is not None and expect.fault is not None:
-        found[f"the fault domain is {expect.fault}"] = fault is not None and fault.links == (expect.fault,)
-    if expect is not None and expect.best is not None:
-        best = best_cure(cures)
-        found[f"the best cure is {expect.best}"] = (NOTHING.name if best is None else best.cure) == expect.best
-    return found
-
-
-def _timeline(prepared: Prepared, judgement: Judgement, detected: int) -> tuple[TimelineEntry, ...]:
-    entries = [
-        TimelineEntry(
-            at_ns=event.at_ns,
-            kind="planned" if event.kind in ("drain", "undrain") else "event",
-            text=describe_event(event) + (f" ({event.reason})" if event.reason else ""),
-        )
-        for event in prepared.scenario.events
-    ]
-    if judgement.anomalies:
-        first = min(judgement.anomalies, key=lambda one: (one.detected_ns, one.path))
-        entries.append(
-            TimelineEntry(at_ns=first.onset_ns, kind="onset", text=f"{first.path} begins to leave its baseline")
-        )
-        entries.append(
-            TimelineEntry(
-                at_ns=detected,
-                kind="detected",
-                text=f"anomaly on {first.path}: {first.leading_kpi}, score {first.score:.1f}",
-            )
-        )
-        if judgement.domain is not None:
-            where = " and ".join(judgement.domain.links) or "no link explains it"
-            entries.append(TimelineEntry(at_ns=judgement.localised_ns, kind="localised", text=f"fault domain: {where}"))
-    return tuple(sorted(entries, key=lambda one: one.at_ns))

@@ -6,14 +6,12 @@ Imported inside the guest: standard library only.
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
 import struct
 from contextlib import suppress
 from typing import Protocol
 
-from shadowlab.errors import KernelRefusedError
+from shadowlab.kernel.syscalls import refusing
 from shadowlab.model.flow import FlowSpec
 from shadowlab.traffic.slow_reader import reads_slowly
 from shadowlab.traffic.socket_options import (
@@ -63,7 +61,7 @@ def open_listener(door: SocketDoor, spec: FlowSpec, address: str, port: int, *, 
     application reads: that is what makes lazy reading neutral (kernel: ``__tcp_select_window``).  An application that
     reads slowly is to close its window: its buffer is no larger than that.
     """
-    with _told(f"flow {spec.id}: listen on {spec.target} {address}:{port}"):
+    with refusing(f"flow {spec.id}: listen on {spec.target} {address}:{port}"):
         sock = door.open_socket(spec.target, _family(address), socket.SOCK_STREAM)
         try:
             set_at_both_ends(sock, spec.tcp)
@@ -91,7 +89,7 @@ def clamp_window(receiver: socket.socket, spec: FlowSpec) -> None:
 
 def open_sender(door: SocketDoor, spec: FlowSpec, address: str, port: int, tick_ns: int) -> socket.socket:
     """The source's end, bound, not yet connected.  A sender-limited one waits for its buffer to be set."""
-    with _told(f"flow {spec.id}: open a connection from {spec.source} {address}:{port}"):
+    with refusing(f"flow {spec.id}: open a connection from {spec.source} {address}:{port}"):
         sock = door.open_socket(spec.source, _family(address), socket.SOCK_STREAM)
         try:
             set_at_both_ends(sock, spec.tcp)
@@ -122,7 +120,7 @@ def check_congestion_control(door: SocketDoor, spec: FlowSpec) -> None:
     control = spec.tcp.congestion_control
     with (
         door.open_socket(spec.source, socket.AF_INET, socket.SOCK_STREAM) as sock,
-        _told(
+        refusing(
             f"flow {spec.id}: set congestion control {control} on {spec.source} "
             "(see net.ipv4.tcp_allowed_congestion_control; the embedded kernel has them all)"
         ),
@@ -148,22 +146,3 @@ def _family(address: str) -> int:
 
 def _window(spec: FlowSpec) -> int:
     return spec.tcp.window_bytes if spec.tcp.window_bytes is not None else WINDOW_BYTES
-
-
-class _told:
-    """Translates an OSError at the border, keeping its cause."""
-
-    def __init__(self, tried: str) -> None:
-        self._tried = tried
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            number = error.errno or 0
-            raise KernelRefusedError(
-                tried=self._tried,
-                errno_name=errno.errorcode.get(number, str(number)),
-                why=error.strerror or os.strerror(number),
-            ) from error

@@ -1,4 +1,4 @@
-"""The two ends of a connection that carries one exchange after the other.
+"""The connecting end of a connection that carries one exchange after the other.
 
 In: an exchange to carry.  Out: its bytes on the wire, its moments; a word to its owner when it is over.
 Never: a decision about what comes next; an exception for a connection that dies.
@@ -16,22 +16,16 @@ import select
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from shadowlab.kernel.loop import Loop
 from shadowlab.model.traffic.completion import UNKNOWN_NS, ExchangeKind, Outcome
 from shadowlab.traffic.exchange.sockets import SMALL_BYTES, Sockets
+from shadowlab.traffic.exchange.stream import BOTH, ENDS, PAYLOAD, QUIET_BYTES, TCP_INFO_BYTES, drain
 from shadowlab.traffic.tcp_socket import read_tcp_info
 
-_CHUNK_BYTES = 4 << 20
-_PAYLOAD = memoryview(bytes(_CHUNK_BYTES))
-_DISCARD = bytearray(_CHUNK_BYTES)  # MSG_TRUNC: the kernel throws the bytes away and never touches this memory
-_READ = socket.MSG_TRUNC | socket.MSG_DONTWAIT
-_TCP_INFO_BYTES = 280
-_QUIET_BYTES = 1 << 20
-"""So much may wait to be read before the reader is woken; far below the buffer, so the window does not feel it."""
-_ENDS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-_INWARD = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
-_BOTH = _INWARD | select.EPOLLOUT
+if TYPE_CHECKING:
+    from shadowlab.traffic.exchange.listener import Answerer, Listener
 
 
 class Exchange:
@@ -185,7 +179,7 @@ class Channel:
         """As the kernel gives it; empty without a connection."""
         if self._sock is not None:
             with suppress(OSError):
-                return read_tcp_info(self._sock, _TCP_INFO_BYTES)
+                return read_tcp_info(self._sock, TCP_INFO_BYTES)
         return b""
 
     def _connect(self) -> None:
@@ -194,7 +188,7 @@ class Channel:
         self.key = (self._sockets.addresses[self.source], port)
         self._make_room_to_read()
         self._peers[self.key] = self
-        self._loop.add(sock.fileno(), _BOTH, self._on_event, name="exchange, connecting end")
+        self._loop.add(sock.fileno(), BOTH, self._on_event, name="exchange, connecting end")
         number = self._sockets.connect(sock, self.source, self._target)
         if number not in (0, errno.EINPROGRESS):
             # At once, but not before the caller has returned.
@@ -223,7 +217,7 @@ class Channel:
             self._write()
         if events & select.EPOLLIN:
             self._read()
-        if events & _ENDS and not self.closed:
+        if events & ENDS and not self.closed:
             self._fail(0)
         return True
 
@@ -236,7 +230,7 @@ class Channel:
             self._sockets.make_room(sock, self._unsent)
         try:
             while self._unsent:
-                self._unsent -= sock.send(_PAYLOAD[: self._unsent])
+                self._unsent -= sock.send(PAYLOAD[: self._unsent])
         except BlockingIOError:
             return
         except OSError as error:
@@ -250,7 +244,7 @@ class Channel:
         exchange, sock = self.exchange, self._sock
         if sock is None:
             return
-        received = _drain(sock)
+        received = drain(sock)
         if exchange is None or not received:
             return
         now_ns = self._loop.now_ns
@@ -262,10 +256,10 @@ class Channel:
             self._end("refused" if exchange.outcome == "refused" else "ok")
         elif not self._quiet:
             self._quiet = True
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, _QUIET_BYTES)
-        elif received >= _QUIET_BYTES:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, QUIET_BYTES)
+        elif received >= QUIET_BYTES:
             self._sockets.clamp_again(sock)
-        if 0 < self._awaited < _QUIET_BYTES and self._quiet:
+        if 0 < self._awaited < QUIET_BYTES and self._quiet:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, self._awaited)
 
     def _fail(self, number: int) -> None:
@@ -288,155 +282,3 @@ class Channel:
         if exchange.one_way or outcome not in ("ok", "refused"):
             self.close()
         self._on_end(self, exchange)
-
-
-class Answerer:
-    """The end that was connected to."""
-
-    __slots__ = ("_got", "_listener", "_quiet", "_sock", "_unsent", "channel", "closed")
-
-    def __init__(self, sock: socket.socket, channel: Channel, listener: Listener) -> None:
-        self.channel = channel
-        self.closed = False
-        self._sock = sock
-        self._listener = listener
-        self._got = 0
-        self._unsent = 0
-        self._quiet = False
-
-    def answer(self, size: int, refused: bool) -> None:
-        """Send so many bytes, if somebody still waits for them: the answer, or a refusal."""
-        exchange = self.channel.exchange
-        if not self.closed and exchange is not None:
-            if refused:
-                exchange.response_bytes, exchange.outcome = size, "refused"
-            self._unsent = size
-            self._write()
-
-    def tcp_info(self) -> bytes:
-        """As the kernel gives it; empty once it is closed."""
-        if not self.closed:
-            with suppress(OSError):
-                return read_tcp_info(self._sock, _TCP_INFO_BYTES)
-        return b""
-
-    def close(self) -> None:
-        """Close the connection."""
-        if not self.closed:
-            self.closed = True
-            self._listener.loop.remove(self._sock.fileno(), closing=True)
-            self._listener.answerers.discard(self)
-            self._sock.close()
-
-    def on_event(self, events: int) -> bool:
-        """Bytes, the end, or room to write more."""
-        if self.closed:
-            return False
-        if events & select.EPOLLOUT and self._unsent:
-            self._write()
-        if events & select.EPOLLIN:
-            self._read()
-        if events & _ENDS:
-            self.close()
-        return True
-
-    def _read(self) -> None:
-        received = _drain(self._sock)
-        exchange = self.channel.exchange
-        if exchange is None or not received:
-            return
-        if exchange.one_way and exchange.first_byte_ns < 0:
-            exchange.first_byte_ns = self._listener.loop.now_ns
-        self._got += received
-        exchange.sent_bytes = self._got
-        left = exchange.request_bytes - self._got
-        if left > 0 and not self._quiet:
-            self._quiet = True
-            self._low_mark(left)
-        elif left > 0:
-            self._listener.sockets.clamp_again(self._sock)
-            if left < _QUIET_BYTES:
-                self._low_mark(left)
-        elif exchange.one_way:
-            # The FIN may come later: it waits for room in the congestion window like a segment.
-            self.channel.arrived()
-        else:
-            self._got = 0
-            if self._quiet:
-                self._quiet = False
-                self._low_mark(1)
-            self._listener.on_request(self, exchange)
-
-    def _low_mark(self, left: int) -> None:
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(left, _QUIET_BYTES))
-
-    def _write(self) -> None:
-        try:
-            while self._unsent:
-                self._unsent -= self._sock.send(_PAYLOAD[: self._unsent])
-        except BlockingIOError:
-            self._listener.loop.modify(self._sock.fileno(), _BOTH)
-        except OSError:  # reset by the client, whose events tell
-            self._unsent = 0
-
-
-class Listener:
-    """One node's end of all connections to one workload.  ``on_request`` is called with every request that has come
-    whole."""
-
-    def __init__(
-        self, *, loop: Loop, sockets: Sockets, node: str, on_request: Callable[[Answerer, Exchange], None]
-    ) -> None:
-        self.loop = loop
-        self.sockets = sockets
-        self.node = node
-        self.on_request = on_request
-        self.peers: dict[tuple[str, int], Channel] = {}
-        self.answerers: set[Answerer] = set()
-        self.at = ("", 0)
-        self._sock: socket.socket | None = None
-
-    def open(self) -> None:
-        """Listen."""
-        self._sock, port = self.sockets.listen(self.node)
-        self.at = (self.sockets.addresses[self.node], port)
-        self.loop.add(self._sock.fileno(), select.EPOLLIN, self._on_event, name=f"exchange, listener of {self.node}")
-
-    def close(self) -> None:
-        """Close everything."""
-        for one in list(self.answerers):
-            one.close()
-        if self._sock is not None:
-            self.loop.remove(self._sock.fileno(), closing=True)
-            self._sock.close()
-            self._sock = None
-
-    def _on_event(self, events: int) -> bool:
-        if self._sock is None:
-            return False
-        try:
-            sock, peer = self._sock.accept()
-        except OSError:  # the connection was gone before it was accepted; the end that connected reports that
-            return False
-        channel = self.peers.get(peer[:2])
-        if channel is None or channel.closed:
-            sock.close()
-            return True
-        sock.setblocking(False)
-        one = Answerer(sock, channel, self)
-        channel.far = one
-        self.answerers.add(one)
-        self.loop.add(sock.fileno(), _INWARD, one.on_event, name=f"exchange, answering end at {self.node}")
-        return True
-
-
-def _drain(sock: socket.socket) -> int:
-    total = 0
-    try:
-        while True:
-            received = sock.recv_into(_DISCARD, 0, _READ)
-            total += received
-            if received < _CHUNK_BYTES:
-                return total
-    except OSError:  # nothing there, or reset: its events tell
-        return total

@@ -15,8 +15,9 @@ from shadowlab.kernel.loop import Loop
 from shadowlab.model.traffic.completion import UNKNOWN_NS, Completion, StreamSample
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.model.traffic.workload import Workload
-from shadowlab.traffic.exchange.channel import Answerer, Channel, Exchange, Listener
+from shadowlab.traffic.exchange.channel import Channel, Exchange
 from shadowlab.traffic.exchange.desk import Desk
+from shadowlab.traffic.exchange.listener import Answerer, Listener
 from shadowlab.traffic.exchange.sockets import Ports, Sockets
 from shadowlab.traffic.tcp_socket import SocketDoor
 

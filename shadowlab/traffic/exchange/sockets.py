@@ -12,12 +12,12 @@ or goes to another target.  Replicated flows have the ports from 5001 and from 2
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections.abc import Container, Mapping
 from contextlib import nullcontext
 
-from shadowlab.errors import KernelRefusedError, ShadowFailedError
+from shadowlab.errors import ShadowFailedError
+from shadowlab.kernel.syscalls import refusing
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.traffic.handshake import Handshakes, wishes
 from shadowlab.traffic.socket_options import (
@@ -107,7 +107,7 @@ class Sockets:
         does not depend on when the bytes are read.
         """
         port = self.ports.listener(node)
-        with _told(f"{self._name}: listen on {node} {self.addresses[node]}:{port}"):
+        with refusing(f"{self._name}: listen on {node} {self.addresses[node]}:{port}"):
             sock = self._door.open_socket(node, self._family, socket.SOCK_STREAM)
             try:
                 force_buffer(sock, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
@@ -126,7 +126,7 @@ class Sockets:
 
     def connecting(self, node: str, taken: Container[tuple[str, int]]) -> tuple[socket.socket, int]:
         """A socket bound to the node's next source port whose (address, port) is not ``taken``."""
-        with _told(f"{self._name}: open a connection from {node} {self.addresses[node]}"):
+        with refusing(f"{self._name}: open a connection from {node} {self.addresses[node]}"):
             sock = self._door.open_socket(node, self._family, socket.SOCK_STREAM)
             try:
                 if node not in self._as_born:
@@ -166,7 +166,7 @@ class Sockets:
 
     def datagrams(self, node: str, port: int) -> socket.socket:
         """A UDP socket bound to ``port`` with a large receive buffer."""
-        with _told(f"{self._name}: receive datagrams on {node} {self.addresses[node]}:{port}"):
+        with refusing(f"{self._name}: receive datagrams on {node} {self.addresses[node]}:{port}"):
             sock = self._door.open_socket(node, self._family, socket.SOCK_DGRAM)
             try:
                 force_buffer(sock, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
@@ -206,22 +206,3 @@ class Sockets:
 
 def _congestion(sock: socket.socket) -> str:
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).split(b"\0")[0].decode()
-
-
-class _told:
-    """Translates an OSError at the border, keeping its cause."""
-
-    def __init__(self, tried: str) -> None:
-        self._tried = tried
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            number = error.errno or 0
-            raise KernelRefusedError(
-                tried=self._tried,
-                errno_name=errno.errorcode.get(number, str(number)),
-                why=error.strerror or os.strerror(number),
-            ) from error
