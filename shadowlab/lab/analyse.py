@@ -69,7 +69,7 @@ class Judgement:
 def measure(folder: Path, prepared: Prepared, duration_ns: int, late_ns: int = LATE_NS) -> Measured:
     """Derive everything from the raw records of a run of ``duration_ns``; what was later than ``late_ns`` is void."""
     tables = derive(folder, watched_of(prepared, WINDOW_NS, late_ns), duration_ns)
-    counts = path_counts(folder, prepared.paths, prepared.flows, duration_ns, WINDOW_NS)
+    counts = path_counts(folder, prepared.paths, prepared.flows, duration_ns, WINDOW_NS, turns=prepared.flow_turns)
     punctual = read_punctual(folder, len(counts.times_ns), WINDOW_NS, late_ns)
     lines = _lines(folder)
     ends = {flow.id: f"{flow.source}→{flow.target}" for flow in prepared.flows}

@@ -155,6 +155,7 @@ class _Inside:
                 interfaces=[(one.node, one.interface) for one in job.watched],
                 files=self._files,
                 sample_every_ns=job.sample_every_ns,
+                turns=job.flow_turns,
             )
             self._engine, self._exchanges = engine, exchanges
             # At a whole second: TCP's timers count in jiffies, so the same run must begin at the same part of one.

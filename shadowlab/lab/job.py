@@ -40,7 +40,8 @@ class Job:
     leaves by it, as ``link|source|target``: what tracing a path through the live routes needs.  ``gateways`` tells for
     each address on a LAN which direction leads there from its segment.  ``spreads``: whether flows are spread over next
     hops of equal cost, so that each has a way of its own.  ``reading``: how flows are read at their targets.
-    ``owners``: which node has an address.
+    ``owners``: which node has an address.  ``flow_turns``: into how many groups the flows are divided, of which one is
+    sampled each time.
     """
 
     seed: int
@@ -64,6 +65,7 @@ class Job:
     workloads: tuple[Workload, ...] = ()
     compute: Mapping[str, Compute] = field(default_factory=dict)
     reading: Reading = "kernel"
+    flow_turns: int = 1
 
     def to_bytes(self) -> bytes:
         """The same bytes for the same job."""

@@ -29,6 +29,7 @@ from shadowlab.model.network import Direction, Network
 from shadowlab.model.result import NO_TELEMETRY, Scaling, TelemetryUse
 from shadowlab.model.traffic.workload import Program, Replay, Workload
 from shadowlab.model.units import NS_PER_S
+from shadowlab.monitor.observe import turns_for
 from shadowlab.predict.budget import Cost, expected_cost, scale_flows, scale_network, scale_workloads
 from shadowlab.predict.fitting import Scale, fitting_factor, whole_wall_s
 from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, Op, TimedChange
@@ -104,6 +105,11 @@ class Prepared:
         return self._job(stage.end_ns, tuple(course)), stage
 
     @property
+    def flow_turns(self) -> int:
+        """Into how many groups the flows are divided, of which one is sampled each second."""
+        return 1 if self.scenario.samples_every_flow else turns_for(len(self.flows))
+
+    @property
     def whole_wall_s(self) -> float:
         """Expected wall time of the main run and its rehearsals, one after the other."""
         return whole_wall_s(self.cost, rehearsal_shares(self.scenario))
@@ -144,6 +150,7 @@ class Prepared:
             probe_as=self.scenario.probe_as,
             workloads=self.workloads,
             compute=self.scenario.compute,
+            flow_turns=self.flow_turns,
         )
 
 

@@ -20,6 +20,7 @@ from shadowlab.mitigate.propose import NOTHING
 from shadowlab.model.level import ServiceLevel
 from shadowlab.model.traffic.workload import Compute, Workload
 from shadowlab.model.units import NS_PER_MS, NS_PER_S, format_duration
+from shadowlab.monitor.observe import SAMPLE_EVERY_NS
 from shadowlab.monitor.probe_stream import PAYLOAD_BYTES, ProbeKind
 from shadowlab.topology.formats import MapOptions, format_keys, read_input
 from shadowlab.topology.positioned import Positioned, in_file_order, load_positioned, validate
@@ -97,6 +98,8 @@ class Scenario:
     probe_as: ProbeKind = "auto"
     level_places: tuple[str, ...] = ()
     """Where each of ``levels`` stands in the file."""
+    samples_every_flow: bool = False
+    """Whether every sample is of every flow, however many there are: the scenario states how often."""
 
 
 def load_scenario(path: Path, *, known_detectors: frozenset[str]) -> Scenario:
@@ -135,7 +138,7 @@ class _Resolver:
         for name, value, least, most in (
             ("duration", raw.duration, NS_PER_S, MAX_DURATION_NS),
             ("probe_every", raw.probe_every, 10 * NS_PER_MS, 60 * NS_PER_S),
-            ("sample_every", raw.sample_every, 100 * NS_PER_MS, 60 * NS_PER_S),
+            ("sample_every", raw.sample_every or SAMPLE_EVERY_NS, 100 * NS_PER_MS, 60 * NS_PER_S),
         ):
             if not least <= value <= most:
                 self._fault(
@@ -149,7 +152,7 @@ class _Resolver:
             if length < LEAST_SAMPLES * NS_PER_S:
                 wanted = format_duration(LEAST_SAMPLES * NS_PER_S)
                 self._fault(("baseline",), f"must last at least {wanted}: normal is learned from one sample a second")
-            for name, every in (("probe_every", raw.probe_every), ("sample_every", raw.sample_every)):
+            for name, every in (("probe_every", raw.probe_every), ("sample_every", raw.sample_every or 0)):
                 if every > NS_PER_S and every * LEAST_SAMPLES > length:
                     self._fault(
                         (name,),
@@ -187,7 +190,8 @@ class _Resolver:
             else None,
             duration_ns=raw.duration,
             seed=raw.seed,
-            sample_every_ns=raw.sample_every,
+            sample_every_ns=raw.sample_every or SAMPLE_EVERY_NS,
+            samples_every_flow=raw.sample_every is not None,
             probe_every_ns=raw.probe_every,
             baseline_ns=(raw.baseline.from_, raw.baseline.to),
             levels=tuple(self._levels(raw)),

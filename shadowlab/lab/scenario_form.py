@@ -151,7 +151,7 @@ class RawScenario(_Raw):
     production_after: str | None = None
     duration: Duration
     seed: int = Field(default=1, ge=0, lt=2**63)
-    sample_every: Duration = NS_PER_S
+    sample_every: Duration | None = None
     probe_every: Duration = 200 * NS_PER_MS
     probe_bytes: int = Field(default=PAYLOAD_BYTES, ge=HEAD_BYTES, le=MOST_BYTES, strict=True)
     probe_dscp: int = Field(default=0, ge=0, le=MOST_DSCP, strict=True)

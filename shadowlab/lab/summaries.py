@@ -124,13 +124,19 @@ def provenance(prepared: Prepared, place: Place, measured: Measured, report: Map
         ),
         probes_sent=int(measured.counts.probes_sent.sum()),
         probes_lost=int(measured.counts.probes_lost.sum()),
-        tcp_samples=len(measured.paths.times_ns) * len(prepared.flows),
+        tcp_samples=_tcp_samples(len(measured.paths.times_ns), len(prepared.flows), prepared.flow_turns),
+        flow_sample_ns=prepared.scenario.sample_every_ns * prepared.flow_turns,
         queue_samples=len(measured.links.times_ns) * len(measured.links.subjects),
         windows=len(measured.punctual.void),
         void_windows_ns=spans(measured.punctual.void, WINDOW_NS),
         valid=valid,
         validity=why,
     )
+
+
+def _tcp_samples(windows: int, flows: int, turns: int) -> int:
+    """The first and the last sample are of all flows."""
+    return windows * flows if turns == 1 else 2 * flows + max(windows - 1, 0) * flows // turns
 
 
 def validity(place: Place, punctual: Punctual, report: Mapping[str, object]) -> tuple[bool, str]:

@@ -74,6 +74,8 @@ class Provenance:
     valid: bool
     validity: str
     """Why the run may or may not be believed; on the real clock with lateness and CPU."""
+    flow_sample_ns: int = 1_000_000_000
+    """How often every flow was sampled: of very many flows a part at a time, in turn."""
 
 
 @dataclass(frozen=True, kw_only=True)

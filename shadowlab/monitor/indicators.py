@@ -50,24 +50,33 @@ def path_table(
     flows: Sequence[FlowSpec] | Sequence[Path],
     duration_ns: int,
     window_ns: int,
+    *,
+    turns: int = 1,
 ) -> SeriesTable:
-    """The indicators of :data:`~shadowlab.model.kpi.KPIS` whose subject is a path.  Of flows only the ends count."""
+    """The indicators of :data:`~shadowlab.model.kpi.KPIS` whose subject is a path.  Of flows only the ends count;
+    ``turns`` is how many they took to be sampled."""
     times_ns = window_ends(duration_ns, window_ns)
     shape = (len(times_ns), len(paths))
     values = probe_values(read_probes(folder), shape, window_ns)
-    values |= _flow_values(read_tcp(folder, len(flows)), _path_of_flows(paths, flows), shape, window_ns)
+    values |= _flow_values(read_tcp(folder, len(flows), turns), _path_of_flows(paths, flows), shape, window_ns)
     ordered = {name: values[name] for name in KPIS if name in values}
     return SeriesTable(times_ns=times_ns, subjects=tuple(str(path) for path in paths), values=ordered)
 
 
 def path_counts(
-    folder: FilePath, paths: Sequence[Path], flows: Sequence[FlowSpec], duration_ns: int, window_ns: int
+    folder: FilePath,
+    paths: Sequence[Path],
+    flows: Sequence[FlowSpec],
+    duration_ns: int,
+    window_ns: int,
+    *,
+    turns: int = 1,
 ) -> PathCounts:
     """Raw counts per window and path."""
     times_ns = window_ends(duration_ns, window_ns)
     shape = (len(times_ns), len(paths))
     sent, lost = count_probes(read_probes(folder), shape, window_ns)
-    tcp = read_tcp(folder, len(flows))
+    tcp = read_tcp(folder, len(flows), turns)
     rows, columns = _cells(_windows(tcp["at_ns"], window_ns), _path_of_flows(paths, flows))
     counted = _counted(tcp)
     return PathCounts(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shadowlab.monitor.layout import FLAG_CLOSED
 from shadowlab.store.reader import Records, read_records
 from shadowlab.store.recorder import ENDING
 from shadowlab.store.records import RECORDS
@@ -41,6 +42,10 @@ _PLACES = {name: (offset, f"u{np.dtype(form).itemsize}") for name, offset, form 
 INFO_BYTES_NEEDED = 220
 """A kernel whose tcp_info is shorter (before 4.19) does not know ``dsack_dups``: its records are left out."""
 
+_COUNTERS = (
+    *("received_bytes", "unsent_bytes", "total_retrans", "bytes_acked", "data_segs_out", "dsack_dups", "reord_seen"),
+)
+
 TCP_TYPE = np.dtype(
     [
         *((one.name, f"<{one.kind}") for one in RECORDS["tcp"].numbers),
@@ -56,15 +61,18 @@ def read_probes(folder: FilePath) -> NDArray[Any]:
     return _structured(read_records(folder / f"probes{ENDING}"), PROBE_TYPE, "probes")
 
 
-def read_tcp(folder: FilePath, flows: int) -> NDArray[Any]:
-    """Samples of all flows, shape (S, ``flows``), of TCP_TYPE; a sample that is not whole is left out."""
+def read_tcp(folder: FilePath, flows: int, turns: int = 1) -> NDArray[Any]:
+    """Samples of all flows, shape (S, ``flows``), of TCP_TYPE; a sample that is not whole is left out.
+
+    Where flows took ``turns``, what lies between two samples of a flow is filled in: see :func:`_filled`.
+    """
     records = read_records(folder / f"tcp{ENDING}")
     found = _structured(records, TCP_TYPE, "tcp")
     if records.strings is not None:
         found["info_bytes"] = records.strings.lengths
         for name, field in _INFO_FIELDS:
             found[name], _ = records.strings.field(*_PLACES[field])
-    return _matrix(found, "flow", flows)
+    return _matrix(found, "flow", flows) if turns == 1 else _filled(found, flows)
 
 
 def read_queues(folder: FilePath, interfaces: int) -> NDArray[Any]:
@@ -93,4 +101,36 @@ def _matrix(records: NDArray[Any], subject: str, width: int) -> NDArray[Any]:
     places = starts[:, None] + np.arange(width)
     whole = (records[subject][places] == np.arange(width)).all(axis=1)
     found: NDArray[Any] = records[places[whole]]
+    return found
+
+
+def _filled(records: NDArray[Any], flows: int) -> NDArray[Any]:
+    """One row per moment at which some flow was sampled, as far as every flow was sampled before and after it.
+
+    Between two samples of a connection its counters are taken to have grown evenly; everything else is as in the later
+    sample, but that it has not ended before.  Where the later sample is of another connection, the earlier one holds.
+    So what was counted from sample to sample is kept to the last byte, and only its place within them is made up.
+    """
+    if flows == 0 or not len(records):
+        return records[:0].reshape(0, flows)
+    moments, row = np.unique(records["at_ns"], return_inverse=True)
+    place = np.full((len(moments), flows), -1, dtype=np.int64)
+    place[row, records["flow"]] = np.arange(len(records))
+    steps = np.arange(len(moments))[:, None]
+    seen = place >= 0
+    before = np.maximum.accumulate(np.where(seen, steps, -1), axis=0)
+    after = np.minimum.accumulate(np.where(seen, steps, len(moments))[::-1], axis=0)[::-1]
+    rows = np.flatnonzero((before >= 0).all(axis=1) & (after < len(moments)).all(axis=1))
+    columns = np.arange(flows)
+    old, new = (records[place[which[rows], columns]] for which in (before, after))
+    found = new.copy()
+    elapsed = (moments[rows][:, None] - old["at_ns"]) / np.maximum(new["at_ns"] - old["at_ns"], 1)
+    for name in _COUNTERS:
+        grown = np.where(new[name] >= old[name], new[name] - old[name], 0)
+        found[name] = old[name] + np.floor(grown * elapsed).astype(old[name].dtype)
+    between = new["at_ns"] > old["at_ns"]
+    found["flags"] = np.where(between, new["flags"] & ~np.uint8(FLAG_CLOSED) | old["flags"] & FLAG_CLOSED, new["flags"])
+    other = between & (new["attempt"] != old["attempt"])
+    found[other] = old[other]
+    found["at_ns"], found["flow"] = moments[rows][:, None], columns
     return found

@@ -247,6 +247,7 @@ def _pair(one: FlowParameters, name: str) -> str:
 def method_section(result: RunResult, manifest: Mapping[str, object]) -> Html:
     """How the run was made, what it cannot say, and how to repeat it."""
     origin = result.provenance
+    every = f"of each flow every {moment(origin.flow_sample_ns)}"
     law = result.scaling
     scale = "not scaled" if law.factor == 1 else f"capacities, demands and buffers divided by {law.factor:g}, RTT kept"
     derived = [(one.subject, one.value, one.origin) for one in sorted(result.network.derived)]
@@ -272,7 +273,7 @@ def method_section(result: RunResult, manifest: Mapping[str, object]) -> Html:
                 ("ShadowLab", origin.shadowlab),
                 ("Congestion controls", ", ".join(origin.congestion_controls) or NOTHING),
                 ("Probes", f"{plural(origin.probes_sent, 'probe')} sent, {origin.probes_lost} lost"),
-                ("TCP samples", plural(origin.tcp_samples, "sample")),
+                ("TCP samples", f"{plural(origin.tcp_samples, 'sample')}, {every}"),
                 ("Queue samples", plural(origin.queue_samples, "sample")),
             ]
         ),
@@ -302,8 +303,8 @@ METHOD = (
     "TCP state and queue counters were read from the kernel. Nothing here is computed from a formula of a network."
 )
 LIMITS = (
-    "The shadow knows only what the map and the telemetry say. Flows nobody recorded are missing; addresses are IPv4 "
-    "only; applications do not react to a slow network as people do; a cure's cost outside the network is not counted."
+    "The shadow knows only what the map and the telemetry say. Flows nobody recorded are missing; "
+    "applications do not react to a slow network as people do; a cure's cost outside the network is not counted."
 )
 
 

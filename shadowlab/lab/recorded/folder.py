@@ -115,7 +115,8 @@ class Recorded:
         for name in needed:
             with BlockReader(self._raw / f"{name}{ENDING}") as reader:
                 last.append(max((one.head.to_ns for one in reader.blocks), default=0))
-        return max(0, min(last) - TIMEOUT_NS) // self._watched.window_ns * self._watched.window_ns
+        turn_ns = self._watched.flow_turns * self._watched.sample_every_ns if self._watched.flow_turns > 1 else 0
+        return max(0, min(last) - max(TIMEOUT_NS, turn_ns)) // self._watched.window_ns * self._watched.window_ns
 
     def ask(self, names: Sequence[str], patterns: Sequence[str], window: Window) -> dict[str, SeriesTable]:
         """The indicators of a window by kind of subject; all without names.  Raises InputError for an indicator that

@@ -19,6 +19,7 @@ from shadowlab.model.flow import Path
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.plain import from_plain, to_plain
 from shadowlab.monitor.indicators import link_table, path_table
+from shadowlab.monitor.observe import SAMPLE_EVERY_NS
 from shadowlab.monitor.probe_statistics import count_probes
 from shadowlab.monitor.raw_records import read_probes
 from shadowlab.monitor.void_windows import LATE_NS, read_punctual, without_void
@@ -43,6 +44,9 @@ class Watched:
     lines: tuple[tuple[int, bool], ...]
     late_ns: int = LATE_NS
     """A window whose timers were later than this is void."""
+    flow_turns: int = 1
+    """How many samples it takes until every flow was sampled."""
+    sample_every_ns: int = SAMPLE_EVERY_NS
 
 
 def watched_of(prepared: Prepared, window_ns: int, late_ns: int) -> Watched:
@@ -60,6 +64,8 @@ def watched_of(prepared: Prepared, window_ns: int, late_ns: int) -> Watched:
         rates_bps=tuple(rates[one] for one in queues),
         lines=tuple((queues.index(one.direction), one.line == "before") for one in interfaces if one.line),
         late_ns=late_ns,
+        flow_turns=prepared.flow_turns,
+        sample_every_ns=prepared.scenario.sample_every_ns,
     )
 
 
@@ -82,7 +88,7 @@ def read_watched(path: FilePath) -> Watched:
 def derive(raw: FilePath, watched: Watched, duration_ns: int) -> dict[str, SeriesTable]:
     """The indicators by kind of subject, ``path`` and ``link``, of the first ``duration_ns`` of a run."""
     window_ns = watched.window_ns
-    paths = path_table(raw, watched.paths, watched.flows, duration_ns, window_ns)
+    paths = path_table(raw, watched.paths, watched.flows, duration_ns, window_ns, turns=watched.flow_turns)
     sent, _ = count_probes(read_probes(raw), (len(paths.times_ns), len(paths.subjects)), window_ns)
     links = link_table(raw, watched.directions, watched.rates_bps, duration_ns, window_ns, lines=watched.lines)
     paths = replace(paths, values={**paths.values, PROBES_SENT: sent.astype(np.float64)})
