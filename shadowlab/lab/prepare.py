@@ -6,27 +6,24 @@ Never: a kernel call.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shadowlab.calibrate.demand import read_demands
 from shadowlab.errors import Fault, InputError
 from shadowlab.lab.changes import State, Timeline, resolve_events
 from shadowlab.lab.events.steps import steps_of
-from shadowlab.lab.inputs.map_demands import MapTraffic, map_traffic
+from shadowlab.lab.inputs.gathered import Inputs, read_inputs
 from shadowlab.lab.job import Job, WatchedInterface
 from shadowlab.lab.references import check_references
-from shadowlab.lab.scenario import Mitigation, Scenario
-from shadowlab.lab.sources import attach_file, read_rules, read_script
+from shadowlab.lab.scenario import Scenario
 from shadowlab.lab.workloads.capture import Packets, with_files
-from shadowlab.lab.workloads.resolve import pairs, probed_pairs, resolve_workloads, wishing
+from shadowlab.lab.workloads.resolve import pairs, probed_pairs, wishing
 from shadowlab.mitigate.propose import Allowed, Candidate
 from shadowlab.mitigate.rehearse import Stage
 from shadowlab.model.fabric import Fabric
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.network import Direction, Network
-from shadowlab.model.result import NO_TELEMETRY, Scaling, TelemetryUse
+from shadowlab.model.result import Scaling, TelemetryUse
 from shadowlab.model.traffic.workload import Program, Replay, Workload
 from shadowlab.model.units import NS_PER_S
 from shadowlab.monitor.observe import turns_for
@@ -36,10 +33,8 @@ from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, Op, TimedChange
 from shadowlab.shadow.plan import build_plan
 from shadowlab.shadow.shape import device_of
 from shadowlab.shadow.transport import plan_transport, with_windows
-from shadowlab.telemetry.attach import NOTHING_ATTACHED, Attachment
-from shadowlab.telemetry.rules import NO_RULES
+from shadowlab.telemetry.attach import Attachment
 from shadowlab.topology.addressing import address, gateways_of, leaving_of, owners_of
-from shadowlab.topology.formats import load_map
 from shadowlab.topology.routing import intended_way, shortest_routes
 
 REHEARSAL_LEAD_NS = 20 * NS_PER_S
@@ -159,33 +154,15 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: Scale = "auto
 
     Raises InputError for a run above its wall budget that must not be scaled, or cannot be scaled enough.
     """
-    full = load_map(scenario.map, options=scenario.map_options, format_key=scenario.map_format)
-    rules = read_rules(scenario.telemetry_rules) if scenario.telemetry_rules else NO_RULES
-    attachment, use = (
-        attach_file(scenario.telemetry, full, rules) if scenario.telemetry else (NOTHING_ATTACHED, NO_TELEMETRY)
-    )
-    workloads = resolve_workloads(scenario.traffic, scenario.compute, full, place=str(scenario.path))
-    production = attach_file(scenario.production_after, full, rules)[0] if scenario.production_after else None
-    allowed = tuple(_allowed(one) for one in scenario.mitigations)
-    demands = read_demands(attachment.connections, full, run_ns=scenario.duration_ns)
-    workloads = (*workloads, *demands.workloads)
-    of_map = _demands_of_map(scenario, full)
-    flows = (*demands.flows, *of_map.flows)
-    if demands.unknown:
-        use = replace(use, left_out={**use.left_out, "connections whose demand no record tells": len(demands.unknown)})
-    if of_map.left_out:
-        use = replace(use, left_out=dict(sorted({**use.left_out, **of_map.left_out}.items())))
-    if scenario.demands and not flows and not scenario.telemetry and not workloads:
-        message = f"no demand of {scenario.map.name} can be driven; left out: {_reasons(use.left_out)}"
-        raise InputError(Fault(place=scenario.demands.place, message=message))
-    if scenario.telemetry and not flows and not demands.workloads:
-        raise InputError(
-            Fault(
-                place=str(scenario.telemetry),
-                message="no connection of this telemetry can be driven between two "
-                f"instances of {scenario.map.name}; left out: {_reasons(use.left_out)}",
-            )
-        )
+    return resolve(scenario, read_inputs(scenario), seed=seed, scale=scale)
+
+
+def resolve(
+    scenario: Scenario, inputs: Inputs, *, seed: int | None = None, scale: Scale = "auto", partial: bool = False
+) -> Prepared:
+    """The same from inputs that were read, and perhaps changed.  ``partial``: instances may be cut off from each other;
+    else that is refused, with ValueError."""
+    full, flows, workloads = inputs.network, inputs.flows, inputs.workloads
     paths = tuple(sorted({*(Path(source=flow.source, target=flow.target) for flow in flows), *probed_pairs(workloads)}))
     driven = [*(flow.id for flow in flows), *(one.name for one in workloads)]
     check_references(scenario, full, driven, paths)
@@ -207,7 +184,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: Scale = "auto
     )
     # Routes that are to be replaced one by one, by events or cures, are one for each host.
     transport = plan_transport([*flows, *wishing(workloads)], fabric)
-    routes = with_windows(shortest_routes(network, fabric, aggregate=not replaced), transport)
+    routes = with_windows(shortest_routes(network, fabric, aggregate=not replaced, partial=partial), transport)
     return Prepared(
         scenario=scenario,
         network=network,
@@ -217,10 +194,10 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: Scale = "auto
         replayed=replayed,
         paths=paths,
         hops=hops,
-        attachment=attachment,
-        telemetry=use,
-        production=production,
-        allowed=allowed,
+        attachment=inputs.attachment,
+        telemetry=inputs.telemetry,
+        production=inputs.production,
+        allowed=inputs.allowed,
         timeline=resolve_events(
             scenario.events,
             full,
@@ -233,7 +210,7 @@ def prepare(scenario: Scenario, *, seed: int | None = None, scale: Scale = "auto
         scaling=scaling,
         cost=_cost(scenario, network, flows, workloads, paths, hops),
         plan=build_plan(network, fabric, routes, transport.settings),
-        recorded=demands.recorded,
+        recorded=inputs.recorded,
         differing=transport.differing,
         seed=scenario.seed if seed is None else seed,
     )
@@ -284,15 +261,6 @@ def rehearsal_shares(scenario: Scenario) -> tuple[float, ...]:
     return (share,) * (1 + len(scenario.mitigations))
 
 
-def _demands_of_map(scenario: Scenario, network: Network) -> MapTraffic:
-    if scenario.demands is None:
-        return MapTraffic(flows=(), left_out={})
-    try:
-        return map_traffic(network, unit=scenario.demands.unit, scale=scenario.demands.scale)
-    except ValueError as error:
-        raise InputError(Fault(place=scenario.demands.place, message=f"demands: {error}")) from error
-
-
 def _cost(
     scenario: Scenario,
     network: Network,
@@ -311,21 +279,6 @@ def _cost(
         workloads=[(one, list(pairs(one))) for one in workloads],
         compute=scenario.compute,
     )
-
-
-def _allowed(one: Mitigation) -> Allowed:
-    text = read_script(one.script) if one.script is not None else ""
-    return Allowed(kind=one.kind, name=one.name, factor=one.factor, script_text=text, timeout_ns=one.timeout_ns)
-
-
-def _with_unknown(use: TelemetryUse, unknown: Sequence[str]) -> TelemetryUse:
-    """Connections without a flow are listed like records without a connection."""
-    reasons = Counter("a connection without a flow: " + one.partition(": ")[2] for one in unknown)
-    return replace(use, left_out=dict(sorted({**use.left_out, **reasons}.items())))
-
-
-def _reasons(left_out: Mapping[str, int]) -> str:
-    return "; ".join(f"{reason}: {count}" for reason, count in sorted(left_out.items())) or "none given"
 
 
 def watched_interfaces(plan: Sequence[Op], changes: Sequence[TimedChange] = ()) -> tuple[WatchedInterface, ...]:
