@@ -24,7 +24,9 @@ from shadowlab.monitor.raw_files import RawFiles
 from shadowlab.replicate.sending.changes import STATES
 from shadowlab.shadow.apply import apply
 from shadowlab.shadow.ops import TimedChange
+from shadowlab.traffic import engine as flows_engine
 from shadowlab.traffic.engine import Engine
+from shadowlab.traffic.exchange import sockets as exchange_sockets
 from shadowlab.traffic.exchange.engine import Exchanges
 from shadowlab.wire.inet_diag import SOCK_DESTROY, SOCK_DIAG_BY_FAMILY
 
@@ -48,6 +50,9 @@ def run(job_path: str, folder: str) -> int:
         "interface": [one.direction for one in job.watched],
     }
     failures: list[str] = []
+    # Clients of production take their ports where every Linux takes them; a shadow's are known by theirs.
+    exchange_sockets.FIRST_SOURCE_PORT = 40_001
+    flows_engine.FIRST_SOURCE_PORT = 35_000
     with (
         RawFiles(folder, names) as files,
         LinuxSegment() as segment,
@@ -73,7 +78,7 @@ def run(job_path: str, folder: str) -> int:
             zero = (loop.now_ns // 10**9 + 2) * 10**9
             for node, clock_ns in sorted(task["agents"].items()):
                 reader = readers.enter_context(SocketReader(partial(segment.open_socket, node)))
-                _Agent(loop, reader, node, clock_ns, out).start(zero, job.duration_ns)
+                _Agent(loop, reader, node, clock_ns, out).start(zero, task["told_ns"])
             engine.start(zero)
             exchanges.start(zero, job.duration_ns)
             observer.start(zero, job.duration_ns)
@@ -87,9 +92,8 @@ def run(job_path: str, folder: str) -> int:
 
 
 def _change(segment: LinuxSegment, change: TimedChange, failures: list[str], due_ns: int) -> None:
-    for done in apply(change.ops, segment):
-        if done.script is not None and done.script.exit_code:
-            failures.append(f"{change.reason}: {done.script.output[:200]}")
+    scripts = [done.script for done in apply(change.ops, segment) if done.script is not None]
+    failures.extend(f"{change.reason}: {one.output[:200]}" for one in scripts if one.exit_code)
 
 
 class _Agent:

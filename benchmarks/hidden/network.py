@@ -104,7 +104,9 @@ def _core(chance: random.Random, rate_bps: int, delay_ns: int, round_trip_ns: in
     )
 
 
-def _trunk(chance: random.Random, a: str, b: str, rate_bps: int, delay_ns: int, round_trip_ns: int, metric: int = 1) -> Link:  # noqa: E501
+def _trunk(
+    chance: random.Random, a: str, b: str, rate_bps: int, delay_ns: int, round_trip_ns: int, metric: int = 1
+) -> Link:
     there, back = (_core(chance, rate_bps, delay_ns, round_trip_ns) for _ in range(2))
     return Link(id=f"{a}-{b}", a=a, b=b, forward=there, backward=back, metric=metric)
 

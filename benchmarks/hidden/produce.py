@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.hidden import inside
@@ -56,7 +55,7 @@ def grounds() -> Grounds:
     return Grounds(production=kernels[-1], shadow=Place(kind="embedded", clock="virtual", kernel=kernels[0]))
 
 
-def job_of(network: Network, traffic: Traffic, *, seed: int, seconds: float, probes: bool = False) -> Job:
+def job_of(network: Network, traffic: Traffic, *, seed: int, seconds: float) -> Job:
     """A job as a run would make of that network and its traffic, with the routes one by one."""
     fabric = address(network)
     transport = plan_transport([*traffic.flows, *wishing(traffic.workloads)], fabric)
@@ -81,40 +80,36 @@ def job_of(network: Network, traffic: Traffic, *, seed: int, seconds: float, pro
     )
 
 
-def run_production(
-    on: BuiltKernel, production: Hidden, traffic: Traffic, folder: Path, *, seed: int, seconds: float
-) -> None:
-    """One run of the hidden network; ``seed`` is that of its chance, so runs of it differ as its days do."""
-    from dataclasses import replace
-
+def production_task(production: Hidden, traffic: Traffic, *, seed: int, seconds: float, told_s: float) -> bytes:
+    """All that the inside of production is given; ``seed`` is that of its chance, so runs of it differ as its days do.
+    Its agents fall silent after ``told_s``."""
     job = job_of(production.network, traffic, seed=seed, seconds=seconds)
     fabric = address(production.network)
     routes = shortest_routes(production.network, fabric, aggregate=False, partial=True)
     changes = unmodelled(production, fabric, routes, seed=seed, duration_ns=job.duration_ns)
     chance = random.Random(f"clocks {production.seed}")
     agents = {host: round(chance.gauss(0, 20e6)) for host in production.hosts}
-    task = {"job": to_plain(replace(job, timeline=changes)), "agents": agents}
+    task = {"job": to_plain(replace(job, timeline=changes)), "agents": agents, "told_ns": round(told_s * 1e9)}
+    return json.dumps(task, sort_keys=True).encode()
+
+
+def run_production(on: BuiltKernel, task: bytes, folder: Path, *, seed: int, seconds: float) -> None:
+    """One run of the hidden network."""
     folder.mkdir(parents=True, exist_ok=True)
     run_in_guest(
         kernel=on,
         entry=_ENTRY,
-        job=json.dumps(task).encode(),
+        job=task,
         folder=folder,
         clock="virtual",
         seed=seed,
-        virtual_deadline_ns=job.duration_ns + 60 * 10**9,
+        virtual_deadline_ns=round((seconds + 60) * 1e9),
         wall_deadline_s=WALL_S,
         memory_bytes=GUEST_BYTES,
     )
 
 
-def run_shadow(on: Place, network: Network, traffic: Traffic, folder: Path, *, seed: int, seconds: float) -> None:
+def run_shadow(on: Place, job: Job, folder: Path) -> None:
     """One run of a shadow, by the code of ``shadowlab run``."""
-    job = job_of(network, traffic, seed=seed, seconds=seconds)
     work = Work(name="shadow", job=job, folder=folder, expected_wall_s=WALL_S / 5, memory_bytes=GUEST_BYTES)
     execute(on, [work], lambda _name, _share: None, lambda: False)
-
-
-def hosts_of(network: Network) -> Sequence[str]:
-    """By name."""
-    return sorted(node.id for node in network.hosts)

@@ -12,6 +12,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from benchmarks.hidden.network import MBIT, MS, Hidden
 from shadowlab.model.flow import FlowSpec
@@ -124,10 +125,12 @@ def _background(production: Hidden, chance: random.Random, unit: int) -> list[Wo
     """Between hosts that no map shows: datagrams in bursts, and transfers."""
     ghosts = production.ghosts
     found: list[Workload] = []
-    for number, (a, b) in enumerate(zip(ghosts, ghosts[1:], strict=False)):
+    for number, (a, b) in enumerate(pairwise(ghosts)):
         rate = unit * SHARES["background"] * chance.uniform(0.6, 1.4) * 4 / (len(ghosts) - 1)
         some = Distribution(family="exponential", parameters=(400.0 * MS,))
-        found.append(Datagrams(name=f"noise{number}", source=a, target=b, rate_bps=round(rate), on_ns=some, off_ns=some))
+        found.append(
+            Datagrams(name=f"noise{number}", source=a, target=b, rate_bps=round(rate), on_ns=some, off_ns=some)
+        )
         size = Distribution(family="lognormal", parameters=(30e3, 1.0))
         found.append(Transfers(name=f"unseen{number}", sources=(b,), targets=(a,), size=size,
                                arrivals=Arrivals(process="poisson", rate_per_s=rate / 16 / size.mean())))  # fmt: skip

@@ -1,0 +1,102 @@
+"""The rows of all cases as a table.
+
+In: rows of figures.  Out: text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from benchmarks.hidden.measured import KPIS
+from benchmarks.hidden.produce import Grounds
+
+Row = dict[str, object]
+_SHORT = {
+    "goodput_mbps": "goodput",
+    "srtt_p50_ms": "srtt p50",
+    "srtt_p95_ms": "srtt p95",
+    "retransmission_share": "retrans.",
+    "completion_p50_ms": "fct p50",
+    "completion_p99_ms": "fct p99",
+}
+
+
+def table(rows: Sequence[Row], ground: Grounds) -> str:
+    """Medians over the cases, by stage and by who predicted; then what the calibration recovered."""
+    lines = [f"production on Linux {ground.production.version}, shadow on {ground.shadow.description}", ""]
+    header = ["stage", "who", "cases", "error", "worst", "÷ noise", "coverage", *(_SHORT[name] for name in KPIS)]
+    body: list[list[str]] = []
+    for stage in _once(_text(row["stage"]) for row in rows if "error" in row):
+        for who in _once(_text(row["who"]) for row in rows if row["stage"] == stage):
+            some = [row for row in rows if row["stage"] == stage and row.get("who") == who]
+            body.append(
+                [
+                    stage,
+                    who,
+                    str(len(some)),
+                    _percent(_of(some, "error")),
+                    _percent(_of(some, "error"), worst=True),
+                    _ratio(_of(some, "noise_ratio")),
+                    _percent(_of(some, "coverage")),
+                    *(_percent(_of(some, f"error_{name}")) for name in KPIS),
+                ]
+            )
+    lines += _laid_out([header, *body])
+    if any(row["stage"] == "links" for row in rows):
+        lines += ["", *_laid_out(_links(rows))]
+    return "\n".join(lines)
+
+
+def _links(rows: Sequence[Row]) -> list[list[str]]:
+    found = [["property", "directions", "measured", "median error", "within the target", "truth inside the interval"]]
+    targets = {"delay_ms": (0.02, 0.2), "rate_mbps": (0.05, 0.0), "loss": (0.5, 0.0)}
+    for name, (share, plus) in targets.items():
+        some = [row for row in rows if row["stage"] == "links" and row["property"] == name]
+        known = [row for row in some if row["standing"] == "measured" and row["value"] is not None]
+        errors = [abs(_number(row["value"]) - _number(row["truth"])) for row in known]
+        relative = [one / max(_number(row["truth"]), 1e-9) for one, row in zip(errors, known, strict=True)]
+        good = [one <= share * _number(row["truth"]) + plus for one, row in zip(errors, known, strict=True)]
+        inside = [bool(row["inside"]) for row in known if row["inside"] is not None]
+        found.append(
+            [
+                name,
+                str(len(some)),
+                str(len(known)),
+                _percent(relative),
+                _percent([float(np.mean(good))] if good else []),
+                _percent([float(np.mean(inside))] if inside else []),
+            ]
+        )
+    return found
+
+
+def _of(rows: Iterable[Row], name: str) -> list[float]:
+    return [_number(row[name]) for row in rows if row.get(name) is not None]
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def _text(value: object) -> str:
+    return str(value).partition(" (")[0]
+
+
+def _once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _percent(values: Sequence[float], *, worst: bool = False) -> str:
+    return f"{(max(values) if worst else float(np.median(values))) * 100:.1f} %" if values else "–"
+
+
+def _ratio(values: Sequence[float]) -> str:
+    return f"{float(np.median(values)):.1f}" if values else "–"
+
+
+def _laid_out(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

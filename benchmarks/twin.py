@@ -1,0 +1,80 @@
+"""Is the shadow true?  Production that is hidden, copied from its telemetry, and compared.
+
+    python -m benchmarks.twin --seed 1..20           every case, some minutes each
+    python -m benchmarks.twin --seed 7 --few         one load, two repeats, the replication stage
+
+Prints one JSON line per result and a table at the end.  A folder keeps every run: what was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.hidden.book import Book
+from benchmarks.hidden.network import FAMILIES
+from benchmarks.hidden.produce import grounds
+from benchmarks.hidden.stages import held_out_control, held_out_time, links, make_case, replication
+from benchmarks.hidden.table import table
+
+LOADS = (0.3, 0.5, 0.7, 0.9)
+REPEATS = 5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the cases."""
+    asked = _parse(arguments)
+    ground = grounds()
+    book = Book(folder=asked.folder, grounds=ground)
+    rows: list[dict[str, object]] = []
+    for seed in asked.seed:
+        for load in asked.loads:
+            began = time.monotonic()
+            case = make_case(book, seed, load, repeats=asked.repeats, family=asked.family)
+            found = [*replication(book, case), *links(case)]
+            if not asked.few:
+                found += [*held_out_time(case), *held_out_control(book, case)]
+            for one in found:
+                print(json.dumps(one), flush=True)
+            rows += found
+            print(
+                f"# seed {seed} ({case.hidden.family}) at {load:.0%}: {time.monotonic() - began:.0f} s, "
+                f"{book.made} runs made, {book.found} found",
+                file=sys.stderr,
+                flush=True,
+            )
+    print(table(rows, ground), flush=True)
+    for failure in sorted(set(book.failures)):
+        print(f"# production: {failure}", file=sys.stderr)
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.twin", description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=_seeds, default=[1], metavar="N|A..B", help="which productions")
+    parser.add_argument("--loads", type=_loads, default=LOADS, metavar="PERCENT,…", help="30,50,70,90 without it")
+    parser.add_argument("--family", choices=sorted(FAMILIES), default="", help="instead of the seed's own")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of production for its noise")
+    parser.add_argument("--few", action="store_true", help="half load, two repeats, replication only: minutes")
+    parser.add_argument("--folder", type=Path, default=Path("runs") / "twin", help="where runs are kept")
+    asked = parser.parse_args(arguments)
+    if asked.few:
+        asked.loads, asked.repeats = (0.5,), 2
+    return asked
+
+
+def _seeds(text: str) -> list[int]:
+    first, _, last = text.partition("..")
+    return list(range(int(first), int(last or first) + 1))
+
+
+def _loads(text: str) -> list[float]:
+    return [float(one) / 100 for one in text.split(",")]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
