@@ -5,8 +5,8 @@ Out: one JSON line: runs, how many were identical to the first of their job in e
 and the raw records, and which files of which job were not.  Exit code 1 if one was not.
 
 Every round is one process under circumstances of its own, drawn from a stated seed: folder, user (as root), hash seed,
-environment, time zone, process ids, processor, open files, stack limit, umask.  One loop per core computes beside all
-of it, and is ended with it.
+environment, time zone, process ids, processor, open files, stack limit, umask, byte code.  One loop per core computes
+beside all of it, and is ended with it.
 """
 
 from __future__ import annotations

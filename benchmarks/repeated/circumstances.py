@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 AS_USER = ROOT / "tests" / "guest" / "as_user.py"
 """Runs a command as an ordinary user, from root."""
+PARTS = ("shadowlab", "benchmarks")
 _STACK_BYTES = 8 << 20
 WALL_S = 1500
 
@@ -32,7 +34,8 @@ Line = dict[str, object]
 class Circumstances:
     """``folder``: the working folder's name; ``another_user``: an ordinary one, where we are root; ``environment``: on
     top of what is needed; ``processes`` come and go before (process ids move by so many); ``core``: the guest and its
-    parent run on this one, if there is; ``files``: descriptors that the parent holds open; ``umask``: of its files."""
+    parent run on this one, if there is; ``files``: descriptors that the parent holds open; ``umask``: of its files;
+    ``installed``: ShadowLab is this checkout with its modules compiled, else a copy elsewhere without byte code."""
 
     folder: str = "one"
     another_user: bool = False
@@ -42,6 +45,7 @@ class Circumstances:
     files: int = 0
     stack_bytes: int = _STACK_BYTES
     umask: int = 0o022
+    installed: bool = True
 
 
 PLAIN = Circumstances(environment={"PYTHONHASHSEED": "0", "TZ": "UTC", "LANG": "C"})
@@ -62,6 +66,7 @@ OTHER = Circumstances(
     files=50,
     stack_bytes=64 << 20,
     umask=0o077,
+    installed=False,
 )
 
 
@@ -82,13 +87,19 @@ def drawn(chance: random.Random) -> Circumstances:
         files=chance.randrange(100),
         stack_bytes=_STACK_BYTES << chance.randrange(5),
         umask=chance.choice([0o022, 0o077]),
+        installed=chance.random() < 0.5,
     )
 
 
 def have_byte_code() -> None:
-    """As an installation has it.  Whether modules have valid byte code is one of the things that do matter."""
-    for part in ("shadowlab", "benchmarks"):
+    """As an installation has it."""
+    for part in PARTS:
         compileall.compile_dir(str(ROOT / part), quiet=1)
+
+
+def _copy_without_byte_code(to: Path) -> None:
+    for part in PARTS:
+        shutil.copytree(ROOT / part, to / part, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def run_jobs(names: Sequence[str], top: Path, circumstances: Circumstances, *, seed: int) -> list[Line]:
@@ -98,10 +109,15 @@ def run_jobs(names: Sequence[str], top: Path, circumstances: Circumstances, *, s
     """
     folder = top / circumstances.folder
     folder.mkdir(parents=True)
+    root = ROOT
+    if not circumstances.installed:
+        root = top / "a copy of ShadowLab"
+        _copy_without_byte_code(root)
     command = [sys.executable, "-m", "benchmarks.repeated.worker", ".", str(seed), *names]
     if circumstances.another_user and os.geteuid() == 0:
         command = [sys.executable, str(AS_USER), str(folder), *command]
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **circumstances.environment}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root), **circumstances.environment}
+    environment |= {} if circumstances.installed else {"PYTHONDONTWRITEBYTECODE": "1"}
     environment |= {key: os.environ[key] for key in ("HOME", "SHADOWLAB_CACHE", "XDG_CACHE_HOME") if key in os.environ}
     cores = sorted(os.sched_getaffinity(0))
     held = [os.open("/dev/null", os.O_RDONLY) for _ in range(circumstances.files)]
