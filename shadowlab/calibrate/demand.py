@@ -14,14 +14,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
+from shadowlab.calibrate.dialogues import dialogue_of
 from shadowlab.calibrate.lifetimes import Life, recording_of
 from shadowlab.calibrate.limits import limit_of
 from shadowlab.calibrate.observed import ObservedConnection, recorded_means
 from shadowlab.calibrate.rates import counter_of, measured_rate, pattern_of
-from shadowlab.calibrate.short_connections import ShortConnection, ShortKey, short_connection, transfers_of, whole_size
+from shadowlab.calibrate.short_connections import ShortConnection, ShortKey, short_connection, whole_size, workload_of
 from shadowlab.calibrate.socket_settings import held_by_sender, reads_slowly, settings_of, window_of
-from shadowlab.model.flow import FlowSpec, Phase
+from shadowlab.model.flow import Dialogue, FlowSpec, Phase
 from shadowlab.model.network import Network
 from shadowlab.model.traffic.workload import Workload
 from shadowlab.model.units import NS_PER_S, format_rate
@@ -119,6 +121,7 @@ def read_demands(
                 target=one.target,
                 service=services.get(_service_port(one), ""),
                 ipv6=_over_ipv6(one),
+                asker=_asker(one) if found.back_bytes else "",
             )
             short.setdefault(key, []).append(found)
             continue
@@ -130,7 +133,7 @@ def read_demands(
             recorded.append(recorded_means(one, telemetry_scale))
         else:
             unknown.append(f"{name}: {flow}")
-    workloads = [transfers_of(key, some, recording.length_ns, telemetry_scale) for key, some in sorted(short.items())]
+    workloads = [workload_of(key, some, recording.length_ns, telemetry_scale) for key, some in sorted(short.items())]
     distinct = tuple(_distinct(flows))
     return Demands(
         flows=distinct,
@@ -155,7 +158,12 @@ def _flow(one: ObservedConnection, life: Life, name: str, scale: float, services
         words.append(f"its {what} is unknown, so it is paced instead")
     rate_bps: int | None = None
     pattern: tuple[Phase, ...] = ()
-    if flow_class == "paced":
+    dialogue: Dialogue | None = None
+    talk = dialogue_of(one, asker=_asker(one), scale=scale) if flow_class == "paced" and rate is not None else None
+    if rate is not None and talk is not None:
+        flow_class, rate_bps, dialogue = "request-response", max(round(rate / scale), 1), talk[0]
+        words.append(talk[1])
+    elif flow_class == "paced":
         if rate is None:
             return rate_words
         rate_bps, pattern = max(round(rate / scale), 1), pattern_of(one, scale)
@@ -169,7 +177,7 @@ def _flow(one: ObservedConnection, life: Life, name: str, scale: float, services
             f"its window varied between {varied[0]} and {varied[1]} bytes: its application reads slowly, at "
             f"{format_rate(rate)}"
         )
-    options, found = settings_of(one, window=window, held=held, scale=scale)
+    options, set_words = settings_of(one, window=window, held=held, scale=scale)
     size, size_words = _size(one, life, scale)
     return FlowSpec(
         id=name,
@@ -179,11 +187,12 @@ def _flow(one: ObservedConnection, life: Life, name: str, scale: float, services
         tcp=options,
         rate_bps=rate_bps,
         pattern=pattern,
+        dialogue=dialogue,
         size_bytes=size,
         start_ns=life.opened_ns or 0,
         ipv6=_over_ipv6(one),
         service=services.get(_service_port(one), ""),
-        evidence="; ".join([*words, *found, *size_words, *_opening_words(life)]),
+        evidence="; ".join([*words, *set_words, *size_words, *_opening_words(life)]),
     )
 
 
@@ -213,6 +222,11 @@ def _service_port(one: ObservedConnection) -> int:
     if (source < EPHEMERAL_FROM) != (target < EPHEMERAL_FROM):
         return min(source, target)
     return target if target < EPHEMERAL_FROM else min(source, target)
+
+
+def _asker(one: ObservedConnection) -> Literal["source", "target"]:
+    """Who asks: the client."""
+    return "target" if _service_port(one) == one.source_port else "source"
 
 
 def _client_port(one: ObservedConnection) -> int:

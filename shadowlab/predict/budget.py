@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shadowlab.model.flow import FlowSpec, Path
+from shadowlab.model.flow import Dialogue, FlowSpec, Path
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Network
 from shadowlab.model.traffic.tcp_options import TcpOptions
@@ -32,8 +32,8 @@ _ACKS_PER_SEGMENT = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Expected work of one run.  ``exchanges_s`` is the part of ``wall_s`` that exchanges of workloads take by their
-    number, which no scaling changes."""
+    """Expected work of one run.  ``exchanges_s`` is the part of ``wall_s`` that exchanges take by their number, which
+    no scaling changes."""
 
     packet_hops: float
     wall_s: float
@@ -62,19 +62,23 @@ def expected_cost(
         if flow.rate_bps is None:
             for direction in hops[Path(source=flow.source, target=flow.target)]:
                 greedy[direction] = greedy.get(direction, 0) + 1
-    total = 0.0
+    total = exchanges = 0.0
     for flow in flows:
         path = hops[Path(source=flow.source, target=flow.target)]
         rate = flow.rate_bps if flow.rate_bps is not None else _fair_share(network, path, greedy)
         segments = rate / 8 / min(flow.tcp.mss or _PAYLOAD_BYTES, _PAYLOAD_BYTES) * seconds
         if flow.size_bytes is not None:
             segments = min(segments, flow.size_bytes / _PAYLOAD_BYTES)
+        if flow.dialogue is not None:
+            asked = rate / 8 / max(1.0, flow.dialogue.there.mean()) * seconds
+            segments += asked  # the messages back
+            exchanges += asked
         total += segments * (1 + _ACKS_PER_SEGMENT) * len(path)
     total += sum(2 * len(hops[path]) * duration_ns / probe_every_ns for path in paths)
     ways = {path: tuple(network.impairment(one) for one in way) for path, way in hops.items()}
     works = [workload_work(one, pairs, ways, compute or {}, duration_ns) for one, pairs in workloads]
     total += sum(one.packet_hops for one in works)
-    exchanges_s = sum(one.exchanges for one in works) * EXCHANGE_S
+    exchanges_s = (exchanges + sum(one.exchanges for one in works)) * EXCHANGE_S
     return Cost(
         packet_hops=total,
         wall_s=RUN_OVERHEAD_S + total / GUEST_PACKET_HOPS_PER_S + exchanges_s,
@@ -111,6 +115,7 @@ def scale_flows(flows: Sequence[FlowSpec], factor: float) -> tuple[FlowSpec, ...
             rate_bps=None if flow.rate_bps is None else max(1, round(flow.rate_bps / factor)),
             size_bytes=None if flow.size_bytes is None else max(1, round(flow.size_bytes / factor)),
             pattern=tuple(replace(one, rate_bps=round(one.rate_bps / factor)) for one in flow.pattern),
+            dialogue=None if flow.dialogue is None else _scale_dialogue(flow.dialogue, factor),
             tcp=_scale_tcp(flow.tcp, factor),
         )
         for flow in flows
@@ -136,6 +141,10 @@ def _scale_workload(one: Workload, factor: float) -> Workload:
             return replace(one, rate_bps=max(1, round(one.rate_bps / factor)))
         case _:
             return one
+
+
+def _scale_dialogue(one: Dialogue, factor: float) -> Dialogue:
+    return replace(one, there=one.there.scaled(1 / factor), back=one.back.scaled(1 / factor))
 
 
 def _scale_tcp(one: TcpOptions, factor: float) -> TcpOptions:

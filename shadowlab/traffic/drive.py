@@ -152,6 +152,10 @@ class Drive:
             unsent_bytes=session.unsent_bytes,
         )
 
+    def scale(self, factor: float) -> None:
+        """From now on ``factor`` times the specified demand."""
+        self.session.scale(factor)
+
     def take_ends(self) -> Sequence[ConnectionEnd]:
         """The connections that ended since this was last asked."""
         if not self._ends:
@@ -295,8 +299,12 @@ class Drive:
             self._sink.take(receiver)
             self._loop.add(fd, _ENDS, lambda events: self._on_sunk_end(fd), name=name)
         else:
-            self._loop.add(fd, select.EPOLLIN, lambda events: self._on_receiver(fd), name=name, lazy=self._lazy)
+            self._watch_receiver(fd, name)
         return True
+
+    def _watch_receiver(self, fd: int, name: str) -> None:
+        """An accepted connection that neither the kernel nor a timer reads."""
+        self._loop.add(fd, select.EPOLLIN, lambda events: self._on_receiver(fd), name=name, lazy=self._lazy)
 
     def _on_sunk_end(self, fd: int) -> bool:
         self._close_receiver(fd)

@@ -19,6 +19,8 @@ from shadowlab.errors import KernelRefusedError, ShadowFailedError
 from shadowlab.kernel.loop import Loop
 from shadowlab.kernel.sockets.sink import Sink
 from shadowlab.model.flow import FlowSpec, Reading
+from shadowlab.model.traffic.chance import Chance
+from shadowlab.traffic.dialogue_drive import DialogueDrive
 from shadowlab.traffic.drive import Drive
 from shadowlab.traffic.handshake import Handshakes
 from shadowlab.traffic.session import Session, tick_of
@@ -54,7 +56,7 @@ class Engine:
         self._sink: Sink | None = None
         to: dict[str, int] = {}
         out: dict[str, int] = {}
-        drives = []
+        drives: list[Drive] = []
         handshakes = Handshakes(segment)
         for spec in flows:
             inward, outward = to.get(spec.target, 0), out.get(spec.source, 0)
@@ -67,7 +69,11 @@ class Engine:
             at = addresses6 if spec.ipv6 and addresses6 else addresses
             source = (at[spec.source], FIRST_SOURCE_PORT + outward)
             target = (at[spec.target], FIRST_TARGET_PORT + inward)
-            drives.append(Drive(loop, segment, session, source, target, reading != "prompt", handshakes))
+            if spec.dialogue is not None:
+                chance = Chance(seed, "flow", spec.id)
+                drives.append(DialogueDrive(loop, segment, session, source, target, handshakes, chance))
+            else:
+                drives.append(Drive(loop, segment, session, source, target, reading != "prompt", handshakes))
         self.drives: tuple[Drive, ...] = tuple(drives)
         self._by_id = {drive.session.spec.id: drive for drive in drives}
 
@@ -105,12 +111,12 @@ class Engine:
             self._loop.at(start_ns + drive.session.spec.start_ns, drive.start)
 
     def scale(self, flows: Sequence[str], factor: float) -> None:
-        """Pace the named flows (all, if none is named) at ``factor`` times their specified rate.
+        """The named flows (all, if none is named) at ``factor`` times their specified demand.
 
         Raises KeyError for a flow that does not exist.
         """
         for drive in [self._by_id[one] for one in flows] or self.drives:
-            drive.session.scale(factor)
+            drive.scale(factor)
 
     def summary(self) -> dict[str, dict[str, int | str]]:
         """Per flow what the samples do not show at a glance: how it ended, failures and why, bytes in and out, what its

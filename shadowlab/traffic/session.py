@@ -11,6 +11,9 @@ Never: input or output, a clock, chance.
                         |            v
                         +--retry-- waiting --attempts used up--> failed
 
+What a flow of requests and responses says and when is decided by :mod:`~shadowlab.traffic.dialogue`; its session has
+the connection's life only.
+
 A paced writer earns ``rate * tick`` bytes at every tick, or what its pattern says, whatever the state of its
 connection, as an application would; what TCP does not take is kept, at most one second's worth, and the rest is counted
 in ``unsent_bytes``.
@@ -104,6 +107,7 @@ class Session:
         self._phase_ns = phase_ns
         self._attempts = attempts
         self._paced = spec.flow_class == "paced"
+        self._talks = spec.dialogue is not None
         self._rate_bps = spec.rate_bps or 0
         self._peak_bps = max((one.rate_bps for one in spec.pattern), default=self._rate_bps)
         self._factor = 1.0
@@ -153,6 +157,8 @@ class Session:
         if self.written_bytes and self.spec.size_bytes == self.written_bytes:
             # A second connection after one that died while finishing: nothing is left to write.
             return self.wrote(0)
+        if self._talks:
+            return ()
         return self._offer() if self._paced else (AwaitWritable(),)
 
     def tick(self, due_ns: int) -> Commands:

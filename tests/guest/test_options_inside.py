@@ -15,7 +15,8 @@ import pytest
 from test_traffic_inside import SECOND, THERE, ran, two_hosts
 
 from shadowlab.guest.cache import BuiltKernel
-from shadowlab.model.flow import FlowSpec, Phase
+from shadowlab.model.flow import Dialogue, FlowSpec, Phase
+from shadowlab.model.traffic.distribution import constant
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.monitor.raw_records import read_tcp
 from shadowlab.store.reader import read_records
@@ -30,6 +31,11 @@ TIMESTAMPS, SACK, WINDOW_SCALING, ECN = 1, 2, 4, 8
 
 def flow(name: str, flow_class: Any, *, tcp: dict[str, Any] | None = None, **others: Any) -> FlowSpec:
     return FlowSpec(id=name, source="a", target="b", flow_class=flow_class, tcp=TcpOptions(**(tcp or {})), **others)
+
+
+def talking(name: str, asker: Any, there: int, back: int, think_ms: int, **others: Any) -> FlowSpec:
+    sizes = {"there": constant(there), "back": constant(back), "think_ns": constant(think_ms * 1e6)}
+    return flow(name, "request-response", rate_bps=1, dialogue=Dialogue(asker=asker, **sizes), **others)
 
 
 FLOWS = (
@@ -56,6 +62,9 @@ FLOWS = (
     flow("wide, too", "paced", rate_bps=100_000, tcp={"initial_cwnd_segments": 20, "initial_rwnd_segments": 12}),
     flow("narrow", "paced", rate_bps=100_000, tcp={"initial_cwnd_segments": 4}),
     flow("jumbo", "paced", rate_bps=100_000, tcp={"mss": 8900}),
+    talking("asks and waits", "target", 10_000, 200, 60),
+    talking("sends and waits", "source", 200_000, 100, 0),
+    talking("ends in time", "target", 10_000, 200, 60, size_bytes=105_000),
 )
 
 
@@ -138,3 +147,21 @@ def test_what_the_kernel_holds_otherwise_is_told_and_nothing_else(outcome: Ran) 
         "jumbo": "mss 8900, holds 1448",
         "narrow": "initial_cwnd_segments 4, holds 20",
     }
+
+
+def test_an_end_that_asks_waits_for_the_answer_and_thinks(outcome: Ran) -> None:
+    """A question takes 20 ms there, its answer fits the initial window and takes 20 ms back, then 60 ms pass."""
+    assert outcome.mbps("asks and waits")[1:].mean() == pytest.approx(0.8, rel=0.001)
+    assert outcome.ends["asks and waits"]["received_bytes"] == pytest.approx(8 * 10 * 10_000, rel=0.02)
+
+
+def test_a_long_message_takes_its_slow_start_and_the_next_one_waits_for_the_answer(outcome: Ran) -> None:
+    mbps = outcome.mbps("sends and waits")
+
+    assert mbps[1:].min() > 30
+    assert mbps[3:].mean() < 200_000 * 8 / RTT_S / 1e6 * 1.01  # one message per round trip at best
+
+
+def test_a_dialogue_ends_with_its_last_byte(outcome: Ran) -> None:
+    assert outcome.ends["ends in time"]["state"] == "closed"
+    assert outcome.ends["ends in time"]["received_bytes"] == 105_000
