@@ -6,10 +6,19 @@ Out: a calibration.  Never: a file, a clock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shadowlab.calibrate.demand import read_demands
+from shadowlab.calibrate.links.estimate import LinkEstimates, estimate_links
+from shadowlab.calibrate.links.memory import remembered
+from shadowlab.calibrate.links.plausible import silent_instances, unit_factors
+from shadowlab.calibrate.links.seen import see
+from shadowlab.calibrate.observed import ObservedConnection
+from shadowlab.lab.calibration.beforehand import delay_prior, stated_rates
 from shadowlab.lab.calibration.refine import Refine
+from shadowlab.lab.inputs.ways import ways_of
 from shadowlab.lab.progress import Progress, Silent
-from shadowlab.model.calibration import CalibratedDemands, Calibration, LinkCalibration
+from shadowlab.model.calibration import CalibratedDemands, Calibration
 from shadowlab.model.network import Network
 from shadowlab.telemetry.attach import Attachment
 
@@ -29,16 +38,33 @@ def calibrate(
     ages.  With ``refine`` a few runs of the shadow mend what formulas cannot tell.  Flows that began later than
     ``run_ns`` after the first record are left out of the demands.
     """
-    (progress or Silent()).stage("calibrate")
-    demands = read_demands(attached_records.connections, network, run_ns=run_ns)
-    records = [
-        record for one in attached_records.connections for record in (*one.sender_records, *one.receiver_records)
-    ]
+    shown = progress or Silent()
+    shown.stage("calibrate links and demands")
+    connections, findings = unit_factors(attached_records.connections)
+    estimates, at_ns = _links(network, connections)
+    findings += [*silent_instances(connections, network), *estimates.findings]
+    links = estimates.links
+    if prior_state is not None:
+        links, drifts = remembered(prior_state.links, links, at_ns)
+        findings += drifts
     return Calibration(
         map=network,
-        at_ns=max((record.at_ns for record in records), default=0),
-        links=tuple(LinkCalibration(direction=one) for one in network.directions),
-        demands=CalibratedDemands(
-            flows=demands.flows, workloads=demands.workloads, unknown=demands.unknown, recorded=demands.recorded
-        ),
+        at_ns=at_ns,
+        links=links,
+        segments=estimates.segments,
+        demands=_demands(network, connections, run_ns),
+        findings=tuple(findings),
+    )
+
+
+def _links(network: Network, connections: Sequence[ObservedConnection]) -> tuple[LinkEstimates, int]:
+    seen = see(connections, ways_of(connections, network), network.directions)
+    at_ns = int(seen.last_ns.max(initial=0))
+    return estimate_links(seen, network, delay_prior(network), stated_rates(network)), at_ns
+
+
+def _demands(network: Network, connections: Sequence[ObservedConnection], run_ns: int | None) -> CalibratedDemands:
+    found = read_demands(connections, network, run_ns=run_ns)
+    return CalibratedDemands(
+        flows=found.flows, workloads=found.workloads, unknown=found.unknown, recorded=found.recorded
     )

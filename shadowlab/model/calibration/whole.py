@@ -104,13 +104,13 @@ def filled(stated: Impairment, known: LinkCalibration) -> Impairment:
     result = stated
     if known.delay_ns.value is not None:
         result = replace(result, delay_ns=max(0, round(known.delay_ns.value)))
-    rate = known.rate_bps
+    rate, buffer = known.rate_bps, known.queue_packets
     if rate.value is not None and (
-        rate.standing == "measured" or (stated.rate_bps is not None and stated.rate_bps < rate.value)
+        rate.standing != "bounded" or (stated.rate_bps is not None and stated.rate_bps < rate.value)
     ):
         result = replace(result, rate_bps=max(1, round(rate.value)))
-    if known.queue_packets.value is not None and known.queue_packets.standing == "measured":
-        result = result.with_queue_packets(max(1, round(known.queue_packets.value)))
+    if buffer.value is not None and (buffer.standing != "bounded" or buffer.value > result.queue_packets):
+        result = result.with_queue_packets(max(1, round(buffer.value)))
     if known.discipline == "aqm" and result.queue is None and result.rate_bps is not None:
         limit = max(result.queue_packets, _LEAST_AQM_PACKETS)
         result = replace(result, queue=Codel(limit_packets=limit, ecn=known.ecn))

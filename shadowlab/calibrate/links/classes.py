@@ -1,0 +1,63 @@
+"""Which links a set of measurements can tell apart, and which only together.
+
+In: a matrix of which measurement crosses which link.  Out: for each link whether its value can be known, and the groups
+of those that cannot.  Never: a value.
+
+A value is identifiable if its unit vector lies in the row space of the matrix; the others are grouped by the null
+space: two links are in one group if raising one can be made up for by the other, directly or by way of third ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SURE = 0.995
+"""Of a unit vector's squared length within the row space."""
+_TIED = 0.02
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Classes:
+    """Of K columns: ``crossed`` at all, ``known`` by themselves, and ``groups`` of column numbers that are not."""
+
+    crossed: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    groups: tuple[tuple[int, ...], ...]
+
+
+def classes_of(matrix: NDArray[np.float64]) -> Classes:
+    """Of a matrix of shape (measurements, K)."""
+    columns = matrix.shape[1]
+    crossed = np.asarray((matrix > 1e-9).any(axis=0), dtype=np.bool_)
+    known = np.zeros(columns, dtype=np.bool_)
+    places = np.flatnonzero(crossed)
+    if not len(places):
+        return Classes(crossed=crossed, known=known, groups=())
+    part = np.unique(np.round(matrix[:, places], 9), axis=0)
+    _, sizes, vectors = np.linalg.svd(part, full_matrices=False)
+    basis = vectors[sizes > 1e-7 * max(float(sizes[0]), 1e-12)]
+    null = np.eye(len(places)) - basis.T @ basis
+    sure = np.diag(null) < 1 - _SURE
+    known[places] = sure
+    return Classes(crossed=crossed, known=known, groups=_groups(null, sure, places))
+
+
+def _groups(
+    null: NDArray[np.float64], sure: NDArray[np.bool_], places: NDArray[np.intp]
+) -> tuple[tuple[int, ...], ...]:
+    left = set(np.flatnonzero(~sure).tolist())
+    found = []
+    while left:
+        waiting, group = [min(left)], set[int]()
+        while waiting:
+            one = waiting.pop()
+            if one in group:
+                continue
+            group.add(one)
+            waiting += [other for other in left - group if abs(null[one, other]) > _TIED]
+        left -= group
+        found.append(tuple(sorted(int(places[one]) for one in group)))
+    return tuple(found)

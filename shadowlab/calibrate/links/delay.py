@@ -1,0 +1,235 @@
+"""How long each direction takes without queues, from the least RTTs of many connections.
+
+In: what was seen, what the map says of delays, how long a small frame takes to be sent.  Out: per direction a value,
+and the RTTs that no set of delays explains.  Never: a delay below what light needs.
+
+The least RTT of a connection is the sum of the delays of its way there and back, plus what hosts add: a stalled
+process, a delayed acknowledgement, a queue that never emptied.  That error is never negative, so a row that lies above
+its sum is trusted less the further it does, and one below it always: iteratively reweighted non-negative least squares
+(Lawson and Hanson) above the floor, with the map's word and the likeness of a link's two directions as further rows.
+RTTs alone cannot tell a link's directions apart where routes are symmetric; half of the round trip is each one's, then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+
+from shadowlab.calibrate.links.classes import Classes, classes_of
+from shadowlab.calibrate.links.seen import Flags, Floats, Ints, Seen
+from shadowlab.model.calibration import Finding, Value
+from shadowlab.model.units import NS_PER_US, format_duration
+
+ROW_NS = 20 * NS_PER_US
+ROW_SHARE = 0.003
+"""An RTT's own error: what hosts take at least, and a share of it."""
+_ROUNDS = 12
+_CLEAN = 3.0
+"""Rows that lie more than so many errors above their sum are trusted less and less."""
+_STATED_SHARE, _STATED_NS = 0.1, 50 * NS_PER_US
+_ALIKE_SHARE = 0.3
+_ACCESS_SHARE = 0.2
+"""An instance hangs near its router: without any word of the map its link is taken as this part of a usual one."""
+_UNEXPLAINED_SHARE, _UNEXPLAINED_NS = 0.1, 1000 * NS_PER_US
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DelayPrior:
+    """What is known beforehand, by direction, shape (D,): what the map states (NaN: nothing), by how much that may be
+    off (a share), the time below which nothing can be, whether the link is an instance's own, the reverse direction's
+    number, the link's number, and the time a small frame takes to be sent."""
+
+    stated_ns: Floats
+    doubt: Floats
+    floor_ns: Floats
+    access: Flags
+    reverse: Ints
+    link: Ints
+    sending_ns: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Delays:
+    """``values`` by direction; ``covariance`` (K, K) of those in ``places``; ``classes`` of links, by link number."""
+
+    values: tuple[Value, ...]
+    places: Ints
+    covariance: Floats
+    classes: Classes
+    explained_ns: Floats
+    """The RTT of each connection by these values, (C,); NaN where its ways are unknown."""
+    findings: tuple[Finding, ...]
+
+
+def delays(seen: Seen, prior: DelayPrior, trusted: Flags) -> Delays:
+    """``trusted`` (C,) are the connections whose RTT is to be believed."""
+    both = seen.forward + seen.back
+    rows, rtts, errors, counts = _rows(seen, both, trusted)
+    sending = rows @ prior.sending_ns
+    wanted = np.maximum(rtts - sending, 0.0)
+    places = np.flatnonzero((rows > 1e-9).any(axis=0)) if len(rows) else np.zeros(0, dtype=np.int64)
+    mean, deviation = _beforehand(prior, rows, wanted)
+    links = int(prior.link.max(initial=-1)) + 1
+    merged = np.zeros((len(rows), links))
+    for one in range(rows.shape[1]):
+        merged[:, prior.link[one]] += rows[:, one]
+    classes = classes_of(merged)
+    alone = classes_of(rows)
+    if not len(places):
+        return Delays(
+            values=tuple(_unseen(prior, one, mean, deviation) for one in range(len(seen.directions))),
+            places=places,
+            covariance=np.zeros((0, 0)),
+            classes=classes,
+            explained_ns=np.full(len(seen.pairs), np.nan),
+            findings=(),
+        )
+    solution, covariance, left = _solve(rows[:, places], wanted, errors, prior, places, mean, deviation)
+    delay = mean.copy()
+    delay[places] = solution
+    last_ns = int(seen.last_ns.max(initial=0))
+    crossing = (both[trusted] > 0).sum(axis=0) if trusted.any() else np.zeros(len(mean), dtype=np.int64)
+    samples = (both[trusted] > 0).T.astype(np.int64) @ seen.records[trusted]
+    where = {int(place): number for number, place in enumerate(places)}
+    values = []
+    for one in range(len(seen.directions)):
+        if one not in where:
+            values.append(_unseen(prior, one, mean, deviation))
+            continue
+        number = where[one]
+        half = 2 * float(np.sqrt(covariance[number, number]))
+        known = bool(classes.known[prior.link[one]] or alone.known[one])
+        why = (
+            "from least RTTs"
+            if alone.known[one]
+            else "half of the link's round trip: RTTs cannot tell its directions apart"
+        )
+        values.append(
+            Value(
+                value=float(delay[one]),
+                low=max(float(delay[one]) - half, float(prior.floor_ns[one])),
+                high=float(delay[one]) + half,
+                standing="measured" if known else "unidentifiable",
+                flows=int(crossing[one]),
+                samples=int(samples[one]),
+                seen_ns=last_ns,
+                why=why if known else "only a sum with other links is known; divided by what was known beforehand",
+            )
+        )
+    explained = both @ (delay + prior.sending_ns)
+    explained[~seen.usable] = np.nan
+    return Delays(
+        values=tuple(values),
+        places=places,
+        covariance=covariance,
+        classes=classes,
+        explained_ns=explained,
+        findings=tuple(_unexplained(seen, counts, left, rtts)),
+    )
+
+
+def _rows(seen: Seen, both: Floats, trusted: Flags) -> tuple[Floats, Floats, Floats, list[tuple[str, str]]]:
+    """One row for each pair of instances: what its connections cross, their RTT, its error, the pair."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for one in np.flatnonzero(trusted & np.isfinite(seen.least_rtt_ns)):
+        source, target = seen.pairs[one]
+        same = (target, source) in groups and np.allclose(both[groups[target, source][0]], both[one])
+        groups.setdefault((target, source) if same else (source, target), []).append(int(one))
+    rows, rtts, errors = [], [], []
+    for members in groups.values():
+        known = seen.least_rtt_ns[members]
+        if seen.certain[members].all():
+            rtt, error = float(known.min()), 0.0
+        else:  # each took one of several ways: on the mean they took all of them, as probable as they are
+            rtt = float(known.mean())
+            error = float(known.std() / np.sqrt(len(known))) if len(known) > 1 else 0.1 * rtt
+        rows.append(both[members[0]])
+        rtts.append(rtt)
+        errors.append(float(np.hypot(ROW_NS + ROW_SHARE * rtt, error)))
+    empty = np.zeros((0, both.shape[1]))
+    return np.array(rows) if rows else empty, np.array(rtts), np.array(errors), list(groups)
+
+
+def _beforehand(prior: DelayPrior, rows: Floats, wanted: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each direction before any RTT is looked at."""
+    lengths = rows.sum(axis=1)
+    usual = float(np.median(wanted[lengths > 0] / lengths[lengths > 0])) if (lengths > 0).any() else 1e6
+    guess = np.where(prior.access, _ACCESS_SHARE * usual, usual)
+    stated = np.isfinite(prior.stated_ns)
+    mean = np.where(stated, np.nan_to_num(prior.stated_ns), guess)
+    deviation = np.where(stated, np.maximum(prior.doubt * mean, _STATED_NS), guess)
+    return np.maximum(mean, prior.floor_ns), np.maximum(deviation, 1.0)
+
+
+def _solve(
+    rows: Floats,
+    wanted: Floats,
+    errors: Floats,
+    prior: DelayPrior,
+    places: Ints,
+    mean: Floats,
+    deviation: Floats,
+) -> tuple[Floats, Floats, Floats]:
+    """The delays of ``places``, their covariance, and what of each RTT is left over."""
+    floor, own = prior.floor_ns[places], mean[places]
+    where = {int(place): number for number, place in enumerate(places)}
+    beforehand = np.diag(1 / deviation[places])
+    alike = []
+    for number, place in enumerate(places):
+        other = where.get(int(prior.reverse[place]))
+        if other is not None and number < other:
+            row = np.zeros(len(places))
+            weight = 1 / max(_ALIKE_SHARE * float(deviation[place]), 1.0)
+            row[number], row[other] = weight, -weight
+            alike.append(row)
+    fixed = np.vstack([beforehand, *alike]) if alike else beforehand
+    fixed_wanted = fixed @ own
+    weights = 1 / errors
+    solution = own
+    for _ in range(_ROUNDS):
+        system = np.vstack([rows * weights[:, None], fixed])
+        target = np.concatenate([wanted * weights, fixed_wanted]) - system @ floor
+        above, _ = nnls(system, target, maxiter=50 * system.shape[1])
+        before, solution = solution, floor + above
+        over = np.maximum(wanted - rows @ solution, 0.0) / errors
+        weights = np.where(over > _CLEAN, _CLEAN / np.maximum(over, _CLEAN), 1.0) ** 2 / errors
+        if np.allclose(before, solution, rtol=1e-6, atol=10.0):
+            break
+    system = np.vstack([rows * weights[:, None], fixed])
+    left = wanted - rows @ solution
+    inflation = max(1.0, float(np.median(np.abs(left) / errors))) if len(left) else 1.0
+    return solution, np.linalg.inv(system.T @ system) * inflation**2, left
+
+
+def _unseen(prior: DelayPrior, one: int, mean: Floats, deviation: Floats) -> Value:
+    if not np.isfinite(prior.stated_ns[one]):
+        return Value(why="nothing crossed it, and the map does not say")
+    value, half = float(mean[one]), 2 * float(deviation[one])
+    low = max(value - half, float(prior.floor_ns[one]))
+    return Value(value=value, low=low, high=value + half, why="nothing crossed it: what the map says")
+
+
+def _unexplained(seen: Seen, groups: Sequence[tuple[str, str]], left: Floats, rtts: Floats) -> list[Finding]:
+    """RTTs far from their sums: the pair went another way than the map says, or its hosts add to each RTT."""
+    far = np.abs(left) > np.maximum(_UNEXPLAINED_SHARE * rtts, _UNEXPLAINED_NS)
+    order = sorted(np.flatnonzero(far).tolist(), key=lambda one: -abs(float(left[one])))
+    found = []
+    for one in order[:_MOST_NAMED]:
+        source, target = groups[one]
+        more = f"{format_duration(round(abs(float(left[one]))))} {'above' if left[one] > 0 else 'below'}"
+        others = f" (and {len(order) - _MOST_NAMED} more pairs)" if len(order) > _MOST_NAMED and one == order[0] else ""
+        found.append(
+            Finding(
+                kind="contradicts the map",
+                subject=f"{source}→{target}",
+                message=f"its least RTT, {format_duration(round(float(rtts[one])))}, is {more} what the other pairs' "
+                f"RTTs leave for its way: it takes another one, or its hosts add to every RTT{others}",
+                effect="it weighs little in the delays",
+                records=1,
+            )
+        )
+    return found
