@@ -1,15 +1,21 @@
 """Production and shadow side by side, path by path, and what that means.
 
-In: production's connections after the event (and before it), the shadow's indicators over a window (and a baseline).
-Out: a :class:`Correlation`.  Never: a verdict without its evidence.
+In: production's connections after the event (and before it), the shadow's indicators over a window (and a baseline), if
+it was run also those of the null model: a sound network under today's demand.  Out: a :class:`Correlation`.
+Never: a verdict without its evidence.
 
-A difference is measured in units of noise: the largest of the shadow's own deviation from window to window and
-production's counting noise together, a tenth of the shadow's value (fibre is longer than the map says, delayed ACKs are
-in the smoothed RTT), and a floor in the indicator's unit.  Two values agree within :data:`TOLERANCE` of it; a side left
-its baseline on a path if an indicator moved by more than that.  Where one side stayed just below that and the values
-agree, both are taken to have left.
+Whether two values *agree* is judged in units of noise: the largest of the shadow's own deviation from window to window
+and production's counting noise together, a tenth of the shadow's value (fibre is longer than the map says, delayed ACKs
+are in the smoothed RTT), and a floor in the indicator's unit.  Two values agree within :data:`TOLERANCE` of it; a side
+left its baseline on a path if an indicator moved by more than that.  Where one side stayed just below that and the
+values agree, both are taken to have left.
 
-A fault is sparse, drift is dense: a few paths that only production left are a broken network, many are a wrong shadow.
+How far they are apart (the *score*) is told in production's own noise, without that allowance: see
+:mod:`shadowlab.correlate.fidelity`.
+
+The verdict comes from accounts of the change that are weighed against each other (:mod:`shadowlab.correlate.explain`)
+once the null model was run; an instance that contradicts all its peers is found before.  Without the null model the
+pattern decides: a few paths that only production left are a broken network, many are a wrong shadow.
 """
 
 from __future__ import annotations
@@ -21,7 +27,13 @@ from typing import Literal
 
 import numpy as np
 
+from shadowlab.correlate.align import certain, clock_offsets
+from shadowlab.correlate.cross_check import Liar, find_liars
+from shadowlab.correlate.explain import CLEAR, DEMAND, EVENTS, LINKS, Change, Explained, Ways, explain
+from shadowlab.correlate.fidelity import advice, fidelities
+from shadowlab.correlate.noise import batch_error, typical_difference
 from shadowlab.correlate.production import Observed, observe_production
+from shadowlab.correlate.residual import production_series
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.verdict import Agreement, Correlation
 from shadowlab.telemetry.attach import Connection
@@ -37,7 +49,15 @@ SPARSE = 0.5
 TRUE_ENOUGH = 0.5
 """Below this share of agreeing values the shadow is not believed."""
 
-Verdict = Literal["confirmed", "demand moved", "network broke", "shadow drifted", "not compared"]
+LEAST_ERRORS: Mapping[str, float] = {"srtt_ms": 0.05, "retransmission_share": 0.0002, "throughput_mbps": 0.002}
+"""Run-to-run noise is not taken for smaller than this: nothing is measured more finely."""
+LEAST_RELATIVE_ERROR = 0.005
+DRIFT_NOISE = 0.03
+"""Of a value: what a change of it may be off by because demands are read from a short recording."""
+
+Verdict = Literal[
+    "confirmed", "demand moved", "network broke", "shadow drifted", "measurement fault", "unsure", "not compared"
+]
 Moves = frozenset[tuple[str, int]]
 
 
@@ -64,23 +84,32 @@ def compare(
     baseline_ns: tuple[int, int] | None = None,
     production_scale: float = 1.0,
     events_replayed: bool = True,
+    null: SeriesTable | None = None,
+    null_ns: tuple[int, int] = (0, 0),
+    ways: Ways | None = None,
 ) -> Correlation:
     """Compare what production shows after the event with the shadow's ``window_ns`` (from < time <= to).
 
     ``production_before`` and ``baseline_ns`` are either side's normal state; without them only values are compared.
     ``production_scale`` divides production's rates.  ``events_replayed`` says that the shadow ran the scenario's
-    events; False makes it the null model: today's demand and a sound network.
+    events; False makes it the null model: today's demand and a sound network.  ``null`` are the indicators of the null
+    model where that was run by itself, of which ``null_ns`` counts.  ``ways`` are the directions of each path there, of
+    all that is to be told of links.
     """
+    everybody = [*production_before, *production]
+    offsets = clock_offsets(everybody)
     seen = observe_production(production, scale=production_scale)
     if not seen:
         return _not_compared("no connection of production after the event runs between two instances of the map")
     shown = _observe_shadow(shadow, window_ns)
+    today = shown if null is None or events_replayed else _observe_shadow(null, null_ns)
+    errors = _errors(production, production_scale, certain(offsets))
     agreements = tuple(
-        _agreement(path, kpi, seen[path][kpi], shown[path][kpi])
+        _agreement(path, kpi, seen[path][kpi], today[path][kpi], errors.get((path, kpi), math.nan))
         for path in seen
-        if path in shown
+        if path in today
         for kpi in FLOORS
-        if kpi in seen[path] and kpi in shown[path]
+        if kpi in seen[path] and kpi in today[path]
     )
     if not agreements:
         return _not_compared(
@@ -90,12 +119,38 @@ def compare(
     before = observe_production(production_before, scale=production_scale)
     normal = _observe_shadow(shadow, baseline_ns) if baseline_ns is not None else {}
     agreed = frozenset((one.path, one.kpi) for one in agreements if one.agrees)
-    sides = _count_sides(seen, before, shown, normal, agreed)
-    verdict, why = _judge(sides, share, events_replayed)
+    sides = _count_sides(seen, before, today, normal, agreed)
+    explained = None
+    suspects: tuple[str, ...] = ()
+    liars = find_liars(everybody)
+    if null is not None and ways is not None and sides.paths:
+        without = {one.instance for one in liars}
+        asked = _observe_shadow(null, null_ns)
+        changes = _changes(seen, before, asked, shown if events_replayed else {}, normal, errors, without)
+        explained = explain(changes, ways, moved=bool(sides.both or sides.production)) if changes else None
+    if explained is None:
+        verdict, why = _judge(sides, share, events_replayed)
+    else:
+        verdict, why, suspects = _weigh(explained, sides, share)
+    if liars and verdict != "confirmed":
+        verdict, why, suspects = _blame(liars, why)
     missing = len(set(seen) - set(shown))
     if missing:
         why += f" {missing} paths of production are not in the shadow."
-    return Correlation(verdict=verdict, why=why, agreements=agreements, share_agreeing=share)
+    known = ways or {}
+    links = sorted({direction for way in known.values() for direction in way})
+    scores = fidelities(agreements, known, links)
+    return Correlation(
+        verdict=verdict,
+        why=why,
+        agreements=agreements,
+        share_agreeing=share,
+        fidelity=scores,
+        hypotheses=explained.hypotheses if explained is not None else (),
+        suspects=suspects,
+        offsets=offsets,
+        advice=advice(agreements, scores),
+    )
 
 
 def _not_compared(why: str) -> Correlation:
@@ -117,7 +172,13 @@ def _observe_shadow(shadow: SeriesTable, window_ns: tuple[int, int]) -> Mapping[
             deviation = float(values.std())
             # Production's smoothed RTT is a moment's, its rates are means over many seconds.
             noise = deviation if kpi == "srtt_ms" else deviation / math.sqrt(len(values))
-            found.setdefault(path, {})[kpi] = Observed(value=float(values.mean()), noise=noise, records=len(values))
+            error = batch_error(values)
+            found.setdefault(path, {})[kpi] = Observed(
+                value=float(values.mean()),
+                noise=noise,
+                records=len(values),
+                error=error if math.isfinite(error) else deviation,
+            )
     return found
 
 
@@ -126,16 +187,107 @@ def _noise(kpi: str, reference: float, *some: Observed) -> float:
     return max(FLOORS[kpi], RELATIVE_NOISE * abs(reference), counted)
 
 
-def _agreement(path: str, kpi: str, production: Observed, shadow: Observed) -> Agreement:
+def _errors(
+    production: Sequence[Connection], scale: float, offsets: Mapping[str, int]
+) -> Mapping[tuple[str, str], float]:
+    """The standard error of each path's mean in production, where it has windows enough."""
+    series = production_series(production, scale=scale, offsets=offsets)
+    return {
+        (path, kpi): batch_error(values[:, column])
+        for kpi, values in series.values.items()
+        for column, path in enumerate(series.subjects)
+    }
+
+
+def _agreement(path: str, kpi: str, production: Observed, shadow: Observed, error: float) -> Agreement:
     noise = _noise(kpi, shadow.value, production, shadow)
+    apart = abs(production.value - shadow.value)
+    least = max(LEAST_ERRORS[kpi], LEAST_RELATIVE_ERROR * abs(production.value), production.noise)
+    own = max(least, error if math.isfinite(error) else shadow.error)
     return Agreement(
         path=path,
         kpi=kpi,
         production=production.value,
         shadow=shadow.value,
         noise=noise,
-        agrees=abs(production.value - shadow.value) <= TOLERANCE * noise,
+        agrees=apart <= TOLERANCE * noise,
         records=production.records,
+        score=apart / typical_difference(own),
+    )
+
+
+def _changes(
+    seen: Mapping[str, Mapping[str, Observed]],
+    before: Mapping[str, Mapping[str, Observed]],
+    asked: Mapping[str, Mapping[str, Observed]],
+    replayed: Mapping[str, Mapping[str, Observed]],
+    normal: Mapping[str, Mapping[str, Observed]],
+    errors: Mapping[tuple[str, str], float],
+    without: set[str],
+) -> list[Change]:
+    """Of every value that all sides know; not of paths that end at an instance that lies."""
+    found = []
+    for path in seen:
+        if without & set(path.split("→")):
+            continue
+        for kpi in FLOORS:
+            sides = [side.get(path, {}).get(kpi) for side in (seen, before, asked, normal)]
+            if None in sides:
+                continue
+            after, calm, demanded, rest = (one for one in sides if one is not None)
+            then = replayed.get(path, {}).get(kpi)
+            error = errors.get((path, kpi), math.nan)
+            own = max(after.noise, error if math.isfinite(error) else demanded.error)
+            noise = math.hypot(own, max(calm.noise, own), demanded.error, rest.error)
+            least = max(FLOORS[kpi] / 2, DRIFT_NOISE * max(abs(calm.value), abs(after.value)))
+            found.append(
+                Change(
+                    path=path,
+                    kpi=kpi,
+                    production=after.value - calm.value,
+                    demand=demanded.value - rest.value,
+                    replayed=then.value - rest.value if then is not None else math.nan,
+                    noise=max(noise, least),
+                    level=rest.value,
+                )
+            )
+    return found
+
+
+def _weigh(explained: Explained, sides: _Sides, share: float) -> tuple[Verdict, str, tuple[str, ...]]:
+    """The best account's verdict, if it is clearly the best."""
+    best = explained.best
+    values = f"Values agree in {share:.0%} of the comparisons."
+    rival = next((one for one in explained.hypotheses if one.verdict != best.verdict), None)
+    evidence = f"by {explained.margin:.0f} in BIC over “{rival.name}”" if rival is not None else ""
+    what = f": {'; '.join(best.parameters)}" if best.parameters else ""
+    if rival is not None and explained.margin < CLEAR:
+        both = f"“{best.name}”{what} ({best.verdict}) and “{rival.name}” ({rival.verdict})"
+        return "unsure", f"Two accounts fit about as well ({explained.margin:.1f} apart): {both}. {values}", ()
+    where = f"production left its baseline on {sides.both + sides.production} of {sides.paths} paths"
+    if best.name == DEMAND and best.verdict == "demand moved":
+        why = f"A sound network under today's demand shows the same: {where}; this account is best {evidence}."
+        return "demand moved", f"{why} {values}", ()
+    if best.name == LINKS:
+        why = f"The shadow does not show what happened: {where}; few links account for it{what}; best {evidence}."
+        return "network broke", f"{why} {values}", explained.suspects
+    if best.verdict == "shadow drifted":
+        cure = "calibrate again" if best.parameters else "no pattern fits: calibrate again, or mend the map"
+        return "shadow drifted", f"All over, production is not where the shadow is{what}; {cure}. {values}", ()
+    if share < TRUE_ENOUGH:
+        return "shadow drifted", f"Neither side left its baseline, yet they are far apart. {values}", ()
+    if best.name == EVENTS:
+        return "confirmed", f"Production did what the shadow did, events replayed: {where}. {values}", ()
+    return "confirmed", f"Nothing happened that today's demand does not account for, {evidence}. {values}", ()
+
+
+def _blame(liars: Sequence[Liar], why: str) -> tuple[Verdict, str, tuple[str, ...]]:
+    words = "; ".join(one.describe() for one in liars)
+    rest = f" Without the paths of such instances: {why}"
+    return (
+        "measurement fault",
+        f"An instance contradicts its peers: {words}.{rest}",
+        tuple(one.instance for one in liars),
     )
 
 

@@ -17,11 +17,13 @@ from shadowlab.telemetry.attach import Connection
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """A value, its own counting noise (one standard deviation, 0 where it is no count), the records behind it."""
+    """A value, its own counting noise (one standard deviation, 0 where it is no count), the records behind it; of a
+    shadow's also the standard error of its mean."""
 
     value: float
     noise: float
     records: int
+    error: float = 0.0
 
 
 def observe_production(

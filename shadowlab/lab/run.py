@@ -10,17 +10,21 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shadowlab import __version__
 from shadowlab.correlate.agree import compare
+from shadowlab.correlate.align import certain, clock_offsets, find_lag
+from shadowlab.correlate.fault_free import fault_free_table
 from shadowlab.correlate.parameters import compare_parameters
+from shadowlab.correlate.residual import production_series, residuals
 from shadowlab.detect.levels import judge_levels
 from shadowlab.detect.registry import DETECTORS
 from shadowlab.kernel.examine.memory import free_bytes
 from shadowlab.lab.analyse import WINDOW_NS, Judgement, Measured, judge, measure
 from shadowlab.lab.conclude import conclusions, headline, no_verdict
+from shadowlab.lab.correlation.null_model import null_model, null_window, ways_of
 from shadowlab.lab.events.planned import Planned, behind, planned_work
 from shadowlab.lab.execute import (
     LEAST_GUEST_BYTES,
@@ -58,6 +62,10 @@ from shadowlab.store.recorder import ENDING
 from shadowlab.store.series import write_series
 from shadowlab.store.tables import encode_table
 from shadowlab.store.whole import translated, write_whole
+
+NULL_MODEL = "null-model"
+RESIDUALS_FILE = "residuals.csv"
+FAULT_FREE_FILE = "fault-free.csv"
 
 ReportWriter = Callable[[RunResult, SeriesTable, SeriesTable, Mapping[str, object], Path, Sequence[ServiceLevel]], Path]
 
@@ -147,22 +155,14 @@ class _Run:
             f"build and drive the shadow: {len(prepared.network.nodes)} nodes, "
             f"{len(prepared.flows)} flows, {scenario.duration_ns / 1e9:g} s"
         )
-        (done,) = execute(
-            self._place,
-            [
-                Work(
-                    name="main run",
-                    job=prepared.job(),
-                    folder=raw,
-                    expected_wall_s=prepared.cost.wall_s,
-                    memory_bytes=self._memory_bytes,
-                    files=prepared.files,
-                )
-            ],
-            self._progress.work,
-            self._interrupt.asked,
-        )
+        works = [self._work("main run", prepared, raw)]
+        null = null_model(prepared)
+        if isinstance(null, Prepared):  # beside the main run: they do not disturb each other
+            works.append(self._work(NULL_MODEL, null, self._folder.subfolder(NULL_MODEL)))
+        done, *others = execute(self._place, works, self._progress.work, self._interrupt.asked)
         self._wall["main run"] = done.wall_s
+        if others:
+            self._wall["null model"] = others[0].wall_s
         self._confined_by = done.confined_by
         self._stage("measure and judge")
         measured = measure(raw, prepared, scenario.duration_ns, self._late_ns)
@@ -183,11 +183,21 @@ class _Run:
             services=self._exchanges.services,
         )
         cures = self._cures(judgement)
-        correlation = self._correlate(measured)
+        correlation = self._correlate(measured, null)
         result = self._result(measured, judgement, before, after, cures, correlation, done)
         self._stage("write the report")
         self._wall["whole run"] = time.monotonic() - started
         return self._write(result, measured, write_report)
+
+    def _work(self, name: str, prepared: Prepared, folder: Path) -> Work:
+        return Work(
+            name=name,
+            job=prepared.job(),
+            folder=folder,
+            expected_wall_s=prepared.cost.wall_s,
+            memory_bytes=self._memory_bytes,
+            files=prepared.files,
+        )
 
     def _stage(self, name: str) -> None:
         check(self._interrupt)
@@ -221,22 +231,44 @@ class _Run:
         self._wall["rehearsals"] = time.monotonic() - began
         return outcomes
 
-    def _correlate(self, measured: Measured) -> Correlation:
-        production = self._prepared.production
+    def _correlate(self, measured: Measured, null: Prepared | str) -> Correlation:
+        prepared, scenario = self._prepared, self._scenario
+        production = prepared.production
         if production is None:
             return Correlation(
                 verdict="not compared", why="the scenario names no telemetry of production after the event"
             )
         self._stage("compare with production")
-        last_event = max((event.settled_ns for event in self._scenario.events), default=self._scenario.baseline_ns[1])
-        return compare(
+        last_event = max((event.settled_ns for event in scenario.events), default=scenario.baseline_ns[1])
+        before, scale = prepared.attachment.connections, prepared.scaling.factor
+        self._keep_residuals(measured.paths, scale)
+        asked = None
+        if isinstance(null, Prepared):
+            folder = self._folder.path / NULL_MODEL
+            asked = measure(folder, null, null.scenario.duration_ns, self._late_ns).paths
+            sound = fault_free_table(asked, from_ns=null_window(prepared)[0], to_ns=null_window(prepared)[1])
+            write_series(self._folder.file(FAULT_FREE_FILE), sound)
+        found = compare(
             production.connections,
             measured.paths,
-            window_ns=(last_event, self._scenario.duration_ns),
-            production_before=self._prepared.attachment.connections,
-            baseline_ns=self._scenario.baseline_ns,
-            production_scale=self._prepared.scaling.factor,
+            window_ns=(last_event, scenario.duration_ns),
+            production_before=before,
+            baseline_ns=scenario.baseline_ns,
+            production_scale=scale,
+            events_replayed=bool(scenario.events),
+            null=asked,
+            null_ns=null_window(prepared),
+            ways=ways_of(prepared.network, prepared.paths),
         )
+        return found if asked is not None else replace(found, why=f"{found.why} The null model was not run: {null}.")
+
+    def _keep_residuals(self, shadow: SeriesTable, scale: float) -> None:
+        """Production as it was recorded, less the shadow, window by window on the run's clock."""
+        before = self._prepared.attachment.connections
+        series = production_series(before, scale=scale, offsets=certain(clock_offsets(before)))
+        if series.subjects:
+            lag_ns = find_lag(series, shadow).lag_ns
+            write_series(self._folder.file(RESIDUALS_FILE), residuals(series, shadow, lag_ns=lag_ns))
 
     # --- the result --------------------------------------------------------------------------------------------
 

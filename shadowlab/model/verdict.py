@@ -106,7 +106,11 @@ class CureOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """Shadow and production side by side on one path, after the event."""
+    """Shadow and production side by side on one path, after the event.
+
+    ``score`` is their difference in units of production's own run-to-run noise: what two runs of production differ by,
+    half of the time less, half of the time more, is 1.
+    """
 
     path: str
     kpi: str
@@ -115,13 +119,78 @@ class Agreement:
     noise: float
     agrees: bool
     records: int
+    score: float = 0.0
+
+
+Standing = Literal["true", "doubtful", "not to be trusted", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fidelity:
+    """How true the shadow is about one subject: the median score of its ``values``; 1 is as good as repeating
+    production.  ``worst`` names the indicator (or the path) that is furthest off, and ``worst_score`` how far."""
+
+    kind: Literal["whole", "path", "link", "kpi"]
+    subject: str
+    score: float
+    standing: Standing
+    values: int
+    worst: str = ""
+    worst_score: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hypothesis:
+    """One account of what happened: how well it fits, and what it costs in parameters.
+
+    ``bic`` is the sum of squared deviations in units of noise plus the price of the parameters (Schwarz 1978), choosing
+    among many included (Chen and Chen 2008): the least is the best account.  ``parameters`` names what it found, with
+    its size.
+    """
+
+    name: str
+    verdict: str
+    bic: float
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockOffset:
+    """How far an instance's clock is ahead of most others', by both ends' counters of its connections."""
+
+    instance: str
+    offset_ns: int
+    spread_ns: int
+    connections: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Correlation:
-    """Whether the shadow tells the truth, path by path, and what that means."""
+    """Whether the shadow tells the truth, path by path, and what that means.
 
-    verdict: Literal["confirmed", "demand moved", "network broke", "shadow drifted", "not compared"]
+    ``suspects`` are directions (a broken network) or instances (a measurement fault).  ``advice`` says what would make
+    the shadow truer, or the verdict surer.
+    """
+
+    verdict: Literal[
+        "confirmed",
+        "demand moved",
+        "network broke",
+        "shadow drifted",
+        "measurement fault",
+        "unsure",
+        "not compared",
+    ]
     why: str
     agreements: tuple[Agreement, ...] = ()
     share_agreeing: float = 0.0
+    fidelity: tuple[Fidelity, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
+    suspects: tuple[str, ...] = ()
+    offsets: tuple[ClockOffset, ...] = ()
+    advice: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> Fidelity | None:
+        """How true the shadow is all in all; None where nothing was compared."""
+        return next((one for one in self.fidelity if one.kind == "whole"), None)

@@ -1,0 +1,78 @@
+"""Do the two ends of connections tell the same story?  An instance that lies is no broken network.
+
+In: connections recorded at both ends.  Out: the instances whose counters contradict their peers', and by what factor.
+Never: an instance accused by a single connection.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from shadowlab.model.telemetry import TcpRecord
+from shadowlab.telemetry.attach import Connection
+
+MOST_FACTOR = 1.5
+"""Two ends' rates may differ by this: their records are of different moments."""
+LEAST_CONNECTIONS = 2
+LEAST_SHARE = 0.7
+"""Of an instance's connections that must contradict their other ends."""
+KNOWN_FACTORS = {8.0: "bits for bytes", 1000.0: "kilo left out", 1024.0: "Ki left out", 1e6: "mega left out"}
+_NEAR = 0.15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Liar:
+    """``factor`` is what its counters show for each byte that the other ends count."""
+
+    instance: str
+    factor: float
+    connections: int
+    of: int
+
+    def describe(self) -> str:
+        """One line, with the usual cause of such a factor if there is one."""
+        big = max(self.factor, 1 / self.factor)
+        known = next((words for value, words in KNOWN_FACTORS.items() if abs(big / value - 1) < _NEAR), "")
+        what = (
+            f"counts {self.factor:.3g} times what the other ends of {self.connections} of its {self.of} connections do"
+        )
+        return f"{self.instance} {what}" + (f" ({known}?)" if known else "")
+
+
+def find_liars(connections: Iterable[Connection]) -> tuple[Liar, ...]:
+    """The worst first.  What contradicts an instance already accused accuses nobody else."""
+    ratios: dict[tuple[str, str, int], float] = {}
+    for number, one in enumerate(connections):
+        here, there = _rate(one.sender_records, "bytes_acked"), _rate(one.receiver_records, "bytes_received")
+        if here and there:
+            ratios[(one.source, one.target, number)] = math.log(here / there)
+    found: list[Liar] = []
+    while True:
+        by_instance: dict[str, list[float]] = defaultdict(list)
+        for (source, target, _), ratio in ratios.items():
+            by_instance[source].append(ratio)
+            by_instance[target].append(-ratio)
+        worst = max(by_instance.items(), key=lambda one: (_guilt(one[1]), one[0]), default=("", []))
+        if _guilt(worst[1]) == 0:
+            return tuple(found)
+        name, own = worst
+        wrong = sorted(one for one in own if abs(one) > math.log(MOST_FACTOR))
+        factor = math.exp(wrong[len(wrong) // 2])
+        found.append(Liar(instance=name, factor=factor, connections=len(wrong), of=len(own)))
+        ratios = {key: ratio for key, ratio in ratios.items() if name not in key[:2]}
+
+
+def _guilt(ratios: Sequence[float]) -> int:
+    wrong = sum(abs(one) > math.log(MOST_FACTOR) for one in ratios)
+    return wrong if wrong >= max(LEAST_CONNECTIONS, LEAST_SHARE * len(ratios)) else 0
+
+
+def _rate(records: Sequence[TcpRecord], name: str) -> float | None:
+    known = [(record.at_ns, getattr(record, name)) for record in records if getattr(record, name) is not None]
+    if len(known) < 2 or known[-1][0] <= known[0][0]:
+        return None
+    moved = known[-1][1] - known[0][1]
+    return float(moved) * 1e9 / (known[-1][0] - known[0][0]) if moved > 0 else None
