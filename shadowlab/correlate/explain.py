@@ -119,39 +119,43 @@ def _few_links(
     changes: Sequence[Change], ways: Ways, left: _Floats, noise: _Floats, price: float
 ) -> tuple[Hypothesis | None, tuple[str, ...]]:
     """Greedy: the class of directions that explains most, then the next, as long as it is worth its price."""
-    names, columns = _classes(changes, ways)
-    if not names:
+    crossing, classes, columns = _classes(changes, ways)
+    if not classes:
         return None, ()
     best = math.inf
     parameters: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
     picked: list[int] = []
-    for _ in range(min(MOST_LINKS, len(names))):
+    for _ in range(min(MOST_LINKS, len(classes))):
         tried = {
             one: _fit([*picked, one], columns, changes, left, noise, price)
-            for one in range(len(names))
+            for one in range(len(classes))
             if one not in picked
         }
-        pick = min(tried, key=lambda one: (tried[one][0], names[one]))
+        pick = min(tried, key=lambda one: (tried[one][0], classes[one]))
         misfit, sizes = tried[pick]
         picked.append(pick)
-        ways_to_choose = 2 * math.log(math.comb(len(names), len(picked)))
+        ways_to_choose = 2 * math.log(math.comb(len(classes), len(picked)))
         if misfit + ways_to_choose >= best:
             break
         best = misfit + ways_to_choose
-        parameters = tuple(f"{names[one]}: {words}" for one, words in zip(picked, sizes, strict=True) if words)
-        chosen = tuple(names[one] for one, words in zip(picked, sizes, strict=True) if words)
+        named = {
+            _name(classes[one], crossing, changes, kpis): kpis for one, kpis in zip(picked, sizes, strict=True) if kpis
+        }
+        parameters = tuple(f"{name}: {' and '.join(kpis.values())}" for name, kpis in named.items())
+        chosen = tuple(named)
     return Hypothesis(name=LINKS, verdict="network broke", bic=best, parameters=parameters), chosen
 
 
-def _classes(changes: Sequence[Change], ways: Ways) -> tuple[list[str], _Floats]:
-    """Directions that cross the same of these values are one; a column says which values each could have raised."""
+def _classes(changes: Sequence[Change], ways: Ways) -> tuple[Mapping[str, list[int]], list[list[str]], _Floats]:
+    """By direction the values that it could have raised; directions that could have raised the same ones, together; a
+    column of zeros and ones for each such class."""
     crossing: dict[str, list[int]] = {}
     for row, one in enumerate(changes):
         source, _, target = one.path.partition("→")
         there = ways.get(one.path, ())
         back = ways.get(f"{target}→{source}", ()) if one.kpi == "srtt_ms" else ()
-        for direction in {*there, *back}:
+        for direction in sorted({*there, *back}):
             crossing.setdefault(direction, []).append(row)
     classes: dict[tuple[int, ...], list[str]] = {}
     for direction in sorted(crossing):
@@ -159,7 +163,16 @@ def _classes(changes: Sequence[Change], ways: Ways) -> tuple[list[str], _Floats]
     columns = np.zeros((len(changes), len(classes)))
     for place, rows in enumerate(classes):
         columns[list(rows), place] = 1.0
-    return [" or ".join(some) for some in classes.values()], columns
+    return crossing, list(classes.values()), columns
+
+
+def _name(
+    some: Sequence[str], crossing: Mapping[str, list[int]], changes: Sequence[Change], kpis: Mapping[str, str]
+) -> str:
+    """All directions that these indicators, which alone speak here, cannot tell from these."""
+    wanted = [row for row in crossing[some[0]] if changes[row].kpi in kpis]
+    alike = [one for one, rows in crossing.items() if [row for row in rows if changes[row].kpi in kpis] == wanted]
+    return " or ".join(sorted(alike))
 
 
 def _fit(
@@ -169,28 +182,29 @@ def _fit(
     left: _Floats,
     noise: _Floats,
     price: float,
-) -> tuple[float, list[str]]:
-    """Misfit and price of an excess on these classes, per additive indicator; and the sizes in words."""
+) -> tuple[float, list[dict[str, str]]]:
+    """Misfit and price of an excess on these classes, per additive indicator; and the sizes in words, by indicator."""
     rest, parameters = left.copy(), 0
-    sizes: list[list[str]] = [[] for _ in picked]
+    sizes: list[dict[str, str]] = [{} for _ in picked]
+    places = np.array(picked, dtype=np.intp)
     for kpi in ADDITIVE:
         rows = np.flatnonzero([one.kpi == kpi for one in changes])
         if not len(rows):
             continue
-        matrix = columns[np.ix_(rows, np.array(picked, dtype=np.intp))] / noise[rows, None]
+        matrix = columns[np.ix_(rows, places)] / noise[rows, None]
         excess = _not_negative(matrix, left[rows] / noise[rows])
         for place, size in enumerate(excess):
             strength = size * math.sqrt(float((matrix[:, place] ** 2).sum()))
             if strength > math.sqrt(price):  # what is not worth its price is left out
                 rest[rows] -= columns[rows, picked[place]] * size
                 parameters += 1
-                sizes[place].append(f"+{size:.3g} ms" if kpi == "srtt_ms" else f"+{size:.2%} retransmitted")
-    hit = (columns[:, np.array(picked, dtype=np.intp)] > 0).sum(axis=1) > 0
+                sizes[place][kpi] = f"+{size:.3g} ms" if kpi == "srtt_ms" else f"+{size:.2%} retransmitted"
+    hit = (columns[:, places] > 0).sum(axis=1) > 0
     for row, one in enumerate(changes):  # what a path carries falls by an amount that no formula here tells
         if one.kpi not in ADDITIVE and hit[row] and rest[row] < -_NOTABLE * noise[row]:
             rest[row] = 0.0
             parameters += 1
-    return _misfit(rest / noise) + price * parameters, [" and ".join(words) for words in sizes]
+    return _misfit(rest / noise) + price * parameters, sizes
 
 
 def _not_negative(matrix: _Floats, wanted: _Floats, rounds: int = 50) -> _Floats:

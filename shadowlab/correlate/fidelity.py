@@ -3,8 +3,9 @@
 In: agreements with their scores, which links paths cross.  Out: a score for each path, link and indicator, and for the
 whole; advice.  Never: a good score from too few values.
 
-A score of 1 says that the shadow is as far from production as production's next run would be.  Scores of a subject are
-summed up by their median, which a single wild value does not move; the worst one is named beside it.
+A score of 1 says that the shadow is as far from production as production's next run would be.  A subject's score is
+that of its worst indicator, and an indicator's the median over its values: a single wild value does not move it, and
+right rates do not hide wrong delays.  The worst single value is named beside it.
 """
 
 from __future__ import annotations
@@ -72,7 +73,11 @@ def _both(one: Agreement) -> str:
 
 def _of(kind: str, subject: str, some: Sequence[Agreement], name: Callable[[Agreement], str]) -> Fidelity:
     scores = [one.score for one in some if math.isfinite(one.score)]
-    score = float(np.median(scores)) if scores else math.nan
+    medians = [
+        float(np.median([each.score for each in own if math.isfinite(each.score)]))
+        for _, own in _grouped([one for one in some if math.isfinite(one.score)], _kpi)
+    ]
+    score = max(medians, default=math.nan)
     worst = max((one for one in some if math.isfinite(one.score)), key=lambda one: one.score, default=None)
     return Fidelity(
         kind=kind,  # type: ignore[arg-type]

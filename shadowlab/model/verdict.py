@@ -127,8 +127,9 @@ Standing = Literal["true", "doubtful", "not to be trusted", "unknown"]
 
 @dataclass(frozen=True, kw_only=True)
 class Fidelity:
-    """How true the shadow is about one subject: the median score of its ``values``; 1 is as good as repeating
-    production.  ``worst`` names the indicator (or the path) that is furthest off, and ``worst_score`` how far."""
+    """How true the shadow is about one subject: the median score of an indicator, the worst of those where there are
+    several; 1 is as good as repeating production.  It stands on ``values``; ``worst`` names the one that is furthest
+    off, and ``worst_score`` how far."""
 
     kind: Literal["whole", "path", "link", "kpi"]
     subject: str

@@ -16,12 +16,12 @@ from shadowlab.report.palette import DARK, LIGHT, variables
 from shadowlab.report.plots.run import draw_plots, write_pngs
 from shadowlab.report.sections_detail import (
     anomalies_section,
-    correlation_section,
     domain_section,
     links_section,
     method_section,
     traffic_section,
 )
+from shadowlab.report.sections_production import correlation_section
 from shadowlab.report.sections_services import services_section
 from shadowlab.report.sections_summary import (
     cures_section,

@@ -13,7 +13,7 @@ from shadowlab.model.traffic.parameters import OBSERVED
 from shadowlab.model.units import format_duration, format_rate
 from shadowlab.report.choice import affected_paths
 from shadowlab.report.markup import Html, badge, facts, figure, folded, join, long_table, section, table, tag
-from shadowlab.report.words import NOTHING, indicator, measured, moment, number, percent, plural, void_windows
+from shadowlab.report.words import NOTHING, indicator, moment, number, percent, plural, void_windows
 
 if TYPE_CHECKING:
     from shadowlab.model.result import LinkSummary, RunResult
@@ -140,38 +140,6 @@ def _dropped_where(one: LinkSummary) -> str:
     if one.line_loss_after is None:
         return f"{one.drops_in}: one counter" if one.drops_in == "queue or line" else one.drops_in
     return f"{percent(one.line_loss_after)} on the line, the rest in the queue"
-
-
-def correlation_section(result: RunResult) -> Html:
-    """Whether production says the same."""
-    found = result.correlation
-    rows = [
-        (
-            one.path,
-            indicator(one.kpi),
-            measured(one.kpi, one.production),
-            measured(one.kpi, one.shadow),
-            number(one.noise),
-            badge("agrees", "good") if one.agrees else badge("differs", "bad"),
-            one.records,
-        )
-        for one in sorted(found.agreements, key=lambda one: (one.agrees, one.path, one.kpi))
-    ]
-    heads = ("Path", "Indicator", "Production", "Shadow", "Noise", "Verdict", "Records")
-    share = f"{percent(found.share_agreeing)} of {plural(len(rows), 'comparison')} agree. " if rows else ""
-    kind = {"confirmed": "good", "not compared": "plain"}.get(found.verdict, "bad")
-    return section(
-        "correlation",
-        "Shadow against production",
-        tag("p", badge(found.verdict, kind), " ", share, found.why),
-        long_table(
-            "Path by path after the event, differences first",
-            heads,
-            rows,
-            right=(2, 3, 4, 6),
-            empty="No production telemetry after the event was given.",
-        ),
-    )
 
 
 def traffic_section(result: RunResult) -> Html:

@@ -74,6 +74,13 @@ def _facts(result: RunResult, console: Console) -> None:
     broken = sum(not one.holds for one in result.levels_after)
     _line(console, f"Service levels  {broken} of {len(result.levels_after)} broken after the event")
     _line(console, f"Production      {result.correlation.verdict}")
+    whole = result.correlation.whole
+    if whole is not None:
+        worst = f", worst: {_clean(whole.worst)}" if whole.standing != "true" else ""
+        times = f"{whole.score:.1f} × the noise of production itself" if whole.values else "too few records to tell"
+        _line(console, f"Fidelity        {whole.standing}: {times}{worst}")
+        for one in result.correlation.advice if whole.standing == "not to be trusted" else ():
+            _line(console, f"                would help: {_clean(one)}")
     for program in result.programs:
         _line(
             console, f"Program         {program.name} in {program.node}: {_ending(program)}; output: {program.output}"
