@@ -65,10 +65,11 @@ class Delays:
     findings: tuple[Finding, ...]
 
 
-def delays(seen: Seen, prior: DelayPrior, trusted: Flags) -> Delays:
-    """``trusted`` (C,) are the connections whose RTT is to be believed."""
+def delays(seen: Seen, prior: DelayPrior, trusted: Flags, queued: Flags) -> Delays:
+    """``trusted`` (C,) are the connections whose RTT is to be believed, ``queued`` those whose way leads through a
+    queue: that their RTT is above the sum of its delays needs no other reason."""
     both = seen.forward + seen.back
-    rows, rtts, errors, counts = _rows(seen, both, trusted)
+    rows, rtts, errors, groups = _rows(seen, both, trusted)
     sending = rows @ prior.sending_ns
     wanted = np.maximum(rtts - sending, 0.0)
     places = np.flatnonzero((rows > 1e-9).any(axis=0)) if len(rows) else np.zeros(0, dtype=np.int64)
@@ -128,12 +129,12 @@ def delays(seen: Seen, prior: DelayPrior, trusted: Flags) -> Delays:
         covariance=covariance,
         classes=classes,
         explained_ns=explained,
-        findings=tuple(_unexplained(seen, counts, left, rtts)),
+        findings=tuple(_unexplained(seen, groups, left, rtts, queued)),
     )
 
 
-def _rows(seen: Seen, both: Floats, trusted: Flags) -> tuple[Floats, Floats, Floats, list[tuple[str, str]]]:
-    """One row for each pair of instances: what its connections cross, their RTT, its error, the pair."""
+def _rows(seen: Seen, both: Floats, trusted: Flags) -> tuple[Floats, Floats, Floats, list[list[int]]]:
+    """One row for each pair of instances: what its connections cross, their RTT, its error, the connections."""
     groups: dict[tuple[str, str], list[int]] = {}
     for one in np.flatnonzero(trusted & np.isfinite(seen.least_rtt_ns)):
         source, target = seen.pairs[one]
@@ -151,7 +152,7 @@ def _rows(seen: Seen, both: Floats, trusted: Flags) -> tuple[Floats, Floats, Flo
         rtts.append(rtt)
         errors.append(float(np.hypot(ROW_NS + ROW_SHARE * rtt, error)))
     empty = np.zeros((0, both.shape[1]))
-    return np.array(rows) if rows else empty, np.array(rtts), np.array(errors), list(groups)
+    return np.array(rows) if rows else empty, np.array(rtts), np.array(errors), list(groups.values())
 
 
 def _beforehand(prior: DelayPrior, rows: Floats, wanted: Floats) -> tuple[Floats, Floats]:
@@ -213,13 +214,16 @@ def _unseen(prior: DelayPrior, one: int, mean: Floats, deviation: Floats) -> Val
     return Value(value=value, low=low, high=value + half, why="nothing crossed it: what the map says")
 
 
-def _unexplained(seen: Seen, groups: Sequence[tuple[str, str]], left: Floats, rtts: Floats) -> list[Finding]:
+def _unexplained(
+    seen: Seen, groups: Sequence[Sequence[int]], left: Floats, rtts: Floats, queued: Flags
+) -> list[Finding]:
     """RTTs far from their sums: the pair went another way than the map says, or its hosts add to each RTT."""
     far = np.abs(left) > np.maximum(_UNEXPLAINED_SHARE * rtts, _UNEXPLAINED_NS)
+    far &= ~((left > 0) & np.array([queued[list(one)].all() for one in groups], dtype=np.bool_))
     order = sorted(np.flatnonzero(far).tolist(), key=lambda one: -abs(float(left[one])))
     found = []
     for one in order[:_MOST_NAMED]:
-        source, target = groups[one]
+        source, target = seen.pairs[groups[one][0]]
         more = f"{format_duration(round(abs(float(left[one]))))} {'above' if left[one] > 0 else 'below'}"
         others = f" (and {len(order) - _MOST_NAMED} more pairs)" if len(order) > _MOST_NAMED and one == order[0] else ""
         found.append(
@@ -229,7 +233,7 @@ def _unexplained(seen: Seen, groups: Sequence[tuple[str, str]], left: Floats, rt
                 message=f"its least RTT, {format_duration(round(float(rtts[one])))}, is {more} what the other pairs' "
                 f"RTTs leave for its way: it takes another one, or its hosts add to every RTT{others}",
                 effect="it weighs little in the delays",
-                records=1,
+                records=int(seen.records[list(groups[one])].sum()),
             )
         )
     return found

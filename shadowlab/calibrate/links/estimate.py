@@ -48,16 +48,19 @@ def estimate_links(seen: Seen, network: Network, prior: DelayPrior, stated_bps: 
     trusted, findings = believable(seen, prior.floor_ns)
     stated = np.array([np.nan if one is None else float(one) for one in stated_bps])
     rates = stated.copy()
+    explained = np.full(len(seen.pairs), np.nan)
     for _ in range(2):
-        base = base_rtts(seen, trusted, rates)
+        base = base_rtts(seen, trusted, rates, explained)
         congestion = congestion_of(seen, base, stated_bps)
         found, of_rates = capacities(seen, congestion, stated_bps)
         rates = stated.copy()
         for one, full in found.items():
             if full.rate_bps.standing != "bounded" and full.rate_bps.value:
                 rates[one] = full.rate_bps.value
-    with_sending = replace(prior, sending_ns=_sending_ns(rates, SMALL_WIRE_BYTES))
-    delay = delays(seen, with_sending, trusted)
+        full_ways = _crosses(seen, congestion)
+        delay = delays(seen, replace(prior, sending_ns=_sending_ns(rates, SMALL_WIRE_BYTES)), trusted, full_ways)
+        # A queue that stood from a connection's first moment to its last is in its least RTT, but not in its links'.
+        explained = np.where(full_ways, delay.explained_ns, np.nan)
     random = losses(seen, congestion, base, rates)
     jitter = scatter(seen, random.quiet)
     links = []
@@ -110,8 +113,17 @@ def _sending_ns(rates_bps: Floats, size: float) -> Floats:
     return np.nan_to_num(size * 8 * NS_PER_S / rates_bps)
 
 
-def base_rtts(seen: Seen, trusted: Flags, rates_bps: Floats) -> Floats:
-    """By connection, the RTT of a full segment and its acknowledgement where nothing waits, (C,)."""
+def _crosses(seen: Seen, congestion: Congestion) -> Flags:
+    """Which connections' ways lead through a queue, there or back, (C,)."""
+    full = np.zeros(len(seen.directions), dtype=np.bool_)
+    for bottleneck in congestion.bottlenecks:
+        full[list(bottleneck.places)] = True
+    return np.asarray(((seen.forward + seen.back)[:, full] > 0).any(axis=1))
+
+
+def base_rtts(seen: Seen, trusted: Flags, rates_bps: Floats, explained_ns: Floats) -> Floats:
+    """By connection, the RTT of a full segment and its acknowledgement where nothing waits, (C,): the least of its
+    pair, or what the delays of its links come to (``explained_ns``, NaN where it is not known) if that is less."""
     least: dict[frozenset[str], float] = defaultdict(lambda: float("inf"))
     for one in np.flatnonzero(trusted & seen.certain):
         pair = frozenset(seen.pairs[one])
@@ -122,6 +134,7 @@ def base_rtts(seen: Seen, trusted: Flags, rates_bps: Floats) -> Floats:
         pair = frozenset(seen.pairs[one])
         if both.any():
             base[one] = least[pair]
+    base = np.fmin(base, explained_ns)
     base[~trusted] = np.nan
     more = _sending_ns(rates_bps, FULL_WIRE_BYTES) - _sending_ns(rates_bps, SMALL_WIRE_BYTES)
     return np.asarray(base + seen.forward @ more)

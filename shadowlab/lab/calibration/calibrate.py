@@ -6,16 +6,16 @@ Out: a calibration.  Never: a file, a clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from shadowlab.calibrate.demand import read_demands
-from shadowlab.calibrate.links.estimate import LinkEstimates, estimate_links
+from shadowlab.calibrate.links.estimate import estimate_links
 from shadowlab.calibrate.links.memory import remembered
 from shadowlab.calibrate.links.plausible import silent_instances, unit_factors
 from shadowlab.calibrate.links.seen import see
 from shadowlab.calibrate.observed import ObservedConnection
 from shadowlab.lab.calibration.beforehand import delay_prior, stated_rates
-from shadowlab.lab.calibration.refine import Refine
+from shadowlab.lab.calibration.refine import Refine, refined
 from shadowlab.lab.inputs.ways import ways_of
 from shadowlab.lab.progress import Progress, Silent
 from shadowlab.model.calibration import CalibratedDemands, Calibration
@@ -31,6 +31,7 @@ def calibrate(
     refine: Refine | None = None,
     run_ns: int | None = None,
     progress: Progress | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Calibration:
     """Calibrate ``network``.
 
@@ -41,13 +42,15 @@ def calibrate(
     shown = progress or Silent()
     shown.stage("calibrate links and demands")
     connections, findings = unit_factors(attached_records.connections)
-    estimates, at_ns = _links(network, connections)
+    seen = see(connections, ways_of(connections, network), network.directions)
+    at_ns = int(seen.last_ns.max(initial=0))
+    estimates = estimate_links(seen, network, delay_prior(network), stated_rates(network))
     findings += [*silent_instances(connections, network), *estimates.findings]
     links = estimates.links
     if prior_state is not None:
         links, drifts = remembered(prior_state.links, links, at_ns)
         findings += drifts
-    return Calibration(
+    found = Calibration(
         map=network,
         at_ns=at_ns,
         links=links,
@@ -55,12 +58,9 @@ def calibrate(
         demands=_demands(network, connections, run_ns),
         findings=tuple(findings),
     )
-
-
-def _links(network: Network, connections: Sequence[ObservedConnection]) -> tuple[LinkEstimates, int]:
-    seen = see(connections, ways_of(connections, network), network.directions)
-    at_ns = int(seen.last_ns.max(initial=0))
-    return estimate_links(seen, network, delay_prior(network), stated_rates(network)), at_ns
+    if refine is None:
+        return found
+    return refined(found, seen, connections, estimates, refine, progress=shown, interrupted=interrupted)
 
 
 def _demands(network: Network, connections: Sequence[ObservedConnection], run_ns: int | None) -> CalibratedDemands:
