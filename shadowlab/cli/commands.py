@@ -17,6 +17,7 @@ _COMMANDS = {
     "run": ("shadowlab.cli.run", "Run a scenario: build the shadow, drive it, judge it, try the cures."),
     "plan": ("shadowlab.cli.plan", "Show what a scenario would build and what it would cost."),
     "calibrate": ("shadowlab.cli.calibrate.command", "Find what a map's links are like from telemetry of production."),
+    "whatif": ("shadowlab.cli.ahead.whatif", "Ask what would happen if something were different."),
     "query": ("shadowlab.cli.records.query", "Ask a run, finished or going on, for its indicators and raw records."),
     "export": ("shadowlab.cli.records.export", "Write all a run measured as CSV, Parquet or Prometheus text."),
     "topology": ("shadowlab.cli.topology", "Read, judge, draw and convert topology maps."),

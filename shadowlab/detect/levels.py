@@ -38,13 +38,13 @@ def judge_levels(
         for index, subject in enumerate(of.subjects):
             if named and subject not in named:
                 continue
-            values = _windows(of.values[level.kpi][inside, index], (times - from_ns - 1) // level.window_ns)
+            values = window_means(of.values[level.kpi][inside, index], (times - from_ns - 1) // level.window_ns)
             if values.size:
                 outcomes.append(_judge(level, subject, values))
     return tuple(outcomes)
 
 
-def _windows(values: NDArray[np.float64], window: NDArray[np.int64]) -> NDArray[np.float64]:
+def window_means(values: NDArray[np.float64], window: NDArray[np.int64]) -> NDArray[np.float64]:
     """The mean of the observed values of each window, windows without any left out."""
     seen = ~np.isnan(values)
     if not seen.any():

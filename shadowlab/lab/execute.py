@@ -120,13 +120,18 @@ def execute(
     works: Sequence[Work],
     on_progress: Callable[[str, float], None],
     interrupted: Callable[[], bool],
+    *,
+    on_done: Callable[[int, Done], None] | None = None,
+    on_failed: Callable[[int, ShadowFailedError], None] | None = None,
 ) -> tuple[Done, ...]:
     """Run all works, as many at once as there are cores (one on the real clock, where they would disturb each other).
 
     The first failure stops the others and is raised when all have ended, and so is Interrupted when ``interrupted()``.
+    ``on_done`` is called with the index of each work as it ends, in the thread that ran it.  With ``on_failed`` a
+    shadow that failed is told there, the others go on, and it is not among what is returned.
     """
     cores = sorted(os.sched_getaffinity(0))[: 1 if place.clock == "real" else None]
-    pool = _Pool(place=place, on_progress=on_progress)
+    pool = _Pool(place=place, on_progress=on_progress, on_done=on_done, on_failed=on_failed)
     waiting: queue.SimpleQueue[tuple[int, Work]] = queue.SimpleQueue()
     for item in enumerate(works):
         waiting.put(item)
@@ -149,11 +154,20 @@ def execute(
                 thread.join()
     if pool.errors:
         raise pool.errors[0]
-    return tuple(pool.done[index] for index in range(len(works)))
+    return tuple(pool.done[index] for index in range(len(works)) if index in pool.done)
 
 
 class _Pool:
-    def __init__(self, *, place: Place, on_progress: Callable[[str, float], None]) -> None:
+    def __init__(
+        self,
+        *,
+        place: Place,
+        on_progress: Callable[[str, float], None],
+        on_done: Callable[[int, Done], None] | None = None,
+        on_failed: Callable[[int, ShadowFailedError], None] | None = None,
+    ) -> None:
+        self._on_done = on_done
+        self._on_failed = on_failed
         self.stop = threading.Event()
         self.done: dict[int, Done] = {}
         self.errors: list[BaseException] = []
@@ -167,7 +181,15 @@ class _Pool:
             except queue.Empty:
                 return
             try:
-                self.done[index] = self._run(work, core)
+                self.done[index] = done = self._run(work, core)
+                if self._on_done is not None:
+                    self._on_done(index, done)
+            except ShadowFailedError as error:
+                if self._on_failed is None or self.stop.is_set():
+                    self.errors.append(error)
+                    self.stop.set()
+                else:
+                    self._on_failed(index, error)
             except BaseException as error:  # noqa: BLE001 - raised again in the main thread, which called execute
                 self.errors.append(error)
                 self.stop.set()

@@ -27,32 +27,32 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 def render_summary(result: RunResult, console: Console, report: Path | None = None) -> None:
     """Print what whoever started the run wants to know first."""
-    _line(console, result.headline or result.title or result.scenario, "bold")
+    print_line(console, result.headline or result.title or result.scenario, "bold")
     if not result.provenance.valid:
-        _line(console, f"VOID: {result.provenance.validity}", "bold red")
+        print_line(console, f"VOID: {result.provenance.validity}", "bold red")
     elif result.provenance.void_windows_ns:
-        _line(console, f"Measured late   {void_windows(result.provenance)}: nothing is taken from there", "yellow")
+        print_line(console, f"Measured late   {void_windows(result.provenance)}: nothing is taken from there", "yellow")
     for sentence in result.conclusions:
-        _line(console, f"  {sentence}")
+        print_line(console, f"  {sentence}")
     _facts(result, console)
     if result.workloads:
-        _table(console, _SERVICE_HEADS, _service_rows(result), right=(1, 2, 3, 4, 5), loose=0)
+        print_table(console, _SERVICE_HEADS, _service_rows(result), right=(1, 2, 3, 4, 5), loose=0)
     if result.cures:
         styles = ["dim" if cure.note else "green" if index == 0 else "" for index, cure in enumerate(result.cures)]
-        _table(console, _HEADS, [_row(one) for one in result.cures], right=(2, 3, 4), loose=5, styles=styles)
+        print_table(console, _HEADS, [_row(one) for one in result.cures], right=(2, 3, 4), loose=5, styles=styles)
     if report is not None:
         console.print()
-        _line(console, f"Report: {report}")
+        print_line(console, f"Report: {report}")
 
 
-def _line(console: Console, words: str, style: str = "") -> None:
+def print_line(console: Console, words: str, style: str = "") -> None:
     """One line as it is: no markup, no emoji, no highlighting, broken only by a terminal's width."""
     from rich.text import Text
 
-    console.print(Text(_clean(words), style=style), soft_wrap=not console.is_terminal)
+    console.print(Text(clean(words), style=style), soft_wrap=not console.is_terminal)
 
 
-def _clean(words: str) -> str:
+def clean(words: str) -> str:
     """Without what a terminal would obey."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", words)
 
@@ -61,37 +61,37 @@ def _facts(result: RunResult, console: Console) -> None:
     console.print()
     domain = result.fault_domain
     if domain is None:
-        _line(console, "Fault domain    none found")
+        print_line(console, "Fault domain    none found")
     elif not domain.links:
-        _line(console, "Fault domain    no link explains what is affected better than chance")
-        _line(console, f"Since           {moment(domain.onset_ns)} of {moment(result.duration_ns)}")
+        print_line(console, "Fault domain    no link explains what is affected better than chance")
+        print_line(console, f"Since           {moment(domain.onset_ns)} of {moment(result.duration_ns)}")
     else:
         where = ", ".join(one.name for one in domain.suspects) or ", ".join(domain.links)
-        _line(console, f"Fault domain    {where}  ({domain.kind}, confidence {percent(domain.confidence)})")
-        _line(console, f"Since           {moment(domain.onset_ns)} of {moment(result.duration_ns)}")
+        print_line(console, f"Fault domain    {where}  ({domain.kind}, confidence {percent(domain.confidence)})")
+        print_line(console, f"Since           {moment(domain.onset_ns)} of {moment(result.duration_ns)}")
     affected = len(affected_paths(result))
-    _line(console, f"Affected        {affected} of {plural(len(result.paths), 'path')}")
+    print_line(console, f"Affected        {affected} of {plural(len(result.paths), 'path')}")
     broken = sum(not one.holds for one in result.levels_after)
-    _line(console, f"Service levels  {broken} of {len(result.levels_after)} broken after the event")
-    _line(console, f"Production      {result.correlation.verdict}")
+    print_line(console, f"Service levels  {broken} of {len(result.levels_after)} broken after the event")
+    print_line(console, f"Production      {result.correlation.verdict}")
     whole = result.correlation.whole
     if whole is not None:
-        worst = f", worst: {_clean(whole.worst)}" if whole.standing != "true" else ""
+        worst = f", worst: {clean(whole.worst)}" if whole.standing != "true" else ""
         times = f"{whole.score:.1f} × the noise of production itself" if whole.values else "too few records to tell"
-        _line(console, f"Fidelity        {whole.standing}: {times}{worst}")
+        print_line(console, f"Fidelity        {whole.standing}: {times}{worst}")
         for one in result.correlation.advice if whole.standing == "not to be trusted" else ():
-            _line(console, f"                would help: {_clean(one)}")
+            print_line(console, f"                would help: {clean(one)}")
     for program in result.programs:
-        _line(
+        print_line(
             console, f"Program         {program.name} in {program.node}: {_ending(program)}; output: {program.output}"
         )
     for replay in result.replays:
         refused = f", {replay.refused_packets} refused" if replay.refused_packets else ""
-        _line(
+        print_line(
             console, f"Replay          {replay.name} in {replay.node}: {plural(replay.sent_packets, 'packet')}{refused}"
         )
     for name, met in sorted(result.expectations.items()):
-        _line(console, f"Expected        {name}: {'met' if met else 'NOT MET'}", "" if met else "bold red")
+        print_line(console, f"Expected        {name}: {'met' if met else 'NOT MET'}", "" if met else "bold red")
 
 
 def _ending(one: ProgramOutcome) -> str:
@@ -104,9 +104,9 @@ def _ending(one: ProgramOutcome) -> str:
 def _row(cure: CureOutcome) -> tuple[str, ...]:
     """One that failed, or could not be tried, says why in the place of figures."""
     if cure.note:
-        return (NOTHING, _clean(cure.cure), NOTHING, NOTHING, NOTHING, f"not counted: {_clean(cure.note)}")
+        return (NOTHING, clean(cure.cure), NOTHING, NOTHING, NOTHING, f"not counted: {clean(cure.note)}")
     figures = (percent(cure.recovered), percent(cure.broken_share), str(cure.harm))
-    return (str(cure.rank), _clean(cure.cure), *figures, _clean(cure.summary))
+    return (str(cure.rank), clean(cure.cure), *figures, clean(cure.summary))
 
 
 _HEADS = ("#", "Cure", "Mended", "Still broken", "Harm", "What it does")
@@ -124,7 +124,7 @@ def _service_rows(result: RunResult) -> list[tuple[str, ...]]:
 
     return [
         (
-            _clean(one.workload),
+            clean(one.workload),
             "stream" if one.kind == "datagrams" else str(sum(one.outcomes.values())),
             change(one, "failures"),
             change(one, "completion_p50_ms"),
@@ -135,7 +135,7 @@ def _service_rows(result: RunResult) -> list[tuple[str, ...]]:
     ]
 
 
-def _table(
+def print_table(
     console: Console,
     heads: Sequence[str],
     rows: Sequence[Sequence[str]],
@@ -153,7 +153,7 @@ def _table(
         widths = [max(len(row[index]) for row in (heads, *rows)) for index in range(len(heads) - 1)]
         for row in (heads, *rows):
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-            _line(console, "  ".join([*cells, row[-1]]))
+            print_line(console, "  ".join([*cells, row[-1]]))
         return
     from rich.box import SIMPLE_HEAD
     from rich.table import Table

@@ -1,0 +1,151 @@
+"""Options that the commands which look ahead share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from shadowlab.cli.scale_option import scale_option
+
+if TYPE_CHECKING:
+    from shadowlab.lab.ahead.opening import Subject
+    from shadowlab.lab.ahead.whatif import Effort
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_TAKEN = (
+    "subject",
+    "telemetry",
+    "unit",
+    "level",
+    "duration_ns",
+    "budget_ns",
+    "runs",
+    "most_runs",
+    "precision",
+    "seed",
+    "scale",
+)
+
+
+def _duration(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    from shadowlab.model.units import parse_duration
+
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+
+
+def question_options(*, least_runs: int, most_runs: int) -> Callable[[_F], _F]:
+    """What a question is about and how much is run for it.  The command gets ``about`` (a Subject) and ``effort``."""
+
+    def decorate(function: _F) -> _F:
+        @functools.wraps(function)
+        def command(*words: Any, **values: Any) -> Any:
+            given = {name: values.pop(name) for name in _TAKEN}
+            return function(*words, about=_subject(given), effort=_effort(given), **values)
+
+        wrapped: Any = command
+        for option in reversed(_options(least_runs, most_runs)):
+            wrapped = option(wrapped)
+        found: _F = wrapped
+        return found
+
+    return decorate
+
+
+def _options(least_runs: int, most_runs: int) -> list[Callable[[Any], Any]]:
+    return [
+        click.argument("subject", type=click.Path(path_type=Path), metavar="MAP|SCENARIO|RUN"),
+        click.option(
+            "--telemetry", type=click.Path(path_type=Path), help="Telemetry to drive, instead of the scenario's own."
+        ),
+        click.option(
+            "--unit", default="", help="Of a map's demands, if the map states none: bps, kbps, mbps, gbps, tbps."
+        ),
+        click.option(
+            "--level", multiple=True, metavar="'KPI<=LIMIT'", help="A service level instead of the scenario's own."
+        ),
+        click.option(
+            "--duration",
+            "duration_ns",
+            default="25 s",
+            show_default=True,
+            callback=_duration,
+            metavar="TIME",
+            help="Network time of each run; the first 5 s are not judged.",
+        ),
+        click.option(
+            "--budget",
+            "budget_ns",
+            default="20 s",
+            show_default=True,
+            callback=_duration,
+            metavar="TIME",
+            help="Wall time that a run of the baseline may take; beyond it everything is scaled down.",
+        ),
+        click.option(
+            "--runs",
+            type=click.IntRange(1, 100),
+            default=least_runs,
+            show_default=True,
+            help="Runs of each variant, at least (of many variants: of the worst half).",
+        ),
+        click.option("--most-runs", type=click.IntRange(1, 100), help=f"At most.  [default: {most_runs}, or --runs]"),
+        click.option(
+            "--precision",
+            type=click.FloatRange(0.001, 10),
+            default=0.1,
+            show_default=True,
+            help="Half an interval of this share of its limit is narrow enough.",
+        ),
+        click.option(
+            "--seed", type=click.IntRange(min=0, max=2**62), help="Of the first run; instead of the scenario's own."
+        ),
+        scale_option,
+    ]
+
+
+def _subject(given: dict[str, Any]) -> Subject:
+    from shadowlab.lab.ahead.opening import Subject
+
+    return Subject(
+        path=given["subject"],
+        telemetry=given["telemetry"],
+        unit=given["unit"],
+        levels=given["level"],
+        duration_ns=given["duration_ns"],
+        budget_ns=given["budget_ns"],
+    )
+
+
+def _effort(given: dict[str, Any]) -> Effort:
+    from shadowlab.lab.ahead.whatif import Effort
+
+    most = given["most_runs"]
+    return Effort(
+        least_runs=given["runs"],
+        most_runs=max(_MOST_RUNS, given["runs"]) if most is None else most,
+        precision=given["precision"],
+        seed=given["seed"],
+        scale=given["scale"],
+    )
+
+
+_MOST_RUNS = 5
+
+
+def place_options(function: _F) -> _F:
+    """``--kernel``, ``--clock``, ``--json``, ``--quiet``."""
+    for option in (
+        click.option("--quiet", "-q", is_flag=True, help="No progress display."),
+        click.option("--json", "as_json", is_flag=True, help="Print the answer as one JSON document and nothing else."),
+        click.option("--clock", type=click.Choice(["auto", "virtual", "real"]), default="auto", show_default=True),
+        click.option("--kernel", type=click.Choice(["auto", "embedded", "host"]), default="auto", show_default=True),
+    ):
+        function = option(function)
+    return function
