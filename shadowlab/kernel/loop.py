@@ -170,7 +170,7 @@ class Loop:
 
     def __enter__(self) -> Loop:
         self._waiter = self._given_waiter if self._given_waiter is not None else KernelWaiter()
-        self._now_ns = self.clock.now_ns()
+        self.catch_up()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -181,6 +181,11 @@ class Loop:
     @property
     def now_ns(self) -> int:
         """The moment of the last wake-up: on the virtual clock that is now, and costs no system call."""
+        return self._now_ns
+
+    def catch_up(self) -> int:
+        """Read the clock, after work outside of the loop, which may have taken seconds; :attr:`now_ns` from here on."""
+        self._now_ns = self.clock.now_ns()
         return self._now_ns
 
     @property

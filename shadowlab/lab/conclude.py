@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from shadowlab.lab.events.planned import Planned
 from shadowlab.model.level import LevelOutcome
 from shadowlab.model.result import Provenance, Scaling
+from shadowlab.model.traffic.completion import USED_UP
+from shadowlab.model.traffic.summary import WorkloadSummary
 from shadowlab.model.units import NS_PER_S, format_duration, format_fraction
 from shadowlab.model.verdict import CureOutcome, FaultDomain
 
@@ -74,6 +76,7 @@ def conclusions(
     cures: Sequence[CureOutcome],
     scaling: Scaling,
     planned: Sequence[Planned] = (),
+    workloads: Sequence[WorkloadSummary] = (),
 ) -> tuple[str, ...]:
     """One sentence each.  ``planned`` is all the work there was in the run."""
     found = [_what(after)]
@@ -89,9 +92,18 @@ def conclusions(
         f"{_count(sorted(one.links), 'link')}, no fault."
         for one in planned
     ]
+    found += [_beyond(one) for one in workloads if one.used_up]
     if scaling.factor != 1:
         found.append(f"Scaled down: {scaling.reason}.")
     return tuple(found)
+
+
+def _beyond(one: WorkloadSummary) -> str:
+    names = ", ".join(name for name in one.failed_by if name in USED_UP)
+    return (
+        f"Beyond the shadow: {one.used_up} exchanges of {one.workload} failed because it had no port, open file or "
+        f"memory left for them ({names}); that says nothing of the network."
+    )
 
 
 def _count(things: Sequence[str], name: str) -> str:

@@ -158,8 +158,6 @@ class _Inside:
                 turns=job.flow_turns,
             )
             self._engine, self._exchanges = engine, exchanges
-            # At a whole second: TCP's timers count in jiffies, so the same run must begin at the same part of one.
-            self._zero_ns = zero = (loop.now_ns // _LEAD_NS + 2) * _LEAD_NS
             self._ways = Ways(
                 segment=self._segment,
                 prober=prober,
@@ -177,7 +175,11 @@ class _Inside:
                 segment=self._segment,
                 book=Book(addresses=job.addresses, addresses6=job.addresses6, owners=job.owners),
             )
+            loop.catch_up()
             self._look(0)
+            # Only now: on a slow machine all this takes seconds, and a run that counted them would begin after its end.
+            # At a whole second: TCP's timers count in jiffies, so the same run must begin at the same part of one.
+            self._zero_ns = zero = (loop.catch_up() // _LEAD_NS + 2) * _LEAD_NS
             Punctuality(loop, self._files.rows("lateness")).start(zero, job.duration_ns)
             counters.start(zero, job.duration_ns)
             engine.start(zero)

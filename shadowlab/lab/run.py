@@ -287,6 +287,7 @@ class _Run:
         origin = provenance(prepared, self._place, measured, done.report)
         fault = None if self._work_behind(judgement) else domain
         expectations = expectations_of(prepared, fault, cures)
+        workloads = workload_summaries(prepared, self._exchanges)
         if measured.punctual.too_void:
             headline_of_run, sentences = no_verdict(origin)
         else:
@@ -301,6 +302,7 @@ class _Run:
                 cures=cures,
                 scaling=prepared.scaling,
                 planned=self._planned(),
+                workloads=workloads,
             )
         return RunResult(
             scenario=scenario.name,
@@ -326,7 +328,7 @@ class _Run:
             correlation=correlation,
             tcp=self._tcp(done),
             expectations=expectations,
-            workloads=workload_summaries(prepared, self._exchanges),
+            workloads=workloads,
             instances=instance_summaries(prepared, self._exchanges),
             programs=program_outcomes(done.report, prepared.workloads, RAW_FOLDER),
             replays=replay_outcomes(done.report, prepared.workloads, prepared.replayed),

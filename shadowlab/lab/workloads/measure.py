@@ -5,6 +5,8 @@ In: the folder a run left behind, what was prepared.  Out: tables and summaries.
 
 from __future__ import annotations
 
+import errno
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from shadowlab.model.traffic.completion import KINDS, OUTCOMES
 from shadowlab.model.traffic.summary import HeatMap, Histogram, InstanceSummary, WorkloadSummary
 from shadowlab.model.traffic.workload import Datagrams, Workload, service_of
 from shadowlab.monitor.exchanges.indicators import (
+    FAILED,
     OK,
     Exchanged,
     figures,
@@ -99,6 +102,7 @@ def workload_summaries(prepared: Prepared, measures: ExchangeMeasures) -> tuple[
                 completion_ms=_histogram(completion_ms),
                 slowdown=_histogram(good.slowdown[~np.isnan(good.slowdown)]),
                 heat_map=_heat_map(good.end_ns, completion_ms, scenario.duration_ns),
+                failed_by=_reasons(own.errno[own.outcome == FAILED]),
             )
         )
     return tuple(found)
@@ -117,6 +121,12 @@ def instance_summaries(prepared: Prepared, measures: ExchangeMeasures) -> tuple[
         )
         for node, compute in scenario.compute.items()
     )
+
+
+def _reasons(numbers: NDArray[np.int64]) -> dict[str, int]:
+    """How many there are of each, by name, the most frequent first."""
+    counts = Counter(errno.errorcode.get(int(one), str(one)) if one else "closed" for one in numbers)
+    return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _in(some: Exchanged, from_ns: int, to_ns: int) -> dict[str, float]:

@@ -18,6 +18,9 @@ ExchangeKind = Literal["transfer", "request", "incast", "lookup"]
 KINDS: tuple[ExchangeKind, ...] = ("transfer", "request", "incast", "lookup")
 """In records a kind is its place here."""
 
+USED_UP = ("EADDRINUSE", "EADDRNOTAVAIL", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")
+"""The system's names for having no port, descriptor or memory left."""
+
 UNKNOWN_NS = -1
 """A moment that never came."""
 

@@ -6,7 +6,9 @@ In: plain values.  Out: frozen summaries.  Never: a verdict.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from shadowlab.model.traffic.completion import USED_UP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,8 @@ class WorkloadSummary:
 
     ``outcomes`` counts them by how they ended; ``whole``, ``before`` and ``after`` hold the indicators of services over
     the whole run, in the baseline, and from the last event on: percentiles are those of all exchanges that ended in
-    that time, not means of windows.
+    that time, not means of windows.  ``failed_by`` counts those whose connection failed by the system's name for why;
+    ``closed`` are those that the other end, or the network, ended without one.
     """
 
     workload: str
@@ -46,6 +49,12 @@ class WorkloadSummary:
     completion_ms: Histogram
     slowdown: Histogram
     heat_map: HeatMap
+    failed_by: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def used_up(self) -> int:
+        """Those that failed for want of a port, a descriptor or memory: by the shadow's limits, not the network's."""
+        return sum(count for name, count in self.failed_by.items() if name in USED_UP)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,7 @@ class Exchanged:
     slowdown: Floats
     payload_bytes: Ints
     waited_ns: Ints
+    errno: Ints
 
     def chosen(self, rows: NDArray[np.bool_]) -> Exchanged:
         """Some of them."""
@@ -80,6 +81,7 @@ def read_exchanges(folder: FilePath, unloaded_ns: Callable[[Records], Floats]) -
         slowdown=np.where(found["outcome"] == OK, slowdown, np.nan),
         payload_bytes=(found["sent_bytes"] + found["received_bytes"]).astype(np.int64),
         waited_ns=found["waited_ns"],
+        errno=found["errno"].astype(np.int64),
     )
 
 

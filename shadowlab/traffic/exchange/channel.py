@@ -18,14 +18,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel.loop import Loop
 from shadowlab.model.traffic.completion import UNKNOWN_NS, ExchangeKind, Outcome
-from shadowlab.traffic.exchange.sockets import SMALL_BYTES, Sockets
+from shadowlab.traffic.exchange.sockets import SMALL_BYTES, Sockets, used_up
 from shadowlab.traffic.exchange.stream import BOTH, ENDS, PAYLOAD, QUIET_BYTES, TCP_INFO_BYTES, drain
 from shadowlab.traffic.tcp_socket import read_tcp_info
 
 if TYPE_CHECKING:
     from shadowlab.traffic.exchange.listener import Answerer, Listener
+
+
+USED_UP_NS = 10_000_000
+"""After so long a connection has failed for which no port or descriptor was left."""
 
 
 class Exchange:
@@ -183,7 +188,15 @@ class Channel:
         return b""
 
     def _connect(self) -> None:
-        sock, port = self._sockets.connecting(self.source, self._peers)
+        try:
+            sock, port = self._sockets.connecting(self.source, self._peers)
+        except KernelRefusedError as error:
+            missing = used_up(error)
+            if not missing:
+                raise
+            # Not at once: a user who does not think would ask again, and again, without end.
+            self._loop.at(self._loop.now_ns + USED_UP_NS, lambda due_ns: self.fail(missing))
+            return
         self._sock = sock
         self.key = (self._sockets.addresses[self.source], port)
         self._make_room_to_read()
@@ -192,7 +205,7 @@ class Channel:
         number = self._sockets.connect(sock, self.source, self._target)
         if number not in (0, errno.EINPROGRESS):
             # At once, but not before the caller has returned.
-            self._loop.at(self._loop.now_ns, lambda due_ns: self._fail(number))
+            self._loop.at(self._loop.now_ns, lambda due_ns: self.fail(number))
 
     def _make_room_to_read(self) -> None:
         if self._awaited > SMALL_BYTES and not self._wide and self._sock is not None:
@@ -204,7 +217,7 @@ class Channel:
         if sock is None:
             return False
         if events & select.EPOLLERR:
-            self._fail(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+            self.fail(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
             return True
         if self.connected_ns < 0:
             if events & select.EPOLLOUT:
@@ -218,7 +231,7 @@ class Channel:
         if events & select.EPOLLIN:
             self._read()
         if events & ENDS and not self.closed:
-            self._fail(0)
+            self.fail(0)
         return True
 
     def _write(self) -> None:
@@ -234,7 +247,7 @@ class Channel:
         except BlockingIOError:
             return
         except OSError as error:
-            self._fail(error.errno or 0)
+            self.fail(error.errno or 0)
             return
         if exchange.one_way:
             with suppress(OSError):  # a connection that has just died reports itself by its events
@@ -262,7 +275,7 @@ class Channel:
         if 0 < self._awaited < QUIET_BYTES and self._quiet:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, self._awaited)
 
-    def _fail(self, number: int) -> None:
+    def fail(self, number: int) -> None:
         """The connection has died; without an exchange, the far end has merely gone."""
         if self.exchange is None:
             self.close()

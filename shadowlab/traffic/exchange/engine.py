@@ -40,10 +40,11 @@ class Exchanges:
         seed: int,
         sink: Sink,
         addresses6: Mapping[str, str] | None = None,
+        ports: Ports | None = None,
     ) -> None:
         self._desk = Desk(loop=loop, compute=compute, seed=seed)
         self._zero_ns = 0
-        ports = Ports()
+        ports = ports if ports is not None else Ports()
         self._drivers: dict[str, Driver] = {}
         for index, one in enumerate(workloads):
             around = Surroundings(

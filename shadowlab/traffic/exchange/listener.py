@@ -7,6 +7,7 @@ Imported inside the guest: standard library only.
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 from collections.abc import Callable
@@ -150,6 +151,10 @@ class Listener:
         channel = self.peers.get(peer[:2])
         if channel is None or channel.closed:
             sock.close()
+            return True
+        if self.sockets.beyond_limit(sock):
+            sock.close()
+            channel.fail(errno.EMFILE)
             return True
         sock.setblocking(False)
         one = Answerer(sock, channel, self)

@@ -12,12 +12,14 @@ or goes to another target.  Replicated flows have the ports from 5001 and from 2
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Container, Mapping
 from contextlib import nullcontext
 
-from shadowlab.errors import ShadowFailedError
+from shadowlab.errors import KernelRefusedError, ShadowFailedError
 from shadowlab.kernel.syscalls import refusing
+from shadowlab.model.traffic.completion import USED_UP
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.traffic.handshake import Handshakes, wishes
 from shadowlab.traffic.socket_options import (
@@ -42,10 +44,17 @@ MOST_LISTENERS = 1_999
 FIRST_SOURCE_PORT = 10_001
 SOURCE_PORTS = 9_999
 BACKLOG = 4_096
+SPARE_FILES = 64
+"""Descriptors that exchanges leave to the rest of the program: what reads routes or starts a script opens files too."""
 SMALL_BYTES = 24_000
 """What fits the send buffer that a fresh connection has by itself: enough for 16 segments and their overhead."""
 
 _TW_REUSE = ("net/ipv4/tcp_tw_reuse", "1")
+
+
+def used_up(error: KernelRefusedError) -> int:
+    """The system's number if a connection was refused because ports, descriptors or memory are used up, else 0."""
+    return int(getattr(errno, error.errno_name)) if error.errno_name in USED_UP else 0
 
 
 class Ports:
@@ -94,6 +103,7 @@ class Sockets:
             for one in (self._tcp.mss, self._tcp.pacing_bps, self._tcp.no_delay, self._tcp.keepalive_ns)
         )
         self._as_born: dict[str, bool] = {}
+        self._most_files = 0
         self._handshakes = Handshakes(door) if wishes(self._tcp) else None
 
     def prepare(self, node: str) -> None:
@@ -125,10 +135,15 @@ class Sockets:
         return sock, port
 
     def connecting(self, node: str, taken: Container[tuple[str, int]]) -> tuple[socket.socket, int]:
-        """A socket bound to the node's next source port whose (address, port) is not ``taken``."""
+        """A socket bound to the node's next source port whose (address, port) is not ``taken``.
+
+        Raises KernelRefusedError; :func:`used_up` tells whether for want of something.
+        """
         with refusing(f"{self._name}: open a connection from {node} {self.addresses[node]}"):
             sock = self._door.open_socket(node, self._family, socket.SOCK_STREAM)
             try:
+                if self.beyond_limit(sock):
+                    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
                 if node not in self._as_born:
                     # What a socket is born with need not be set: a call each for thousands of connections.
                     born = _congestion(sock) == self._tcp.congestion_control
@@ -143,6 +158,12 @@ class Sockets:
             except BaseException:
                 sock.close()
                 raise
+
+    def beyond_limit(self, sock: socket.socket) -> bool:
+        """Whether it has one of the descriptors that are to be left to others."""
+        if not self._most_files:
+            self._most_files = os.sysconf("SC_OPEN_MAX") - SPARE_FILES
+        return sock.fileno() >= self._most_files
 
     def connect(self, sock: socket.socket, node: str, target: tuple[str, int]) -> int:
         """Begin to connect; the system's number for what is wrong, if something is at once."""

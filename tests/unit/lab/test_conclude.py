@@ -11,6 +11,7 @@ from shadowlab.lab.events.planned import Planned, behind
 from shadowlab.model.level import LevelOutcome
 from shadowlab.model.network import Direction
 from shadowlab.model.result import Scaling
+from shadowlab.model.traffic.summary import HeatMap, Histogram, WorkloadSummary
 from shadowlab.model.verdict import CureOutcome, FaultDomain, Suspect
 
 S = 10**9
@@ -160,6 +161,33 @@ def test_a_scaled_run_says_so_last() -> None:
     told = sentences(scaling=Scaling(factor=4.0, map_rate_scale=1.0, reason="everything divided by 4"))
 
     assert told[-1] == "Scaled down: everything divided by 4."
+
+
+def test_what_failed_by_the_limits_of_the_shadow_is_not_put_down_to_the_network() -> None:
+    empty = Histogram(edges=(), counts=())
+    crowd = WorkloadSummary(
+        workload="web",
+        kind="requests",
+        service="web",
+        outcomes={"ok": 5, "failed": 12},
+        whole={},
+        before={},
+        after={},
+        completion_ms=empty,
+        slowdown=empty,
+        heat_map=HeatMap(window_ns=S, edges=(), counts=()),
+        failed_by={"EMFILE": 7, "ECONNREFUSED": 3, "EADDRINUSE": 2},
+    )
+    calm = replace(crowd, workload="db", failed_by={"ECONNREFUSED": 3})
+
+    told = conclusions(
+        domain=None, detected_ns=0, localised_ns=0, after=[], cures=[], scaling=FULL, workloads=[calm, crowd]
+    )
+
+    assert told[1:] == (
+        "Beyond the shadow: 9 exchanges of web failed because it had no port, open file or memory left for them "
+        "(EMFILE, EADDRINUSE); that says nothing of the network.",
+    )
 
 
 def test_what_was_planned_is_no_fault() -> None:

@@ -52,6 +52,15 @@ def fake_loop(ready: dict[int, list[tuple[int, int]]] | None = None) -> tuple[Lo
     return Loop(clock=clock, waiter=waiter), clock, waiter
 
 
+def test_work_before_the_loop_runs_is_not_forgotten_by_its_clock() -> None:
+    loop, clock, _ = fake_loop()
+
+    with loop:
+        clock.move_to(7_000 * MS)
+
+        assert loop.catch_up() == loop.now_ns == 7_000 * MS
+
+
 def test_timers_run_in_time_and_ties_in_the_order_of_their_registration() -> None:
     loop, clock, _ = fake_loop()
     called: list[tuple[str, int, int]] = []

@@ -83,7 +83,7 @@ def adopt_and_drive(job: Drive, on_done: OnDone) -> DriveReport:
             addresses6=job.addresses6,
             seed=job.seed,
         ) as engine:
-            begin_ns = loop.now_ns
+            begin_ns = loop.catch_up()
 
             def tell(due_ns: int) -> None:
                 on_done(min(1.0, (due_ns - begin_ns) / job.duration_ns))

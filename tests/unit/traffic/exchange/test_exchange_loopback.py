@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import resource
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from shadowlab.kernel.clock import now_ns
 from shadowlab.kernel.loop import Loop
@@ -13,7 +16,9 @@ from shadowlab.model.traffic.completion import Completion
 from shadowlab.model.traffic.distribution import constant
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.model.traffic.workload import Arrivals, Compute, Lookups, Requests, Transfers, Workload
+from shadowlab.traffic.exchange.channel import USED_UP_NS
 from shadowlab.traffic.exchange.engine import Exchanges
+from shadowlab.traffic.exchange.sockets import SOURCE_PORTS, SPARE_FILES, Ports
 
 MS = 1_000_000
 _RUN = itertools.count(os.getpid() * 64)
@@ -43,7 +48,9 @@ def allowed() -> TcpOptions:
     return TcpOptions(congestion_control=name)
 
 
-def driven(workloads: Sequence[Workload], wanted: int, compute: dict[str, Compute] | None = None) -> list[Completion]:
+def driven(
+    workloads: Sequence[Workload], wanted: int, compute: dict[str, Compute] | None = None, ports: Ports | None = None
+) -> list[Completion]:
     """The records once ``wanted`` exchanges have ended (20 s at most), and of what then still goes on."""
     number, found, door = next(_RUN), list[Completion](), Loopback()
     at = f"127.{number >> 8 & 127}.{number & 255}"
@@ -62,6 +69,7 @@ def driven(workloads: Sequence[Workload], wanted: int, compute: dict[str, Comput
             addresses={"a": f"{at}.1", "b": f"{at}.2"},
             seed=1,
             sink=sink,
+            ports=ports,
         )
         with exchanges:
             start_ns = now_ns()
@@ -129,6 +137,65 @@ def test_an_exchange_that_is_not_over_at_the_end_is_unfinished_and_one_too_many_
     found = driven([slow], 1, {"b": Compute(workers=1, service_ns=constant(60_000 * MS))})
 
     assert [(one.number, one.outcome) for one in found] == [(1, "refused"), (0, "unfinished")]
+
+
+@contextmanager
+def files_left(count: int) -> Iterator[None]:
+    """This process may open so many files more, beside those that exchanges leave to others."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + SPARE_FILES + count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_connections_without_a_descriptor_have_failed_and_the_run_goes_on() -> None:
+    many = Transfers(
+        name="t",
+        sources=("a",),
+        targets=("b",),
+        arrivals=listed(*[0] * 50, 2 * USED_UP_NS),
+        size=constant(100_000),
+        tcp=allowed(),
+    )
+
+    with files_left(30):
+        found = driven([many], 51)
+
+    failed = [one for one in found if one.outcome == "failed"]
+    assert {one.errno for one in failed} == {errno.EMFILE}
+    assert 10 < len(failed) < 50
+    assert {one.outcome for one in found if one not in failed} == {"ok"}
+    assert 50 not in {one.number for one in failed}  # by then the others had ended
+
+
+def test_a_user_who_does_not_think_finds_a_port_when_one_is_free_again() -> None:
+    class Crowded(Ports):
+        """For the first three calls every port is one that nobody may bind to."""
+
+        calls = 0
+
+        def source(self, node: str) -> int:
+            Crowded.calls += 1
+            return taken.getsockname()[1] if Crowded.calls <= 3 * SOURCE_PORTS else super().source(node)
+
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        asking = Requests(
+            name="r",
+            clients=("a",),
+            servers=("b",),
+            request=constant(10),
+            response=constant(10),
+            think_ns=constant(0),
+            tcp=allowed(),
+        )
+
+        found = driven([asking], 4, ports=Crowded())
+
+    assert [(one.outcome, one.errno) for one in found[:4]] == [*[("failed", errno.EADDRINUSE)] * 3, ("ok", 0)]
 
 
 def test_a_lookup_is_answered() -> None:
