@@ -147,6 +147,16 @@ def _where(domain: FaultDomain) -> str:
     )
 
 
+def _way_back(best: CureOutcome) -> list[str]:
+    if best.roll_back_failures:
+        return [f"The way back does not work: {'; '.join(best.roll_back_failures)}."]
+    if best.rolled_back_share is None:
+        return []
+    after = format_fraction(best.rolled_back_share)
+    steps = _count(best.roll_back, "step")
+    return [f"The way back was tried too: {steps}, and {after} of the judged windows were broken again."]
+
+
 def _cure(cures: Sequence[CureOutcome]) -> list[str]:
     if not cures:
         return []
@@ -160,5 +170,6 @@ def _cure(cures: Sequence[CureOutcome]) -> list[str]:
         f"What to do: {best.cure} – {best.summary}.",
         f"What it gains: {format_fraction(best.broken_share)} of the judged windows stay broken instead of "
         f"{format_fraction(nothing.broken_share)}, {best.recovered * 100:.0f} % recovered{harm}.",
+        *_way_back(best),
         *notes,
     ]

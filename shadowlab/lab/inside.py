@@ -28,7 +28,19 @@ from shadowlab.monitor.tcp_counters import TcpCounters
 from shadowlab.monitor.tracing.witness import Book, Witnesses
 from shadowlab.monitor.ways import RunningFlow, Ways
 from shadowlab.shadow.apply import apply
-from shadowlab.shadow.ops import Op, RemoveRoute, ScaleDemand, SetLinkState, SetRoute, TimedChange
+from shadowlab.shadow.ops import (
+    Op,
+    RemoveRoute,
+    ScaleDemand,
+    SetCongestion,
+    SetLinkState,
+    SetPacing,
+    SetRoute,
+    SetServers,
+    SetWorkers,
+    TimedChange,
+    TrafficOp,
+)
 from shadowlab.traffic.engine import Engine
 from shadowlab.traffic.exchange.engine import Exchanges
 from shadowlab.traffic.programs import Programs
@@ -240,6 +252,22 @@ class _Inside:
         if any(isinstance(op, SetRoute | RemoveRoute | SetLinkState) for op in change.ops):
             self._look(at_ns)
 
+    def _change_traffic(self, asked: TrafficOp) -> None:
+        try:
+            match asked:
+                case ScaleDemand():
+                    self._scale(asked)
+                case SetCongestion():
+                    self._engine.set_congestion(asked.flows, asked.control)
+                case SetPacing():
+                    self._engine.set_pacing(asked.flows, asked.rate_bps)
+                case SetWorkers():
+                    self._exchanges.resize(asked.node, asked.workers)
+                case SetServers():
+                    self._exchanges.set_servers(asked.workload, asked.servers, asked.like)
+        except (KeyError, ValueError) as error:
+            raise ShadowFailedError(f"{asked.describe()}: {error}") from error
+
     def _scale(self, asked: ScaleDemand) -> None:
         workloads = [one for one in asked.flows if one in self._exchanges.names]
         flows = [one for one in asked.flows if one not in workloads]
@@ -253,7 +281,7 @@ class _Inside:
 
     def _execute(self, op: Op) -> dict[str, object]:
         try:
-            (done,) = apply((op,), self._segment, on_demand=self._scale)
+            (done,) = apply((op,), self._segment, on_traffic=self._change_traffic)
         except ShadowLabError as error:
             return {"failed": str(error)}
         if done.script is None:

@@ -18,8 +18,9 @@ from shadowlab.lab.references import check_references
 from shadowlab.lab.scenario import Scenario
 from shadowlab.lab.workloads.capture import Packets, with_files
 from shadowlab.lab.workloads.resolve import pairs, probed_pairs, wishing
-from shadowlab.mitigate.propose import Allowed, Candidate
-from shadowlab.mitigate.rehearse import Stage
+from shadowlab.mitigate.allowed import Allowed, Around, DrainSubject, RaiseMetric
+from shadowlab.mitigate.candidate import Candidate
+from shadowlab.mitigate.rehearse import FINALISTS, SHORT_FROM, Stage
 from shadowlab.model.fabric import Fabric
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.network import Direction, Network
@@ -42,6 +43,13 @@ REHEARSAL_LEAD_NS = 20 * NS_PER_S
 REACTION_NS = 5 * NS_PER_S
 SETTLE_NS = 10 * NS_PER_S
 JUDGED_NS = 40 * NS_PER_S
+SHORT_NS = 20 * NS_PER_S
+"""Judged on the short course, by which the clearly worse leave."""
+BACK_SETTLE_NS = 5 * NS_PER_S
+BACK_NS = 10 * NS_PER_S
+"""After a cure is taken back: until that has settled, and judged then."""
+ROLL_BACK = "roll back "
+"""Begins the reason of a change that takes a cure back."""
 EXPECTED_SEARCH_NS = 10 * NS_PER_S
 """From the first event to the fault's localisation, for the estimate."""
 
@@ -78,24 +86,33 @@ class Prepared:
         """The main run."""
         return self._job(self.scenario.duration_ns, self.timeline.changes)
 
-    def rehearsal(self, courses: Sequence[tuple[int, Candidate]], localised_ns: int) -> tuple[Job, Stage]:
+    def rehearsal(
+        self, courses: Sequence[tuple[int, Candidate]], localised_ns: int, *, long: bool = True
+    ) -> tuple[Job, Stage]:
         """The incident again in its whole course, without the long calm before it, and the cure a moment after the
         fault was localised.
 
         ``courses`` holds the cure as it is to be applied at the fault's localisation, and again on top of each later
-        event (by the main run's time): a cure stays in force while the incident goes on.
+        event (by the main run's time): a cure stays in force while the incident goes on.  On the ``long`` course it is
+        taken back at the end, from the state that it was made for last.
         """
         moments = [localised_ns + REACTION_NS, *(at_ns for at_ns, _ in courses[1:])]
         # A fault that was seen before any event is there all the same: it is cured in the calm before them.
         shift = max(0, min(self.event_ns, moments[0]) - REHEARSAL_LEAD_NS)
         course = [replace(change, at_ns=change.at_ns - shift) for change in self.timeline.changes]
         settled = max([moments[0] - shift, *(change.at_ns for change in course)]) + SETTLE_NS
-        stage = Stage(cure_ns=moments[0] - shift, settled_ns=settled, end_ns=settled + JUDGED_NS)
+        judged = settled + (JUDGED_NS if long else SHORT_NS)
+        back = judged + BACK_SETTLE_NS if long else judged
+        end = back + BACK_NS if long else judged
+        stage = Stage(cure_ns=moments[0] - shift, settled_ns=settled, judged_ns=judged, back_ns=back, end_ns=end)
         course += [
             TimedChange(at_ns=max(at_ns, moments[0]) - shift, reason=candidate.name, ops=candidate.ops)
             for at_ns, (_, candidate) in zip(moments, courses, strict=True)
             if candidate.ops
         ]
+        last = courses[-1][1]
+        if long and last.undo:
+            course.append(TimedChange(at_ns=judged, reason=f"{ROLL_BACK}{last.name}", ops=last.undo))
         course.sort(key=lambda change: change.at_ns)  # stable: an event comes before the cure of the same moment
         return self._job(stage.end_ns, tuple(course)), stage
 
@@ -180,7 +197,7 @@ def resolve(
     fabric = address(network)
     workloads, replayed = with_files(workloads, fabric.node_address, fabric.node_address6)
     replaced = any(step.kind == "routes" for step in steps_of(scenario.events, full)) or any(
-        one.kind == "reroute" for one in scenario.mitigations
+        isinstance(one, Around | RaiseMetric | DrainSubject) for one in inputs.allowed
     )
     # Routes that are to be replaced one by one, by events or cures, are one for each host.
     transport = plan_transport([*flows, *wishing(workloads)], fabric)
@@ -253,12 +270,18 @@ def rehearsal_shares(scenario: Scenario) -> tuple[float, ...]:
 
     One of each cure and one of doing nothing; should the fault be found later than expected, they are longer.
     """
-    if not scenario.mitigations or not scenario.levels or not scenario.events:
+    count = len(scenario.cures.mitigations)
+    if not count or not scenario.levels or not scenario.events:
         return ()
     first, last = scenario.events[0].at_ns, max(event.settled_ns for event in scenario.events)
     course_ns = min(first, REHEARSAL_LEAD_NS) + max(last - first, EXPECTED_SEARCH_NS + REACTION_NS)
-    share = (course_ns + SETTLE_NS + JUDGED_NS) / scenario.duration_ns
-    return (share,) * (1 + len(scenario.mitigations))
+    long, short = (
+        (course_ns + SETTLE_NS + judged_ns) / scenario.duration_ns
+        for judged_ns in (JUDGED_NS + BACK_SETTLE_NS + BACK_NS, SHORT_NS)
+    )
+    racing = count + 1 > SHORT_FROM
+    finalists = min(count, FINALISTS) if racing else count
+    return (short,) * (count + 1) * racing + (long,) * (1 + finalists + scenario.cures.combine)
 
 
 def _cost(

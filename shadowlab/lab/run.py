@@ -182,7 +182,7 @@ class _Run:
             to_ns=scenario.duration_ns,
             services=self._exchanges.services,
         )
-        cures = self._cures(judgement)
+        cures = self._cures(judgement, measured)
         correlation = self._correlate(measured, null)
         result = self._result(measured, judgement, before, after, cures, correlation, done)
         self._stage("write the report")
@@ -211,9 +211,9 @@ class _Run:
 
     # --- stages ------------------------------------------------------------------------------------------------
 
-    def _cures(self, judgement: Judgement) -> tuple[CureOutcome, ...]:
+    def _cures(self, judgement: Judgement, measured: Measured) -> tuple[CureOutcome, ...]:
         domain = judgement.domain
-        if domain is None or not domain.links or not self._scenario.mitigations or not self._scenario.levels:
+        if domain is None or not domain.links or not self._scenario.cures.mitigations or not self._scenario.levels:
             return ()
         if self._work_behind(judgement):
             return ()  # what was planned is not to be cured
@@ -227,7 +227,7 @@ class _Run:
             memory_bytes=self._memory_bytes,
             late_ns=self._late_ns,
         )
-        outcomes = rehearsals.outcomes(domain, judgement.localised_ns)
+        outcomes = rehearsals.outcomes(domain, judgement.localised_ns, measured)
         self._wall["rehearsals"] = time.monotonic() - began
         return outcomes
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from shadowlab.errors import Fault, InputError
+from shadowlab.lab.cures.read import Cures, read_cures, read_objective
 from shadowlab.lab.events.event import Event
 from shadowlab.lab.events.read import read_event
-from shadowlab.lab.scenario_form import RawScenario, RawScript
+from shadowlab.lab.scenario_form import RawScenario
 from shadowlab.lab.workloads.read import read_compute, read_traffic
-from shadowlab.mitigate.propose import NOTHING
+from shadowlab.mitigate.candidate import NOTHING
+from shadowlab.mitigate.objective import DEFAULT, Term
 from shadowlab.model.level import ServiceLevel
 from shadowlab.model.traffic.workload import Compute, Workload
 from shadowlab.model.units import NS_PER_MS, NS_PER_S, format_duration
@@ -31,17 +32,6 @@ LEAST_SAMPLES = 10
 """A baseline of fewer samples is not judged; there is one a second, or as many as are probed and sampled."""
 LEAST_WALL_BUDGET_NS = 2 * NS_PER_S
 """Booting and building alone take one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mitigation:
-    """A candidate cure the scenario allows."""
-
-    kind: Literal["reroute", "upgrade", "script"]
-    name: str
-    factor: float = 1.0
-    script: Path | None = None
-    timeout_ns: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +73,9 @@ class Scenario:
     levels: tuple[ServiceLevel, ...]
     events: tuple[Event, ...]
     detectors: tuple[str, ...]
-    mitigations: tuple[Mitigation, ...]
+    cures: Cures = Cures()
+    objective: tuple[Term, ...] = DEFAULT
+    """By what cures are compared, most important first."""
     expect: Expectation | None
     wall_budget_ns: int
     traffic: tuple[Workload, ...] = ()
@@ -174,7 +166,7 @@ class _Resolver:
                     f"unknown detector {name!r}; known: {', '.join(sorted(self._known_detectors))}",
                 )
         self._each_once("detectors", list(enumerate(raw.detectors)))
-        mitigations = self._mitigations(raw)
+        cures = read_cures(raw.mitigations, file=self._file, fault=self._fault)
         scenario = Scenario(
             path=self._path,
             name=raw.name,
@@ -197,8 +189,9 @@ class _Resolver:
             levels=tuple(self._levels(raw)),
             events=tuple(sorted(self._events(raw), key=lambda event: event.at_ns)),
             detectors=tuple(raw.detectors),
-            mitigations=mitigations,
-            expect=self._expectation(raw, mitigations),
+            cures=cures,
+            objective=read_objective(raw.objective, fault=self._fault),
+            expect=self._expectation(raw, cures),
             wall_budget_ns=raw.wall_budget,
             probe_bytes=raw.probe_bytes,
             probe_dscp=raw.probe_dscp,
@@ -251,11 +244,11 @@ class _Resolver:
                 self._fault((what, index), f"{name!r} is given twice; results could not tell them apart")
             seen.add(name)
 
-    def _expectation(self, raw: RawScenario, mitigations: tuple[Mitigation, ...]) -> Expectation | None:
+    def _expectation(self, raw: RawScenario, cures: Cures) -> Expectation | None:
         if raw.expect is None:
             return None
-        names = [NOTHING.name, *(one.name for one in mitigations)]
-        if raw.expect.best is not None and raw.expect.best not in names:
+        names = [NOTHING.name, *(one.name for one in cures.mitigations)]
+        if raw.expect.best is not None and raw.expect.best not in names and not cures.combine:
             self._fault(
                 ("expect", "best"), f"no mitigation is called {raw.expect.best!r}; there are {', '.join(names)}"
             )
@@ -295,34 +288,6 @@ class _Resolver:
             )
             if event is not None:
                 yield event
-
-    def _mitigations(self, raw: RawScenario) -> tuple[Mitigation, ...]:
-        found: list[tuple[int, Mitigation]] = []
-        for index, one in enumerate(raw.mitigations):
-            where: tuple[str | int, ...] = ("mitigations", index)
-            if sum(part is not None for part in (one.reroute, one.upgrade, one.script)) != 1:
-                self._fault(
-                    where, "a mitigation is exactly one of reroute, upgrade, script (doing nothing is always tried)"
-                )
-            elif one.script is not None:
-                found.append((index, self._script(where, one.script)))
-            elif one.upgrade is not None:
-                name = f"upgrade x{one.upgrade.factor:g}"
-                found.append((index, Mitigation(kind="upgrade", name=name, factor=one.upgrade.factor)))
-            elif one.reroute:
-                found.append((index, Mitigation(kind="reroute", name="reroute")))
-        self._each_once("mitigations", [(-1, NOTHING.name), *((index, one.name) for index, one in found)])
-        return tuple(one for _, one in found)
-
-    def _script(self, where: tuple[str | int, ...], raw: RawScript) -> Mitigation:
-        if raw.timeout <= 0:
-            self._fault((*where, "script", "timeout"), f"must be above zero, got {format_duration(raw.timeout)}")
-        return Mitigation(
-            kind="script",
-            name=raw.name,
-            timeout_ns=raw.timeout,
-            script=self._file((*where, "script", "file"), raw.file),
-        )
 
 
 def _cut(text: str) -> str:

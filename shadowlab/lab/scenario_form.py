@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from shadowlab.lab.cures.form import RawMitigation, RawTerm
 from shadowlab.model.units import NS_PER_MS, NS_PER_S, parse_duration, parse_fraction, parse_rate, parse_size
 from shadowlab.monitor.probe_stream import HEAD_BYTES, MOST_BYTES, MOST_DSCP, PAYLOAD_BYTES, ProbeKind
 from shadowlab.topology.quantities import Id
@@ -97,22 +98,6 @@ class RawEvent(_LinkKeys):
     grace: Duration | None = None
 
 
-class RawScript(_Raw):
-    name: str = Field(min_length=1)
-    file: str
-    timeout: Duration = 10 * NS_PER_S
-
-
-class RawUpgrade(_Raw):
-    factor: float = Field(gt=1.0, le=1000.0)
-
-
-class RawMitigation(_Raw):
-    reroute: bool | None = None
-    upgrade: RawUpgrade | None = None
-    script: RawScript | None = None
-
-
 class RawWindow(_Raw):
     from_: Duration = Field(alias="from")
     to: Duration
@@ -163,6 +148,7 @@ class RawScenario(_Raw):
     compute: dict[str, Any] = {}
     events: list[RawEvent] = []
     detectors: list[str] = Field(default=["zscore"], min_length=1)
-    mitigations: list[RawMitigation] = []
+    mitigations: Literal["auto"] | list[RawMitigation] = []
+    objective: list[str | RawTerm] = []
     expect: RawExpectation | None = None
     wall_budget: Duration = 120 * NS_PER_S

@@ -102,6 +102,21 @@ class CureOutcome:
     roll_back: tuple[str, ...] = ()
     note: str = ""
     """Why it does not count: it could not be tried here, or a part of it failed."""
+    terms: Mapping[str, float] = field(default_factory=dict)
+    """Indicators that the objective asks for, after the cure settled."""
+    effort: int = 0
+    penalty: float = 0.0
+    """Share of broken windows beyond that of the best."""
+    best_probability: float = 0.0
+    harm_probability: float = 0.0
+    """That it is worse than doing nothing."""
+    warnings: tuple[str, ...] = ()
+    """What was to be expected of it that is not good, before it was tried."""
+    rolled_back_share: float | None = None
+    """Share of broken windows after it was taken back; None: that was not tried."""
+    roll_back_failures: tuple[str, ...] = ()
+    short: bool = False
+    """It was clearly behind after a short course, and tried no longer."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,17 @@ from shadowlab.report.markup import (
     tag,
     text,
 )
-from shadowlab.report.words import NOTHING, indicator, measured, moment, number, percent, plural, void_windows
+from shadowlab.report.words import (
+    NOTHING,
+    indicator,
+    measured,
+    moment,
+    number,
+    percent,
+    plural,
+    taken_back,
+    void_windows,
+)
 
 if TYPE_CHECKING:
     from shadowlab.model.level import ServiceLevel
@@ -131,16 +141,17 @@ def cures_section(result: RunResult, plots: Mapping[str, Plot]) -> Html:
             "cures", "What can be done", tag("p", "Nothing was broken, so no cure was rehearsed.", class_="none")
         )
     rows = [_cure_row(one, best=one.rank == result.cures[0].rank) for one in result.cures]
-    heads = ("Cure", "What it does", "Mended", "Still broken", "While it settles", "Harm")
+    heads = ("Cure", "What it does", "Mended", "Still broken", "While it settles", "Harm", "Surely best", "Taken back")
     return section(
         "cures",
         "What can be done",
         figure(plots["cures"], titled=False) if "cures" in plots else "",
-        table("Cures, best first", heads, rows, right=(2, 3, 4, 5)),
+        table("Cures, best first", heads, rows, right=(2, 3, 4, 5, 6, 7)),
         tag(
             "p",
             "Mended: the share of what is broken when nothing is done. Harm: levels that held on a path and broke "
-            "with the cure.",
+            "with the cure. Surely best: in how many of 1000 draws of the promises it is the best. Taken back: what is "
+            "broken after it was undone.",
             class_="note",
         ),
         *[_cure_steps(one, best=one.rank == result.cures[0].rank) for one in result.cures[:10]],
@@ -152,7 +163,7 @@ def _cure_row(one: CureOutcome, *, best: bool) -> tuple[object, ...]:
     """One that failed, or could not be tried, has no figures."""
     if one.note:
         name = join(tag("span", one.cure), badge("not counted", "bad"))
-        return (name, f"{one.summary} ({one.note})", NOTHING, NOTHING, NOTHING, NOTHING)
+        return (name, f"{one.summary} ({one.note})", *[NOTHING] * 6)
     return (
         join(tag("span", one.cure), badge("best", "good") if best else ""),
         one.summary,
@@ -160,6 +171,8 @@ def _cure_row(one: CureOutcome, *, best: bool) -> tuple[object, ...]:
         percent(one.broken_share),
         percent(one.transient_share),
         "none" if one.harm == 0 else plural(one.harm, "level"),
+        percent(one.best_probability),
+        taken_back(one),
     )
 
 
@@ -171,6 +184,12 @@ def _cure_steps(cure: CureOutcome, *, best: bool) -> Html:
     ]
     pairs += [("Worst path, median", worst)] if worst else []
     pairs += [("Severity, mean excess over the limits", percent(cure.severity))]
+    if cure.harm_probability:
+        pairs.append(("Worse than doing nothing", f"in {percent(cure.harm_probability)} of the draws"))
+    pairs += [("To be expected", items(cure.warnings))] if cure.warnings else []
+    pairs += [("Failed on the way back", items(cure.roll_back_failures))] if cure.roll_back_failures else []
+    pairs += [("Course", "a short one, by which it was clearly behind")] if cure.short else []
+    pairs += [(term, number(value)) for term, value in sorted(cure.terms.items())]
     pairs += [("Note", cure.note)] if cure.note else []
     return folded(f"{cure.cure}: steps and roll-back", facts(pairs), unfolded=best)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shadowlab.report.choice import affected_paths
-from shadowlab.report.words import NOTHING, moment, of_service, percent, plural, void_windows
+from shadowlab.report.words import NOTHING, moment, of_service, percent, plural, taken_back, void_windows
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +39,7 @@ def render_summary(result: RunResult, console: Console, report: Path | None = No
         print_table(console, _SERVICE_HEADS, _service_rows(result), right=(1, 2, 3, 4, 5), loose=0)
     if result.cures:
         styles = ["dim" if cure.note else "green" if index == 0 else "" for index, cure in enumerate(result.cures)]
-        print_table(console, _HEADS, [_row(one) for one in result.cures], right=(2, 3, 4), loose=5, styles=styles)
+        print_table(console, _HEADS, [_row(one) for one in result.cures], right=(2, 3, 4, 5), loose=6, styles=styles)
     if report is not None:
         console.print()
         print_line(console, f"Report: {report}")
@@ -104,12 +104,13 @@ def _ending(one: ProgramOutcome) -> str:
 def _row(cure: CureOutcome) -> tuple[str, ...]:
     """One that failed, or could not be tried, says why in the place of figures."""
     if cure.note:
-        return (NOTHING, clean(cure.cure), NOTHING, NOTHING, NOTHING, f"not counted: {clean(cure.note)}")
-    figures = (percent(cure.recovered), percent(cure.broken_share), str(cure.harm))
-    return (str(cure.rank), clean(cure.cure), *figures, clean(cure.summary))
+        return (NOTHING, clean(cure.cure), NOTHING, NOTHING, NOTHING, NOTHING, f"not counted: {clean(cure.note)}")
+    figures = (percent(cure.recovered), percent(cure.broken_share), str(cure.harm), taken_back(cure))
+    more = [one for one in (*cure.warnings, "left after a short course" if cure.short else "") if one]
+    return (str(cure.rank), clean(cure.cure), *figures, clean("; ".join((cure.summary, *more))))
 
 
-_HEADS = ("#", "Cure", "Mended", "Still broken", "Harm", "What it does")
+_HEADS = ("#", "Cure", "Mended", "Still broken", "Harm", "Taken back", "What it does")
 
 
 _SERVICE_HEADS = ("Service", "Exchanges", "Failed or lost", "Median", "p99", "Slowdown p99")

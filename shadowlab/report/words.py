@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from shadowlab.model.kpi import KPIS
 from shadowlab.model.result import Provenance
 from shadowlab.model.units import NS_PER_S
+from shadowlab.model.verdict import CureOutcome
 
 NOTHING = "–"
 
@@ -36,6 +37,13 @@ def number(value: float) -> str:
         return "0"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:,.{min(digits, 4)}f}".replace(",", " ") if abs(value) >= 1e-4 else f"{value:.1e}"
+
+
+def taken_back(one: CureOutcome) -> str:
+    """What is broken after a cure was undone again; that something failed comes first."""
+    if one.roll_back_failures:
+        return f"{len(one.roll_back_failures)} steps failed"
+    return NOTHING if one.rolled_back_share is None else f"{percent(one.rolled_back_share)} broken"
 
 
 def percent(value: float) -> str:

@@ -26,14 +26,19 @@ from shadowlab.shadow.ops import (
     RemoveRoute,
     RunScript,
     ScaleDemand,
+    SetCongestion,
     SetLinkState,
     SetNeighbour,
+    SetPacing,
     SetRoute,
+    SetServers,
     SetTransport,
+    SetWorkers,
+    TrafficOp,
 )
 
 OnScript = Callable[[RunScript], ScriptOutcome]
-OnDemand = Callable[[ScaleDemand], None]
+OnTraffic = Callable[[TrafficOp], None]
 OnStep = Callable[[Op], None]
 
 LOOPBACK = "lo"
@@ -57,14 +62,14 @@ def apply(
     segment: Segment,
     *,
     on_script: OnScript | None = None,
-    on_demand: OnDemand | None = None,
+    on_traffic: OnTraffic | None = None,
     on_step: OnStep | None = None,
 ) -> tuple[Applied, ...]:
     """Execute ``ops`` in order, together.  Raises KernelRefusedError for the first that the kernel refused.
 
     With ``on_step`` they are executed one by one, and it is called after each: tests stop the program there.
 
-    Scripts run at once in their node, or as ``on_script`` has it; demand is whoever drives traffic's, ``on_demand``.
+    Scripts run at once in their node, or as ``on_script`` has it; traffic is its driver's, ``on_traffic``.
     Links that were taken up are waited for until they carry packets.
     """
 
@@ -72,7 +77,7 @@ def apply(
         return segment.run_script(op.node, op.argv, dict(op.environment), op.timeout_ns, op.text)
 
     def execute(op: Op) -> Applied:
-        done = _execute(op, segment, on_script or run_in_segment, on_demand or _refuse_demand)
+        done = _execute(op, segment, on_script or run_in_segment, on_traffic or _refuse_traffic)
         if on_step is not None:
             on_step(op)
         return done
@@ -85,7 +90,7 @@ def apply(
     return happened
 
 
-def _execute(op: Op, segment: Segment, on_script: OnScript, on_demand: OnDemand) -> Applied:
+def _execute(op: Op, segment: Segment, on_script: OnScript, on_traffic: OnTraffic) -> Applied:
     match op:
         case CreateNode():
             _create_node(op, segment)
@@ -114,8 +119,8 @@ def _execute(op: Op, segment: Segment, on_script: OnScript, on_demand: OnDemand)
             segment.delete_link(op.node_a, op.name_a)
         case RemoveNode():
             segment.delete_namespace(op.node)
-        case ScaleDemand():
-            on_demand(op)
+        case ScaleDemand() | SetCongestion() | SetPacing() | SetWorkers() | SetServers():
+            on_traffic(op)
         case RunScript():
             return Applied(op=op, script=on_script(op))
     return Applied(op=op)
@@ -212,5 +217,5 @@ def _create_link(op: CreateLink, segment: Segment) -> None:
                     segment.add_neighbour(node, name, address, mac)
 
 
-def _refuse_demand(op: ScaleDemand) -> None:
+def _refuse_traffic(op: TrafficOp) -> None:
     raise ShadowFailedError(f"{op.describe()}: nothing drives traffic here")

@@ -12,15 +12,18 @@ import select
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel.loop import Loop
 from shadowlab.kernel.sockets.sink import Sink
+from shadowlab.kernel.syscalls import refusing
 from shadowlab.traffic.handshake import Handshakes, differences
 from shadowlab.traffic.send_buffer import SendBuffer
 from shadowlab.traffic.session import AwaitWritable, Commands, Connect, Drop, Finish, RetryAt, Session, TickAt, Write
 from shadowlab.traffic.slow_reader import READ_EVERY_NS, SlowReader, reads_slowly
+from shadowlab.traffic.socket_options import set_congestion_control, set_pacing
 from shadowlab.traffic.tcp_socket import (
     SocketDoor,
     clamp_window,
@@ -130,6 +133,23 @@ class Drive:
             self._loop.remove(self._listener.fileno())
             self._listener.close()
             self._listener = None
+
+    def set_congestion(self, control: str) -> None:
+        """Of both ends; those of the accepting one come with its next connection.  Raises KernelRefusedError."""
+        with refusing(f"{self._name}: congestion control {control}"):
+            for sock in (self._sender, self._listener):
+                if sock is not None:
+                    set_congestion_control(sock, control)
+        spec = self.session.spec
+        self.session.spec = replace(spec, tcp=replace(spec.tcp, congestion_control=control))
+
+    def set_pacing(self, rate_bps: int | None) -> None:
+        """Hold it to so many bits per second of packets; None: to no rate.  Raises KernelRefusedError."""
+        with refusing(f"{self._name}: paced at {rate_bps} bit/s"):
+            if self._sender is not None:
+                set_pacing(self._sender, rate_bps)
+        spec = self.session.spec
+        self.session.spec = replace(spec, tcp=replace(spec.tcp, pacing_bps=rate_bps))
 
     def start(self, due_ns: int) -> None:
         """The flow begins."""

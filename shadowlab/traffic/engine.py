@@ -118,6 +118,22 @@ class Engine:
         for drive in [self._by_id[one] for one in flows] or self.drives:
             drive.scale(factor)
 
+    def set_congestion(self, flows: Sequence[str], control: str) -> None:
+        """Give these flows another congestion control, at once and for connections to come.
+
+        Raises KeyError for a flow that does not exist, KernelRefusedError when the kernel has no such control.
+        """
+        for drive in [self._by_id[one] for one in flows]:
+            drive.set_congestion(control)
+
+    def set_pacing(self, flows: Sequence[str], rate_bps: int | None) -> None:
+        """Hold each of these flows to a rate, or to none.
+
+        Raises KeyError for a flow that does not exist, KernelRefusedError when the kernel does not take it.
+        """
+        for drive in [self._by_id[one] for one in flows]:
+            drive.set_pacing(rate_bps)
+
     def summary(self) -> dict[str, dict[str, int | str]]:
         """Per flow what the samples do not show at a glance: how it ended, failures and why, bytes in and out, what its
         connection holds otherwise than it wished."""

@@ -19,6 +19,7 @@ SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 SO_MAX_PACING_RATE, SO_MEMINFO = 47, 55
 TIMESTAMP_OPTION_BYTES = 12
 
+_UNPACED = (1 << 64) - 1
 _PACING = struct.Struct("=Q")
 _OUTSTANDING = struct.Struct("=i")
 _SNDBUF, _WMEM_QUEUED = 3, 5
@@ -62,7 +63,7 @@ def set_at_sender(sock: socket.socket, tcp: TcpOptions) -> None:
         options = 0 if tcp.timestamps is False else TIMESTAMP_OPTION_BYTES
         set_option(sock, socket.IPPROTO_TCP, socket.TCP_MAXSEG, tcp.mss + options)
     if tcp.pacing_bps is not None:
-        _set_pacing(sock, max(1, tcp.pacing_bps // 8))
+        set_pacing(sock, tcp.pacing_bps)
     if tcp.no_delay:
         set_option(sock, socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if tcp.keepalive_ns is not None:
@@ -70,7 +71,9 @@ def set_at_sender(sock: socket.socket, tcp: TcpOptions) -> None:
         set_option(sock, socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, round(tcp.keepalive_ns / _NS_PER_S)))
 
 
-def _set_pacing(sock: socket.socket, bytes_per_s: int) -> None:
+def set_pacing(sock: socket.socket, rate_bps: int | None) -> None:
+    """The most that the kernel sends, in bits per second of packets; None: as fast as TCP allows.  Raises OSError."""
+    bytes_per_s = _UNPACED if rate_bps is None else max(1, rate_bps // 8)
     sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, _PACING.pack(bytes_per_s))
     answer = sock.getsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, _PACING.size)
     (found,) = _PACING.unpack(answer.ljust(_PACING.size, b"\0"))

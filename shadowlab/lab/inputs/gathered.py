@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 from shadowlab.calibrate.demand import read_demands
 from shadowlab.errors import Fault, InputError
+from shadowlab.lab.cures.read import Mitigation, ScriptFile
 from shadowlab.lab.inputs.map_demands import MapTraffic, map_traffic
-from shadowlab.lab.scenario import Mitigation, Scenario
+from shadowlab.lab.scenario import Scenario
 from shadowlab.lab.sources import attach_file, read_rules, read_script
 from shadowlab.lab.workloads.resolve import resolve_workloads
-from shadowlab.mitigate.propose import Allowed
+from shadowlab.mitigate.allowed import Allowed
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.network import Network
 from shadowlab.model.result import NO_TELEMETRY, TelemetryUse
@@ -49,7 +50,7 @@ def read_inputs(scenario: Scenario) -> Inputs:
     )
     workloads = resolve_workloads(scenario.traffic, scenario.compute, full, place=str(scenario.path))
     production = attach_file(scenario.production_after, full, rules)[0] if scenario.production_after else None
-    allowed = tuple(_allowed(one) for one in scenario.mitigations)
+    allowed = tuple(_allowed(one) for one in scenario.cures.mitigations)
     demands = read_demands(attachment.connections, full, run_ns=scenario.duration_ns)
     workloads = (*workloads, *demands.workloads)
     of_map = _demands_of_map(scenario, full)
@@ -91,8 +92,7 @@ def _demands_of_map(scenario: Scenario, network: Network) -> MapTraffic:
 
 
 def _allowed(one: Mitigation) -> Allowed:
-    text = read_script(one.script) if one.script is not None else ""
-    return Allowed(kind=one.kind, name=one.name, factor=one.factor, script_text=text, timeout_ns=one.timeout_ns)
+    return one.with_text(read_script(one.file)) if isinstance(one, ScriptFile) else one
 
 
 def _reasons(left_out: Mapping[str, int]) -> str:

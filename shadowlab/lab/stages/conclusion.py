@@ -11,7 +11,7 @@ from shadowlab.lab.analyse import Judgement
 from shadowlab.lab.conclude import best_cure
 from shadowlab.lab.events.words import describe_event
 from shadowlab.lab.prepare import Prepared
-from shadowlab.mitigate.propose import NOTHING
+from shadowlab.mitigate.candidate import NOTHING
 from shadowlab.model.result import TimelineEntry
 from shadowlab.model.verdict import CureOutcome, FaultDomain
 

@@ -152,7 +152,7 @@ def instance_table(folder: FilePath, nodes: Mapping[int, str], duration_ns: int,
         if not len(at_ns):
             continue
         passed = change["at_ns"]
-        workers = records["workers"][records["node"] == number][0]
+        workers = change["workers_now"]
         with np.errstate(divide="ignore", invalid="ignore"):
             values["instance_utilisation"][at_ns, place] = change["busy_ns"] / (passed * workers)
             values["instance_queue"][at_ns, place] = change["queue_ns"] / passed
@@ -173,20 +173,23 @@ def _add_streams(values: Mapping[str, Floats], folder: FilePath, column: Ints, w
             values["datagram_delay_ms"][at, subject] = change["delay_ns"] / change["received"] / 1e6
             values["datagram_reordering"][at, subject] = change["reordered"] / change["received"]
             goodput = change["received_bytes"] * 8 / (change["at_ns"] / 1e9) / 1e6
-        values["datagram_jitter_ms"][at, subject] = change["jitter"] / 1e6
+        values["datagram_jitter_ms"][at, subject] = change["jitter_ns_now"] / 1e6
         values["goodput_mbps"][at, subject] = np.nan_to_num(values["goodput_mbps"][at, subject]) + goodput
 
 
 def _changes(records: Records, rows: NDArray[np.bool_], windows: int, window_ns: int) -> tuple[Ints, dict[str, Floats]]:
     """The windows at whose ends there are samples, and by how much every column differs from the sample before.
 
-    The last sample at or shortly after the end of a window speaks for it; where samples are rarer than windows, the
-    difference stands in the window of the later one.
+    What is no count (``jitter_ns``, ``workers``) is given as it is, under its name and ``_now``.  The last sample at
+    or shortly after the end of a window speaks for it; where samples are rarer than windows, the difference stands in
+    the window of the later one.
     """
     taken = {name: one[rows].astype(np.float64) for name, one in records.numbers.items()}
     ends = np.arange(windows + 1) * window_ns + window_ns // 4
     chosen = np.searchsorted(taken["at_ns"], ends, side="right") - 1
     moved = np.flatnonzero((chosen[1:] > chosen[:-1]) & (chosen[:-1] >= 0))
-    return moved, {name: one[chosen[moved + 1]] - one[chosen[moved]] for name, one in taken.items()} | {
-        "jitter": taken["jitter_ns"][chosen[moved + 1]] if "jitter_ns" in taken else np.zeros(len(moved))
+    later = chosen[moved + 1]
+    return moved, {name: one[later] - one[chosen[moved]] for name, one in taken.items()} | {
+        f"{name}_now": taken[name][later] if name in taken else np.zeros(len(moved))
+        for name in ("jitter_ns", "workers")
     }

@@ -27,6 +27,8 @@ class Desk:
 
     def __init__(self, *, loop: Loop, compute: Mapping[str, Compute], seed: int) -> None:
         self._loop = loop
+        self._compute = dict(compute)
+        self._seed = seed
         self._instances = {node: Instance(one, Chance(seed, "compute", node)) for node, one in compute.items()}
         self._waiting: dict[int, tuple[str, Exchange, Reply]] = {}
         self._tickets = 0
@@ -45,6 +47,17 @@ class Desk:
         self._waiting[self._tickets] = (node, exchange, reply)
         if isinstance(admission, Begun):
             self._begin(admission)
+
+    def resize(self, node: str, workers: int) -> None:
+        """Raises KeyError for a node that is no instance, ValueError for fewer workers than one."""
+        for begun in self._instances[node].resize(workers, self._loop.now_ns):
+            self._begin(begun)
+
+    def add(self, node: str, like: str) -> None:
+        """Another instance that serves as ``like`` does; one without a compute model serves at once, as that does."""
+        if node not in self._instances and like in self._compute:
+            self._compute[node] = self._compute[like]
+            self._instances[node] = Instance(self._compute[node], Chance(self._seed, "compute", node))
 
     def sample(self, zero_ns: int) -> list[InstanceSample]:
         """Every instance now, in the order of their definition."""

@@ -16,7 +16,7 @@ from shadowlab.traffic.exchange.desk import Desk
 from shadowlab.traffic.exchange.driver import Driver, Sink, Surroundings
 from shadowlab.traffic.exchange.incast import IncastDriver
 from shadowlab.traffic.exchange.lookups import LookupsDriver
-from shadowlab.traffic.exchange.requests import requests_driver
+from shadowlab.traffic.exchange.requests import ClosedLoopDriver, OpenLoopDriver, requests_driver
 from shadowlab.traffic.exchange.sockets import Ports
 from shadowlab.traffic.exchange.transfers import TransfersDriver
 from shadowlab.traffic.tcp_socket import SocketDoor
@@ -88,6 +88,17 @@ class Exchanges:
         """The workloads named (all, if none is) at ``factor`` times their demand.  Raises KeyError."""
         for driver in [self._drivers[one] for one in names] or self._drivers.values():
             driver.scale(factor)
+
+    def resize(self, node: str, workers: int) -> None:
+        """Raises KeyError for a node without a compute model, ValueError for fewer workers than one."""
+        self._desk.resize(node, workers)
+
+    def set_servers(self, name: str, servers: Sequence[str], like: str) -> None:
+        """Raises KeyError for what is no workload of requests, ValueError when a client would be left without."""
+        driver = self._drivers[name]
+        if not isinstance(driver, ClosedLoopDriver | OpenLoopDriver):
+            raise KeyError(name)
+        driver.lead_to(servers, like)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ In: the workload.  Out: requests and answers over connections that are kept or r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 
 from shadowlab.model.traffic.chance import Chance
 from shadowlab.model.traffic.workload import Requests
@@ -25,6 +26,18 @@ class _RequestsDriver(OverTcp):
 
     def open(self) -> None:
         self.listen(self.spec.servers, self.spec.clients)
+
+    def lead_to(self, servers: Sequence[str], like: str) -> None:
+        """The servers from now on; those that are new serve as ``like`` does."""
+        for node in servers:
+            if node not in self.listeners:
+                self.around.desk.add(node, like)
+                self.listen((node,), ())
+        self.deal_out(servers)
+
+    @abstractmethod
+    def deal_out(self, servers: Sequence[str]) -> None:
+        """Choose among these from now on."""
 
     def end_ns(self, duration_ns: int) -> int:
         """Nothing begins from here on."""
@@ -70,6 +83,10 @@ class ClosedLoopDriver(_RequestsDriver):
         if self._users is not None:
             for ask in self._users.scale(factor, self.loop.now_ns - self.zero_ns):
                 self._arm(ask)
+
+    def deal_out(self, servers: Sequence[str]) -> None:
+        if self._users is not None:
+            self._users.lead_to(servers)
 
     def close(self) -> None:
         super().close()
@@ -129,6 +146,9 @@ class OpenLoopDriver(_RequestsDriver):
         if self._arrivals is not None:
             self._arrivals.scale(factor, self.loop.now_ns - self.zero_ns)
             self.watch_for(self._arrivals, self._begin)
+
+    def deal_out(self, servers: Sequence[str]) -> None:
+        self._pairs.lead_to(servers)
 
     def close(self) -> None:
         super().close()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shadowlab.mitigate.propose import Allowed, Candidate, propose
+from shadowlab.mitigate.allowed import Allowed, Around, ChangeQueue, DrainSubject, RaiseMetric, Script, Upgrade
+from shadowlab.mitigate.candidate import Candidate
+from shadowlab.mitigate.propose import propose
+from shadowlab.mitigate.situation import Situation
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Link, Network, Node
 from shadowlab.model.verdict import FaultDomain
@@ -31,13 +34,13 @@ NETWORK = Network(
 )
 FABRIC = address(NETWORK)
 ROUTES = shortest_routes(NETWORK, FABRIC)
-REROUTE = Allowed(kind="reroute", name="reroute")
-UPGRADE = Allowed(kind="upgrade", name="upgrade x2", factor=2.0)
-SCRIPT = Allowed(kind="script", name="fix", script_text="#!/bin/sh\ntrue\n", timeout_ns=S)
+REROUTE = Around(name="reroute")
+UPGRADE = Upgrade(name="upgrade x2", factor=2.0)
+SCRIPT = Script(name="fix", text="#!/bin/sh\ntrue\n", timeout_ns=S)
 
 
-def candidate(allowed: Allowed, *links: str, failed: frozenset[str] = frozenset()) -> Candidate:
-    domain = FaultDomain(
+def _domain(*links: str) -> FaultDomain:
+    return FaultDomain(
         links=links,
         kind="loss",
         onset_ns=0,
@@ -47,9 +50,11 @@ def candidate(allowed: Allowed, *links: str, failed: frozenset[str] = frozenset(
         affected_paths=(),
         affected_flows=(),
     )
-    nothing, found = propose(
-        network=NETWORK, fabric=FABRIC, routes=ROUTES, domain=domain, allowed=[allowed], failed=failed
-    )
+
+
+def candidate(allowed: Allowed, *links: str, failed: frozenset[str] = frozenset()) -> Candidate:
+    at = Situation(network=NETWORK, fabric=FABRIC, routes=ROUTES, domain=_domain(*links), failed=failed)
+    nothing, found = propose(at, [allowed])
     assert (nothing.name, nothing.ops, nothing.undo) == ("do nothing", (), ())
     return found
 
@@ -120,3 +125,42 @@ def test_several_links_are_cured_together() -> None:
 
     assert len(found.ops) == 4
     assert candidate(SCRIPT, "r-t", "s-t").summary == "run the remediation script fix at both ends of r-t and s-t"
+
+
+def test_a_metric_moves_who_has_another_way_and_keeps_who_has_none() -> None:
+    moved = candidate(RaiseMetric(name="metric x10", factor=10), "r-s")
+    alone = candidate(RaiseMetric(name="metric x10", factor=10), "a-r")
+
+    assert [op.node for op in moved.ops] == ["r", "s"]  # type: ignore[union-attr]
+    assert [op.node for op in moved.undo] == ["r", "s"]  # type: ignore[union-attr]
+    assert alone.impossible == "no route would change by it"
+
+
+def test_a_drained_router_is_the_last_choice_and_cuts_nobody_off() -> None:
+    drained = candidate(DrainSubject(name="drain"), "r-s", "s-t")
+
+    assert (drained.name, drained.impossible) == ("drain s", "no route would change by it")
+
+
+def test_a_queue_is_changed_both_ways_and_put_back() -> None:
+    found = candidate(ChangeQueue(name="queue 10", stated={"queue": 10}), "r-t")
+
+    assert [one.impairment.queue_packets for one in found.ops] == [10, 10]  # type: ignore[union-attr]
+    assert [one.impairment.queue_packets for one in found.undo] == [60, 60]  # type: ignore[union-attr]
+
+
+def test_of_two_cures_that_do_the_same_one_is_tried() -> None:
+    at = Situation(network=NETWORK, fabric=FABRIC, routes=ROUTES, domain=_domain("r-s"))
+
+    _, reroute, metric = propose(at, [REROUTE, RaiseMetric(name="metric x10", factor=10)])
+
+    assert not reroute.impossible
+    assert metric.impossible == "it does the same as reroute does"
+
+
+def test_a_new_way_that_cannot_carry_what_moves_there_is_told_beforehand() -> None:
+    at = Situation(network=NETWORK, fabric=FABRIC, routes=ROUTES, domain=_domain("r-s"), rates_bps={"a→b": 9.9e6})
+
+    _, found = propose(at, [REROUTE])
+
+    assert found.warnings[0] == "r>t would have to carry 9.9 Mbit/s of its 10 Mbit/s (99 %)"

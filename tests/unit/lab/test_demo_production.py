@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from shadowlab.lab.cures.read import ScriptFile
 from shadowlab.lab.scenario import load_scenario
 from shadowlab.telemetry.reading import open_telemetry
 from shadowlab.telemetry.writing import open_writer
@@ -50,8 +51,8 @@ def test_the_shadows_scenario_is_the_shipped_one_with_other_telemetry(tmp_path: 
     assert (made.telemetry, made.production_after) == (tmp_path / "before", tmp_path / "after")
     assert [replace(one, place="") for one in made.events] == [replace(one, place="") for one in shipped.events]
     assert (made.seed, made.levels, made.duration_ns) == (shipped.seed, shipped.levels, shipped.duration_ns)
-    assert [one.kind for one in made.mitigations] == [one.kind for one in shipped.mitigations]
-    assert all(one.script is None or one.script.exists() for one in made.mitigations)
+    assert [one.name for one in made.cures.mitigations] == [one.name for one in shipped.cures.mitigations]
+    assert all(one.file.exists() for one in made.cures.mitigations if isinstance(one, ScriptFile))
 
 
 def test_a_window_keeps_what_lies_in_it_and_a_file_for_each_instance(tmp_path: Path) -> None:

@@ -8,8 +8,17 @@ import pytest
 from lab_example import S, prepared, scenario
 
 from shadowlab.errors import InputError
-from shadowlab.lab.prepare import JUDGED_NS, REACTION_NS, REHEARSAL_LEAD_NS, SETTLE_NS, prepare, rehearsal_shares
-from shadowlab.mitigate.propose import NOTHING, Candidate
+from shadowlab.lab.prepare import (
+    BACK_NS,
+    BACK_SETTLE_NS,
+    JUDGED_NS,
+    REACTION_NS,
+    REHEARSAL_LEAD_NS,
+    SETTLE_NS,
+    prepare,
+    rehearsal_shares,
+)
+from shadowlab.mitigate.candidate import NOTHING, Candidate
 from shadowlab.shadow.ops import SetRoute
 
 
@@ -40,7 +49,8 @@ def test_a_rehearsal_keeps_the_incident_drops_the_calm_before_and_adds_the_cure(
     assert job.timeline[1].ops == cure("to-west").ops
     assert stage.cure_ns == 35 * S - shift
     assert stage.settled_ns == stage.cure_ns + SETTLE_NS
-    assert stage.end_ns == job.duration_ns == stage.settled_ns + JUDGED_NS
+    assert stage.judged_ns == stage.settled_ns + JUDGED_NS
+    assert stage.end_ns == job.duration_ns == stage.judged_ns + BACK_SETTLE_NS + BACK_NS
     assert (job.seed, job.build, job.flows) == (found.seed, found.plan, found.flows)
 
 
@@ -108,8 +118,8 @@ def test_the_expected_wall_time_holds_a_rehearsal_of_each_cure_and_of_none(tmp_p
     found = prepare(scenario(tmp_path))
 
     shares = rehearsal_shares(found.scenario)
-    assert len(shares) == 1 + len(found.scenario.mitigations) == 2
-    assert shares[0] == pytest.approx((20 + 15 + 10 + 40) / 40)
+    assert len(shares) == 1 + len(found.scenario.cures.mitigations) == 2
+    assert shares[0] == pytest.approx((20 + 15 + 10 + 40 + 15) / 40)
     assert found.whole_wall_s == pytest.approx(found.cost.wall_s + 2 * (1 + shares[0] * (found.cost.wall_s - 1)))
 
 

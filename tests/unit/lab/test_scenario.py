@@ -8,8 +8,10 @@ import pytest
 from lab_example import MS, S, scenario
 
 from shadowlab.errors import InputError
+from shadowlab.lab.cures.read import ScriptFile
 from shadowlab.lab.events.event import Event
-from shadowlab.lab.scenario import Expectation, Mitigation
+from shadowlab.lab.scenario import Expectation
+from shadowlab.mitigate.allowed import Around, Upgrade
 from shadowlab.model.level import ServiceLevel
 
 
@@ -31,7 +33,7 @@ def test_a_scenario_is_read_into_plain_numbers(tmp_path: Path) -> None:
     assert found.levels == (
         ServiceLevel(name="delivery", kpi="loss", limit=0.02, paths=(), tolerated=0.1, window_ns=5 * S),
     )
-    assert found.mitigations == (Mitigation(kind="reroute", name="reroute"),)
+    assert found.cures.mitigations == (Around(name="reroute"),)
     assert found.expect == Expectation(fault="north-south", best="reroute", place=f"{tmp_path}/incident.yaml:16:9")
 
 
@@ -81,10 +83,10 @@ def test_cures_are_named_after_what_they_do_or_by_the_scenario(tmp_path: Path) -
         ),
     )
 
-    assert found.mitigations == (
-        Mitigation(kind="upgrade", name="upgrade x2.5", factor=2.5),
-        Mitigation(kind="script", name="fix it", script=tmp_path / "fix.sh", timeout_ns=10 * S),
-        Mitigation(kind="reroute", name="reroute"),
+    assert found.cures.mitigations == (
+        Upgrade(name="upgrade x2.5", factor=2.5),
+        ScriptFile(name="fix it", file=tmp_path / "fix.sh", timeout_ns=10 * S),
+        Around(name="reroute"),
     )
 
 
@@ -125,7 +127,8 @@ def test_an_event_whose_parts_do_not_belong_together_is_refused(tmp_path: Path, 
         (
             "  - reroute: true\n",
             "  - {}\n",
-            "mitigations[1]: a mitigation is exactly one of reroute, upgrade, script (doing nothing is always tried)",
+            "mitigations[1]: a mitigation is exactly one of reroute, metric, drain, upgrade, queue, congestion, limit, "
+            "compute, scale_out, script, combine (doing nothing is always tried)",
         ),
         ("seed: 1", "seed: 1\ndetectors: []", "detectors: the list must have at least 1 item, not 0"),
         ("seed: 1", "seed: 1\nwall_budget: 1 s", "wall_budget: must be at least 2 s, got 1 s"),

@@ -30,7 +30,7 @@ def test_a_pipe_gets_plain_lines_with_every_answer() -> None:
     assert "\x1b" not in written
     assert all(f"  {sentence}\n" in written for sentence in result.conclusions)
     assert "chicago>indianapolis" in written
-    assert "1  reroute         96.0 %  0.80 %        0     route around chicago-indianapolis\n" in written
+    assert "1  reroute         96.0 %  0.80 %        0     –           route around chicago-indianapolis\n" in written
     assert written.endswith("Report: runs/1/report.html\n")
 
 

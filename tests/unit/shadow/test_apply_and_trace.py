@@ -153,7 +153,7 @@ def test_scripts_and_demand_can_be_taken_over(segment: FakeSegment) -> None:
         asked.append(op)
         return outcome
 
-    happened = apply([demand, SCRIPT], segment, on_script=on_script, on_demand=asked.append)
+    happened = apply([demand, SCRIPT], segment, on_script=on_script, on_traffic=asked.append)
 
     assert asked == [demand, SCRIPT]
     assert [one.script for one in happened] == [None, outcome]

@@ -22,6 +22,13 @@ class Pairs:
         self._place = {node: index for index, node in enumerate(targets)}
         self._chance = chance
 
+    def lead_to(self, targets: Sequence[str]) -> None:
+        """Draw among these targets from now on.  Raises ValueError when a source would have none but itself."""
+        if any(all(one == source for one in targets) for source in self._sources):
+            raise ValueError("a client would have no server but itself")
+        self._targets = tuple(targets)
+        self._place = {node: index for index, node in enumerate(targets)}
+
     def draw(self) -> tuple[str, str]:
         """(source, target)."""
         source = self._sources[self._chance.below(len(self._sources))]

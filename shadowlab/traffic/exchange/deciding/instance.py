@@ -43,6 +43,7 @@ class Instance:
 
     def __init__(self, compute: Compute, chance: Chance) -> None:
         self._compute = compute
+        self._workers = compute.workers
         self._chance = chance
         self._queue: deque[tuple[int, int, int]] = deque()
         self._busy = 0
@@ -56,7 +57,7 @@ class Instance:
         self._pass(now_ns)
         self._arrived += 1
         service_ns = self._compute.service_ns.whole(self._chance)
-        if self._busy < self._compute.workers:
+        if self._busy < self._workers:
             return self._begin(now_ns, ticket, now_ns, service_ns)
         if self._compute.queue is not None and len(self._queue) >= self._compute.queue:
             self._refused += 1
@@ -69,10 +70,21 @@ class Instance:
         self._pass(now_ns)
         self._busy -= 1
         self._finished += 1
-        if not self._queue:
+        if not self._queue or self._busy >= self._workers:
             return None
         ticket, arrived_ns, service_ns = self._queue.popleft()
         return self._begin(now_ns, ticket, arrived_ns, service_ns)
+
+    def resize(self, workers: int, now_ns: int) -> list[Begun]:
+        """From now on so many are served at once: whose service begins by it.  Raises ValueError below one."""
+        if workers < 1:
+            raise ValueError(f"an instance needs at least one worker, got {workers}")
+        self._pass(now_ns)
+        self._workers = workers
+        begun = []
+        while self._queue and self._busy < workers:
+            begun.append(self._begin(now_ns, *self._queue.popleft()))
+        return begun
 
     def sample(self, now_ns: int, node: str) -> InstanceSample:
         """What it looks like at ``now_ns``."""
@@ -80,7 +92,7 @@ class Instance:
         return InstanceSample(
             at_ns=now_ns,
             node=node,
-            workers=self._compute.workers,
+            workers=self._workers,
             busy=self._busy,
             queued=len(self._queue),
             arrived=self._arrived,

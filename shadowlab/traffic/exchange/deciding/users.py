@@ -6,6 +6,7 @@ Never: a socket, a timer.  Imported inside the guest: standard library only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from shadowlab.model.traffic.chance import Chance
@@ -41,6 +42,7 @@ class Users:
         self._turns = Turns(spec.servers)
         self._servers: list[str] = [""] * len(self.clients)
         self._asked = [0] * len(self.clients)
+        self._moved = [False] * len(self.clients)
         self._factor = 1.0
         self._silent: list[int] = []
 
@@ -54,15 +56,24 @@ class Users:
             self._servers[user] = self._turns.server_for(self.clients[user])
         return self._servers[user]
 
+    def lead_to(self, servers: Sequence[str]) -> None:
+        """Deal out these servers from now on, with each connection that is opened.  Raises ValueError when a client
+        would have none but itself."""
+        if any(all(one == client for one in servers) for client in self.clients):
+            raise ValueError("a client would have no server but itself")
+        self._turns = Turns(servers)
+        self._moved = [server not in servers for server in self._servers]
+
     def answered(self, user: int, now_ns: int, *, alive: bool) -> tuple[Ask | None, bool]:
         """The exchange is over: when the user asks next, and whether its connection is kept for that.  ``alive`` says
         whether there still is one."""
         self._asked[user] += 1
         limit = self._spec.requests_per_connection
-        keep = alive and not (limit and self._asked[user] >= limit)
+        keep = alive and not (limit and self._asked[user] >= limit) and not self._moved[user]
         if not keep:
             self._asked[user] = 0
             self._servers[user] = ""
+            self._moved[user] = False
         return self._next(user, now_ns), keep
 
     def scale(self, factor: float, now_ns: int) -> list[Ask]:

@@ -1,0 +1,97 @@
+"""Cures by routing: around the fault domain, by metric, or with a node or a group drained.
+
+In: what is allowed, the situation.  Out: candidates whose operations replace routes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+from shadowlab.mitigate.allowed import Around, DrainSubject, RaiseMetric
+from shadowlab.mitigate.candidate import EFFORT, Candidate, CureKind
+from shadowlab.mitigate.loads import overloaded
+from shadowlab.mitigate.situation import Situation
+from shadowlab.shadow.plan import route_ops
+from shadowlab.shadow.transport import keeping_windows
+from shadowlab.topology.routing import shortest_routes
+
+
+def around(one: Around, at: Situation) -> Candidate:
+    """All traffic off the domain's links."""
+    summary = f"take the traffic off {at.where}: new shortest paths without it"
+    return _rerouted("reroute", one.name, summary, at, avoid=frozenset(at.domain.links))
+
+
+def raise_metric(one: RaiseMetric, at: Situation) -> Candidate:
+    """Traffic off the domain's links where there is another way."""
+    metrics = {link.id: link.metric * one.factor for link in at.links}
+    words = ", ".join(f"{link.id} from {link.metric} to {metrics[link.id]}" for link in at.links)
+    return _rerouted("metric", one.name, f"raise the metric of {words}", at, metrics=metrics)
+
+
+def drain(one: DrainSubject, at: Situation) -> Candidate:
+    """Traffic off everything that hangs on a node, or that shares a risk, as a router does that sets its overload bit
+    (RFC 6987): its links are the last choice, and who has no other way keeps it."""
+    network = at.network
+    subject = one.subject or _shared_router(at)
+    if not subject:
+        return Candidate(
+            name=one.name,
+            kind="drain",
+            summary=f"drain what {at.where} hangs on",
+            impossible="no router is at an end of the fault domain",
+        )
+    name = one.name if one.subject else f"{one.name} {subject}"
+    summary = f"drain {subject}: routes move off it"
+    if subject in network.links_by_id:
+        links = frozenset((subject,))
+    elif subject in network.nodes_by_id:
+        links = frozenset(link.id for link in network.links if subject in (link.a, link.b))
+    elif subject in network.groups:
+        members = set(network.groups[subject])
+        links = frozenset(link.id for link in network.links if members & {link.id, link.a, link.b})
+    else:
+        known = "it has no link, node or group of this name"
+        return Candidate(name=name, kind="drain", summary=summary, impossible=known)
+    last = sum(link.metric for link in network.links) + 1
+    metrics = {link.id: last for link in network.links if link.id in links}
+    return _rerouted("drain", name, summary, at, metrics=metrics)
+
+
+def _shared_router(at: Situation) -> str:
+    """The router at which most of the domain's links end; of several the one with the fewest hosts behind it."""
+    nodes = at.network.nodes_by_id
+    ends = Counter(end for link in at.links for end in (link.a, link.b) if nodes[end].kind == "router")
+    hosts: Counter[str] = Counter()
+    for link in at.network.links:
+        if "host" in (nodes[link.a].kind, nodes[link.b].kind):
+            hosts.update((link.a, link.b))
+    return min(ends, key=lambda node: (-ends[node], hosts[node], node), default="")
+
+
+def _rerouted(
+    kind: CureKind,
+    name: str,
+    summary: str,
+    at: Situation,
+    *,
+    avoid: frozenset[str] = frozenset(),
+    metrics: Mapping[str, int] | None = None,
+) -> Candidate:
+    made = Candidate(name=name, kind=kind, summary=summary, effort=EFFORT[kind])
+    try:
+        shortest = shortest_routes(at.network, at.fabric, avoid=at.failed | avoid, metrics=metrics)
+    except ValueError as error:
+        return replace(made, impossible=str(error))
+    after = keeping_windows(shortest, at.routes)
+    ops = route_ops(at.routes, after)
+    if not ops:
+        return replace(made, impossible="no route would change by it")
+    return replace(
+        made,
+        ops=ops,
+        undo=route_ops(after, at.routes),
+        warnings=overloaded(at, avoid=at.failed | avoid, metrics=metrics),
+    )
