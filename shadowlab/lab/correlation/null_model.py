@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from shadowlab.errors import InputError
+from shadowlab.lab.cures.read import Cures
 from shadowlab.lab.prepare import Prepared, prepare
 from shadowlab.model.flow import Path
 from shadowlab.model.network import Network
@@ -40,7 +41,7 @@ def null_model(prepared: Prepared) -> Prepared | str:
         levels=(),
         level_places=(),
         events=(),
-        mitigations=(),
+        cures=Cures(),
         expect=None,
     )
     try:
