@@ -13,6 +13,7 @@ from pathlib import Path
 
 from shadowlab.detect.registry import DETECTORS
 from shadowlab.errors import InputError
+from shadowlab.lab.cures.read import Cures
 from shadowlab.lab.inputs.gathered import Inputs, read_inputs
 from shadowlab.lab.scenario import DemandUse, Scenario, load_scenario
 from shadowlab.model.kpi import KPIS
@@ -79,7 +80,7 @@ def open_question(
         scenario,
         duration_ns=duration_ns,
         wall_budget_ns=budget_ns,
-        mitigations=(),
+        cures=Cures(),
         expect=None,
         production_after=None,
     )
@@ -112,7 +113,7 @@ def _scenario_of_map(path: Path, *, telemetry: Path | None, unit: str) -> Scenar
         levels=(),
         events=(),
         detectors=("zscore",),
-        mitigations=(),
+        cures=Cures(),
         expect=None,
         wall_budget_ns=120 * NS_PER_S,
         demands=None if telemetry is not None else DemandUse(unit=unit, scale=1.0, place=str(path)),
