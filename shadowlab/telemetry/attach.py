@@ -15,6 +15,7 @@ from zlib import crc32
 from shadowlab.model.flow import Path
 from shadowlab.model.network import Network
 from shadowlab.model.telemetry import TcpRecord
+from shadowlab.telemetry.clock import ClockJump, steadied
 from shadowlab.telemetry.intervals import accumulated
 from shadowlab.telemetry.rules import NO_RULES, Rules
 
@@ -66,6 +67,8 @@ class Attachment:
     records: int
     attached: int
     left_out: tuple[LeftOut, ...]
+    clock_jumps: tuple[ClockJump, ...] = ()
+    """Clocks that leapt: the times after them were put right."""
 
 
 NOTHING_ATTACHED = Attachment(connections=(), records=0, attached=0, left_out=())
@@ -83,7 +86,11 @@ def attach(records: Sequence[TcpRecord], network: Network, rules: Rules = NO_RUL
 
     Addresses that a rule translates are read as what stands behind them.  A connection to a balancer is one to the
     backend that recorded it, or, if none did, to one that its addresses and ports choose among them all.
+
+    Records of one instance are to come in the order in which they were recorded: then a clock that leapt is found, and
+    its times are put right.
     """
+    records, jumps = steadied(records)
     finder = _Finder(network, rules, records)
     tally = _Tally()
     ends: dict[_Key, tuple[str, str, list[TcpRecord]]] = {}
@@ -106,6 +113,7 @@ def attach(records: Sequence[TcpRecord], network: Network, rules: Rules = NO_RUL
         records=total,
         attached=total - tally.total,
         left_out=tally.result(),
+        clock_jumps=jumps,
     )
 
 

@@ -10,7 +10,7 @@ nothing ever waited is at least as fast as the most that crossed it: that is all
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -62,6 +62,12 @@ def capacities(
             if place not in found or found[place].rate_bps.standing == "bounded":
                 found[place] = more
     return found, findings
+
+
+def shared_with_unseen(value: Value) -> Value:
+    """The rate of a full link that connections which nobody records may cross as well: no more than a lower bound."""
+    why = f"{value.why}; what silent instances send each other may have had a part of it"
+    return replace(value, low=value.value, high=None, standing="bounded", why=why)
 
 
 def _unfilled(most: float, stated: int | None, flows: int, samples: int, last_ns: int) -> Capacity:

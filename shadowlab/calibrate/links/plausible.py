@@ -209,23 +209,24 @@ def _odd(seen: Seen, trusted: Flags) -> Ints:
     return np.array(found, dtype=np.int64)
 
 
-def silent_instances(connections: Sequence[ObservedConnection], network: Network) -> list[Finding]:
-    """Instances that others talk to and that recorded nothing themselves."""
+def silent_instances(connections: Sequence[ObservedConnection], network: Network) -> tuple[list[str], list[Finding]]:
+    """Instances that recorded nothing themselves, though others did; and a finding that says so."""
     spoke = {one.source for one in connections if one.sender_records}
     spoke |= {one.target for one in connections if one.receiver_records}
     met = {end for one in connections for end in (one.source, one.target)}
     hosts = {node.id for node in network.hosts}
     silent = sorted(hosts - spoke)
     if not spoke or not silent:
-        return []
+        return [], []
     named = ", ".join(silent[:_NAMED]) + (f" and {len(silent) - _NAMED} more" if len(silent) > _NAMED else "")
-    return [
+    return silent, [
         Finding(
             kind="silent instances",
             subject=named,
             message=f"{len(silent)} of {len(hosts)} instances recorded nothing ({len(hosts & met - spoke)} of them are "
             "known from their peers' records): what goes between two of them is not seen",
-            effect="links that only they use keep the map's values; what goes between them is estimated by gravity",
+            effect="links that only they use keep the map's values; the rate of a full link that they may share is a "
+            "lower bound; what goes between them is estimated by gravity",
         )
     ]
 

@@ -7,8 +7,11 @@ Out: a calibration.  Never: a file, a clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import permutations
 
 from shadowlab.calibrate.demand import read_demands
+from shadowlab.calibrate.links.capacity import shared_with_unseen
 from shadowlab.calibrate.links.estimate import estimate_links
 from shadowlab.calibrate.links.memory import remembered
 from shadowlab.calibrate.links.plausible import silent_instances, unit_factors
@@ -18,9 +21,14 @@ from shadowlab.lab.calibration.beforehand import delay_prior, stated_rates
 from shadowlab.lab.calibration.refine import Refine, refined
 from shadowlab.lab.inputs.ways import ways_of
 from shadowlab.lab.progress import Progress, Silent
-from shadowlab.model.calibration import CalibratedDemands, Calibration
-from shadowlab.model.network import Network
+from shadowlab.model.calibration import CalibratedDemands, Calibration, Finding, LinkCalibration
+from shadowlab.model.network import Direction, Network
+from shadowlab.model.units import format_duration
 from shadowlab.telemetry.attach import Attachment
+from shadowlab.topology.forwarding.candidates import CandidateFinder
+
+_MOST_SILENT = 60
+"""Of more silent instances it is taken for granted that their traffic may cross any link."""
 
 
 def calibrate(
@@ -42,11 +50,13 @@ def calibrate(
     shown = progress or Silent()
     shown.stage("calibrate links and demands")
     connections, findings = unit_factors(attached_records.connections)
+    findings += _jumps(attached_records)
+    silent, of_silent = silent_instances(connections, network)
     seen = see(connections, ways_of(connections, network), network.directions)
     at_ns = int(seen.last_ns.max(initial=0))
     estimates = estimate_links(seen, network, delay_prior(network), stated_rates(network))
-    findings += [*silent_instances(connections, network), *estimates.findings]
-    links = estimates.links
+    links = _shared(estimates.links, network, silent)
+    findings += [*of_silent, *estimates.findings]
     if prior_state is not None:
         links, drifts = remembered(prior_state.links, links, at_ns)
         findings += drifts
@@ -61,6 +71,43 @@ def calibrate(
     if refine is None:
         return found
     return refined(found, seen, connections, estimates, refine, progress=shown, interrupted=interrupted)
+
+
+def _jumps(attached: Attachment) -> list[Finding]:
+    return [
+        Finding(
+            kind="clock jump",
+            subject=one.instance,
+            message=f"its clock leapt {format_duration(abs(one.by_ns))} {'ahead' if one.by_ns > 0 else 'back'}: its "
+            "counters went on as if nothing had been",
+            effect="the times after it were put right",
+            records=one.records,
+        )
+        for one in attached.clock_jumps
+    ]
+
+
+def _shared(links: Sequence[LinkCalibration], network: Network, silent: Sequence[str]) -> tuple[LinkCalibration, ...]:
+    """A rate that was taken from the recorded traffic bounds the link's from below where other traffic may cross it."""
+    if len(silent) < 2:
+        return tuple(links)
+    unseen = set(network.directions) if len(silent) > _MOST_SILENT else _crossed(network, silent)
+    return tuple(
+        replace(one, rate_bps=shared_with_unseen(one.rate_bps))
+        if one.direction in unseen and one.congested > 0 and one.rate_bps.standing == "measured"
+        else one
+        for one in links
+    )
+
+
+def _crossed(network: Network, hosts: Sequence[str]) -> set[Direction]:
+    """All directions on the ways between these."""
+    finder = CandidateFinder(network)
+    return {
+        crossing.direction
+        for source, target in permutations(hosts, 2)
+        for crossing in finder.ways(source, target).crossings
+    }
 
 
 def _demands(network: Network, connections: Sequence[ObservedConnection], run_ns: int | None) -> CalibratedDemands:

@@ -140,7 +140,7 @@ def _suspects(
         links = [found.links[place] for place in bottleneck.places]
         members = tuple(one for one in bottleneck.connections if one in driven)
         rate = links[0].rate_bps
-        if not members or rate.standing not in ("measured", "unidentifiable") or not rate.value:
+        if not members or not rate.value:
             continue
         if links[0].discipline == "aqm":  # its longest queue is its own doing, not its buffer's
             continue

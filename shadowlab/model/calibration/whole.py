@@ -106,7 +106,9 @@ def filled(stated: Impairment, known: LinkCalibration) -> Impairment:
         result = replace(result, delay_ns=max(0, round(known.delay_ns.value)))
     rate, buffer = known.rate_bps, known.queue_packets
     if rate.value is not None and (
-        rate.standing != "bounded" or (stated.rate_bps is not None and stated.rate_bps < rate.value)
+        rate.standing != "bounded"
+        or known.congested > 0  # what is left for the recorded traffic is all that it has, whoever has the rest
+        or (stated.rate_bps is not None and stated.rate_bps < rate.value)
     ):
         result = replace(result, rate_bps=max(1, round(rate.value)))
     if buffer.value is not None and (buffer.standing != "bounded" or buffer.value > result.queue_packets):
