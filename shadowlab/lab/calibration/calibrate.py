@@ -11,17 +11,26 @@ from dataclasses import replace
 from itertools import permutations
 
 from shadowlab.calibrate.demand import read_demands
+from shadowlab.calibrate.instances import instance_values
 from shadowlab.calibrate.links.capacity import shared_with_unseen
 from shadowlab.calibrate.links.estimate import estimate_links
 from shadowlab.calibrate.links.memory import remembered
 from shadowlab.calibrate.links.plausible import silent_instances, unit_factors
-from shadowlab.calibrate.links.seen import see
+from shadowlab.calibrate.links.seen import Seen, see
+from shadowlab.calibrate.matrix import filled_matrix
 from shadowlab.calibrate.observed import ObservedConnection
 from shadowlab.lab.calibration.beforehand import delay_prior, stated_rates
 from shadowlab.lab.calibration.refine import Refine, refined
 from shadowlab.lab.inputs.ways import ways_of
 from shadowlab.lab.progress import Progress, Silent
-from shadowlab.model.calibration import CalibratedDemands, Calibration, Finding, LinkCalibration
+from shadowlab.model.calibration import (
+    CalibratedDemands,
+    Calibration,
+    Finding,
+    InstanceCalibration,
+    LinkCalibration,
+    MatrixEntry,
+)
 from shadowlab.model.network import Direction, Network
 from shadowlab.model.units import format_duration
 from shadowlab.telemetry.attach import Attachment
@@ -60,12 +69,14 @@ def calibrate(
     if prior_state is not None:
         links, drifts = remembered(prior_state.links, links, at_ns)
         findings += drifts
+    demands = _demands(network, connections, run_ns)
     found = Calibration(
         map=network,
         at_ns=at_ns,
         links=links,
         segments=estimates.segments,
-        demands=_demands(network, connections, run_ns),
+        instances=_instances(network, connections),
+        demands=replace(demands, matrix=_matrix(network, seen, silent, links)),
         findings=tuple(findings),
     )
     if refine is None:
@@ -108,6 +119,42 @@ def _crossed(network: Network, hosts: Sequence[str]) -> set[Direction]:
         for source, target in permutations(hosts, 2)
         for crossing in finder.ways(source, target).crossings
     }
+
+
+def _instances(network: Network, connections: Sequence[ObservedConnection]) -> tuple[InstanceCalibration, ...]:
+    names = {node.id: node.id for node in network.nodes}
+    for one in connections:
+        for node, records in ((one.source, one.sender_records), (one.target, one.receiver_records)):
+            names |= {record.instance: node for record in records[:1]}
+    everything = (record for one in connections for record in (*one.sender_records, *one.receiver_records))
+    return instance_values(everything, names)
+
+
+def _matrix(
+    network: Network, seen: Seen, silent: Sequence[str], links: Sequence[LinkCalibration]
+) -> tuple[MatrixEntry, ...]:
+    """What the recorded connections moved on the mean, and by gravity what nobody records."""
+    moved: dict[tuple[str, str], float] = {}
+    if len(seen.to_ns):
+        seconds = (int(seen.to_ns.max()) - int(seen.from_ns.min())) / 1e9
+        for number, amount in zip(seen.connection.tolist(), seen.payload_bytes.tolist(), strict=True):
+            if amount == amount:
+                moved[seen.pairs[number]] = moved.get(seen.pairs[number], 0.0) + amount * 8 / seconds
+    hidden = list(silent) if 2 <= len(silent) <= _MOST_SILENT else []
+    finder = CandidateFinder(network)
+    number_of = {one: place for place, one in enumerate(network.directions)}
+    crossed = {
+        (source, target): {
+            number_of[crossing.direction]: crossing.probability for crossing in finder.ways(source, target).crossings
+        }
+        for source, target in permutations(hidden, 2)
+    }
+    unseen = {
+        place: link.background_bps.value
+        for place, link in enumerate(links)
+        if link.congested > 0 and link.background_bps.value is not None
+    }
+    return filled_matrix([node.id for node in network.hosts], moved, hidden, crossed, unseen)
 
 
 def _demands(network: Network, connections: Sequence[ObservedConnection], run_ns: int | None) -> CalibratedDemands:
