@@ -44,7 +44,7 @@ from shadowlab.lab.recorded.watched import WATCHED_FILE, to_json, watched_of
 from shadowlab.lab.scenario import load_scenario
 from shadowlab.lab.stages.conclusion import expectations_of, timeline
 from shadowlab.lab.stages.rehearsals import Rehearsals
-from shadowlab.lab.summaries import link_summaries, path_summaries, provenance
+from shadowlab.lab.summaries import link_summaries, node_tcp, path_summaries, provenance
 from shadowlab.lab.workloads.measure import instance_summaries, measure_exchanges, workload_summaries
 from shadowlab.lab.workloads.outcomes import program_outcomes, replay_outcomes
 from shadowlab.model.kpi import SeriesTable
@@ -327,6 +327,7 @@ class _Run:
             cures=cures,
             correlation=correlation,
             tcp=self._tcp(done),
+            node_tcp=node_tcp(prepared, self._folder.path / RAW_FOLDER),
             expectations=expectations,
             workloads=workloads,
             instances=instance_summaries(prepared, self._exchanges),

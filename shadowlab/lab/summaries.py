@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,8 +19,9 @@ from shadowlab.lab.execute import Place
 from shadowlab.lab.prepare import Prepared
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.kpi import KPIS, SeriesTable
-from shadowlab.model.result import LinkSummary, PathSummary, Provenance
+from shadowlab.model.result import LinkSummary, NodeTcp, PathSummary, Provenance
 from shadowlab.model.traffic.workload import congestion_controls
+from shadowlab.monitor.tcp_means import counter_rates
 from shadowlab.monitor.void_windows import MOST_VOID, Punctual, spans
 
 
@@ -108,6 +110,17 @@ def _drops_in(impairments: Sequence[Impairment]) -> Literal["queue", "line", "qu
     if queues:
         return "queue or line" if loses else "queue"
     return "line" if loses else "nothing"
+
+
+def node_tcp(prepared: Prepared, folder: Path) -> tuple[NodeTcp, ...]:
+    """What the TCP of each node counted, by the raw records in ``folder``."""
+    scenario = prepared.scenario
+    last = max((event.settled_ns for event in scenario.events), default=scenario.baseline_ns[1])
+    before = counter_rates(folder, from_ns=scenario.baseline_ns[0], to_ns=scenario.baseline_ns[1])
+    after = counter_rates(folder, from_ns=last, to_ns=scenario.duration_ns)
+    return tuple(
+        NodeTcp(node=node, before=before.get(node, {}), after=after.get(node, {})) for node in sorted({*before, *after})
+    )
 
 
 def provenance(prepared: Prepared, place: Place, measured: Measured, report: Mapping[str, object]) -> Provenance:

@@ -121,6 +121,16 @@ class PathSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeTcp:
+    """What the TCP of a node counted in a second, by the columns of the record type ``tcp-counters``: in the baseline
+    and after the last event."""
+
+    node: str
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProgramOutcome:
     """How a program of the run ended.  ``stopped``: by the timeline or the run's end.  ``exit_code`` as shells have it,
     None if it never began.  ``output`` is a file in the run's folder; ``dropped_bytes`` of output were too much."""
@@ -179,6 +189,8 @@ class RunResult:
     correlation: Correlation
     tcp: tuple[FlowParameters, ...] = ()
     """Flow by flow what TCP made of it: recorded, and in the shadow's baseline window."""
+    node_tcp: tuple[NodeTcp, ...] = ()
+    """Of the nodes at which traffic begins or ends."""
     expectations: Mapping[str, bool] = field(default_factory=dict)
     workloads: tuple[WorkloadSummary, ...] = ()
     instances: tuple[InstanceSummary, ...] = ()

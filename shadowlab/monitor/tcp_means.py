@@ -1,6 +1,7 @@
-"""The mean of what TCP made of each flow by itself, over a stretch of the run.
+"""The mean of what TCP made of each flow by itself, and of what every node's TCP counted, over a stretch of the run.
 
-In: a run's raw folder.  Out: per flow, name and mean of :data:`~shadowlab.model.traffic.parameters.OBSERVED`.
+In: a run's raw folder.  Out: per flow, name and mean of :data:`~shadowlab.model.traffic.parameters.OBSERVED`; per node,
+name of a counter and how much it grew in a second.
 Never: a mean over samples of a flow without a connection, nor of what the kernel did not know.
 """
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from shadowlab.model.traffic.parameters import OBSERVED
 from shadowlab.monitor.layout import FLAG_CLOSED, FLAG_FAILED, FLAG_IDLE
-from shadowlab.store.reader import read_records
+from shadowlab.store.reader import BlockReader, read_records
 from shadowlab.store.recorder import ENDING
 from shadowlab.wire.tcp_info import TCP_INFO_FIELDS
 
@@ -40,3 +41,28 @@ def tcp_means(folder: Path, flows: int, *, from_ns: int, to_ns: int) -> tuple[Ma
         for index in np.flatnonzero(counts[:flows]):
             found[index][one.name] = float(sums[index] / counts[index])
     return tuple(found)
+
+
+def counter_rates(folder: Path, *, from_ns: int, to_ns: int) -> Mapping[str, Mapping[str, float]]:
+    """By node, how often each of its TCP's counters counted in a second, over the records that end in
+    (``from_ns``, ``to_ns``] and began no earlier; counters that this kernel does not have are absent."""
+    path = folder / f"tcp-counters{ENDING}"
+    with BlockReader(path) as reader:
+        names = reader.names.get("node", ())
+        records = reader.read()
+    at_ns, node = records.numbers["at_ns"], records.numbers["node"].astype(np.int64)
+    found: dict[str, dict[str, float]] = {}
+    for number in np.unique(node):
+        ends = at_ns[node == number]
+        begins = np.concatenate([[0], ends[:-1]])
+        chosen = (begins >= from_ns) & (ends <= to_ns)
+        seconds = float((ends - begins)[chosen].sum()) / 1e9
+        if seconds > 0:
+            found[names[number]] = {
+                name: float(some.sum()) / seconds
+                for name, values in records.numbers.items()
+                if name not in ("at_ns", "node")
+                for some in [values[node == number][chosen]]
+                if (some >= 0).all()
+            }
+    return found

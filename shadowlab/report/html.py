@@ -21,6 +21,7 @@ from shadowlab.report.sections_detail import (
     method_section,
     traffic_section,
 )
+from shadowlab.report.sections_paths import paths_detail_section
 from shadowlab.report.sections_production import correlation_section
 from shadowlab.report.sections_services import services_section
 from shadowlab.report.sections_summary import (
@@ -49,6 +50,7 @@ _CONTENTS = (
     ("levels", "Service levels"),
     ("domain", "Fault domain"),
     ("anomalies", "Anomalies"),
+    ("ways", "One way"),
     ("links", "Links"),
     ("correlation", "Production"),
     ("traffic", "Traffic"),
@@ -82,7 +84,8 @@ def render_page(
     """The whole page as text."""
     by_name = {plot.name: plot for plot in plots}
     services = services_section(result, by_name)
-    missing = {"map"} - by_name.keys() | (set() if services else {"services"})
+    ways = paths_detail_section(result, by_name)
+    missing = {"map"} - by_name.keys() | (set() if services else {"services"}) | (set() if ways else {"ways"})
     sections = join(
         map_section(by_name),
         timeline_section(result),
@@ -93,6 +96,7 @@ def render_page(
         tag("h2", "For engineers", class_="part"),
         domain_section(result),
         anomalies_section(result),
+        ways,
         links_section(result, by_name),
         correlation_section(result),
         traffic_section(result),

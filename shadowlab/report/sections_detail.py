@@ -6,7 +6,8 @@ In: a result and its plots.  Out: sections.  Never: a verdict without what it st
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from shadowlab.model.traffic.parameters import OBSERVED
@@ -166,6 +167,7 @@ def traffic_section(result: RunResult) -> Html:
             f"{one.path} (flow {one.flow})" if one.flow else one.path,
             f"from {moment(one.since_ns)}",
             " → ".join(one.nodes),
+            _smallest_mtu(result, one.nodes),
             badge(one.fault, "bad") if one.fault else "",
         )
         for one in sorted(result.traces, key=lambda one: (one.path not in affected, one.path, one.since_ns))
@@ -187,9 +189,22 @@ def traffic_section(result: RunResult) -> Html:
         _tcp(result),
         folded(
             f"{plural(len(traces), 'trace')} before and after",
-            table("Routes in the kernel's own tables", ("Path", "In force", "Route", "Fault"), traces),
+            table(
+                "Routes in the kernel's own tables",
+                ("Path", "In force", "Route", "Path MTU", "Fault"),
+                traces,
+                right=(3,),
+            ),
         ),
     )
+
+
+def _smallest_mtu(result: RunResult, nodes: Sequence[str]) -> str:
+    """Of the links of the map between these nodes; a dash where two of them share none."""
+    of_ends = {frozenset((link.a, link.b)): link.mtu for link in result.network.links}
+    mtus = [of_ends.get(frozenset(ends)) for ends in pairwise(nodes)]
+    known = [one for one in mtus if one is not None]
+    return str(min(known)) if known and len(known) == len(mtus) else NOTHING
 
 
 def _tcp(result: RunResult) -> Html:

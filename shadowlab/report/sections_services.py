@@ -54,7 +54,7 @@ def services_section(result: RunResult, plots: Mapping[str, Plot]) -> Html:
     return section(
         "services",
         "Services",
-        figure(plots["completion-times"]) if "completion-times" in plots else join(),
+        *(figure(plots[name]) for name in ("completion-times", "completion-shares") if name in plots),
         table(
             "What an exchange took, in the baseline and from the last event on. Slowdown is against the idle path",
             heads,

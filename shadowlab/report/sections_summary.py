@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 QUESTIONS = ("What happens", "Where", "Since when", "What to do", "What it gains")
 _KINDS = {"event": "Event", "planned": "Planned work", "onset": "Onset", "detected": "Detected", "localised": "Located"}
+_STEPS_IN_VIEW = 12
+"""More are folded away, of the best cure too: they would hide what follows."""
 _SHOWN_KPIS = ("latency_ms", "latency_p95_ms", "loss", "throughput_mbps", "retransmission_share")
 
 
@@ -191,7 +193,9 @@ def _cure_steps(cure: CureOutcome, *, best: bool) -> Html:
     pairs += [("Course", "a short one, by which it was clearly behind")] if cure.short else []
     pairs += [(term, number(value)) for term, value in sorted(cure.terms.items())]
     pairs += [("Note", cure.note)] if cure.note else []
-    return folded(f"{cure.cure}: steps and roll-back", facts(pairs), unfolded=best)
+    return folded(
+        f"{cure.cure}: steps and roll-back", facts(pairs), unfolded=best and len(cure.steps) <= _STEPS_IN_VIEW
+    )
 
 
 def paths_section(result: RunResult, plots: Mapping[str, Plot]) -> Html:

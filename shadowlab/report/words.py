@@ -87,6 +87,7 @@ def indicator(name: str) -> str:
         "throughput_mbps": "throughput",
         "retransmission_share": "retransmissions",
         "jitter_ms": "jitter",
+        "queueing_ms": "queueing delay",
     }.get(name, name.replace("_", " "))
 
 

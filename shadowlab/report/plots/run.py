@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from shadowlab.report.figure import Plot
 from shadowlab.report.plots.cures import draw_cures, draw_heat_map
 from shadowlab.report.plots.map import draw_map
+from shadowlab.report.plots.one_way import draw_one_way
 from shadowlab.report.plots.series import draw_links, draw_paths
-from shadowlab.report.plots.services import draw_services
+from shadowlab.report.plots.services import draw_distributions, draw_services
 
 if TYPE_CHECKING:
     from shadowlab.model.kpi import SeriesTable
@@ -30,8 +31,10 @@ def draw_plots(
         draw_map(result) if result.network.nodes else None,
         draw_cures(result),
         *draw_paths(result, paths, levels),
+        draw_one_way(result, paths),
         draw_heat_map(result, paths),
         draw_services(result),
+        draw_distributions(result),
         *draw_links(result, links),
     ]
     return tuple(plot for plot in found if plot is not None)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shadowlab.model.level import ServiceLevel
     from shadowlab.model.result import RunResult
 
-PATH_KPIS = ("latency_p95_ms", "loss", "throughput_mbps", "retransmission_share")
+PATH_KPIS = ("latency_p95_ms", "loss", "throughput_mbps", "retransmission_share", "queueing_ms")
 LINK_KPIS = ("link_utilisation", "link_queue_packets", "link_marks")
 _WHERE_SEEN = frozenset({"link_marks"})
 """Drawn only where there is any: most links mark nothing."""

@@ -5,6 +5,7 @@ In: a result.  Out: one plot each, or none where no exchange was driven.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from shadowlab.model.units import NS_PER_S
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shadowlab.model.result import RunResult
-    from shadowlab.model.traffic.summary import WorkloadSummary
+    from shadowlab.model.traffic.summary import Histogram, WorkloadSummary
 
 MOST_SERVICES = 12
+MOST_LINES = 8
+"""That eyes tell apart in one picture."""
 _EACH_INCHES = 0.95
 _WIDTH = 7.2
 
@@ -47,6 +50,61 @@ def draw_services(result: RunResult) -> Plot | None:
             alt="Completion times over time: " + "; ".join(f"{one.workload} {_words(one)}" for one in shown),
             wide=True,
         )
+
+
+def draw_distributions(result: RunResult) -> Plot | None:
+    """The share of exchanges that took no longer, and that were slowed down no more, a line per service; None without
+    exchanges."""
+    shown = [one for one in result.workloads if sum(one.completion_ms.counts)][:MOST_LINES]
+    if not shown:
+        return None
+    with drawing():
+        import matplotlib
+
+        figure = new_figure(_WIDTH, 2.6)
+        left, right = figure.subplots(1, 2, sharey=True)
+        figure.subplots_adjust(left=0.085, right=0.98, top=0.83, bottom=0.19, wspace=0.08)
+        colours = matplotlib.colormaps["cividis"]
+        styles = ("-", (0, (4, 1.5)), (0, (1, 1)))
+        for place, one in enumerate(shown):
+            drawn = {
+                "color": colours(0.05 + 0.8 * place / max(len(shown) - 1, 1)),
+                "linestyle": styles[place % len(styles)],
+                "linewidth": 1.4,
+            }
+            left.plot(*_shares(one.completion_ms), label=short(one.workload, 24), **drawn)
+            if sum(one.slowdown.counts):
+                right.plot(*_shares(one.slowdown), **drawn)
+        for axes, label in ((left, "completion time, ms"), (right, "slowdown: over the time on the idle path")):
+            axes.set_xscale("log")
+            axes.set_ylim(0, 1)
+            axes.set_xlabel(label)
+            axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 2.0, 5.0), numticks=20))
+            axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+            axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1.0, symbol=" %"))
+        figure.legend(loc="upper left", ncols=4, labelcolor=MUTED, handlelength=2.2, borderpad=0.2)
+        more = sum(bool(sum(one.completion_ms.counts)) for one in result.workloads) - len(shown)
+        return finish(
+            figure,
+            name="completion-shares",
+            title="How completion times and slowdowns are distributed",
+            caption="The share of a service's exchanges, over the whole run, that took no longer, and that were slowed "
+            "down no more than that." + (f" {plural(more, 'more service')} are in result.json." if more > 0 else ""),
+            alt="Distributions over the whole run: " + "; ".join(f"{one.workload} {_spread(one)}" for one in shown),
+            wide=True,
+        )
+
+
+def _shares(one: Histogram) -> tuple[list[float], list[float]]:
+    """The edges of a histogram, and the share of its values below each."""
+    whole = sum(one.counts)
+    return list(one.edges), [0.0, *(count / whole for count in accumulate(one.counts))]
+
+
+def _spread(one: WorkloadSummary) -> str:
+    median, tail = (one.whole.get(f"slowdown_{name}", float("nan")) for name in ("p50", "p99"))
+    return f"slowdown median {number(median)}, p99 {number(tail)}"
 
 
 def _one(axes: object, one: WorkloadSummary, result: RunResult, *, last: bool) -> None:

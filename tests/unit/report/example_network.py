@@ -114,6 +114,11 @@ def path_series(routes: dict[str, tuple[str, ...]], delays: dict[str, float], af
         "retransmission_share": np.abs(chance.normal(0.001, 0.0005, shape)) + hit * chance.uniform(0.02, 0.08, shape),
         "srtt_ms": latency + 0.5,
         "cwnd_segments": np.abs(chance.normal(30, 3, shape)) * np.where(hit, 0.3, 1.0),
+        "delay_there_ms": latency / 2 + hit * 19,
+        "delay_back_ms": latency / 2 - hit * 19,
+        "loss_there": loss,
+        "loss_back": np.zeros(shape),
+        "queueing_ms": np.where(hit, 6.0, 0.4),
     }
     return SeriesTable(times_ns=_times(), subjects=names, values=values)
 

@@ -28,6 +28,7 @@ SECTIONS = (
     "levels",
     "domain",
     "anomalies",
+    "ways",
     "links",
     "correlation",
     "traffic",

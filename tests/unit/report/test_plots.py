@@ -32,6 +32,8 @@ NAMES = (
     "loss",
     "throughput-mbps",
     "retransmission-share",
+    "queueing-ms",
+    "one-way-delay",
     "heat-map",
     "link-utilisation",
     "link-queue-packets",
