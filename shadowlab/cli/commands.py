@@ -18,6 +18,8 @@ _COMMANDS = {
     "plan": ("shadowlab.cli.plan", "Show what a scenario would build and what it would cost."),
     "calibrate": ("shadowlab.cli.calibrate.command", "Find what a map's links are like from telemetry of production."),
     "whatif": ("shadowlab.cli.ahead.whatif", "Ask what would happen if something were different."),
+    "sweep": ("shadowlab.cli.ahead.sweep", "Ask a grid of what-if questions on all cores; goes on after a kill."),
+    "headroom": ("shadowlab.cli.ahead.headroom", "Find how much demand may grow before a service level breaks."),
     "query": ("shadowlab.cli.records.query", "Ask a run, finished or going on, for its indicators and raw records."),
     "export": ("shadowlab.cli.records.export", "Write all a run measured as CSV, Parquet or Prometheus text."),
     "topology": ("shadowlab.cli.topology", "Read, judge, draw and convert topology maps."),

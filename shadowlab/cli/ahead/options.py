@@ -47,7 +47,7 @@ def question_options(*, least_runs: int, most_runs: int) -> Callable[[_F], _F]:
         @functools.wraps(function)
         def command(*words: Any, **values: Any) -> Any:
             given = {name: values.pop(name) for name in _TAKEN}
-            return function(*words, about=_subject(given), effort=_effort(given), **values)
+            return function(*words, about=_subject(given), effort=_effort(given, most_runs), **values)
 
         wrapped: Any = command
         for option in reversed(_options(least_runs, most_runs)):
@@ -123,20 +123,40 @@ def _subject(given: dict[str, Any]) -> Subject:
     )
 
 
-def _effort(given: dict[str, Any]) -> Effort:
+def _effort(given: dict[str, Any], most_runs: int) -> Effort:
     from shadowlab.lab.ahead.whatif import Effort
 
     most = given["most_runs"]
     return Effort(
         least_runs=given["runs"],
-        most_runs=max(_MOST_RUNS, given["runs"]) if most is None else most,
+        most_runs=max(most_runs, given["runs"]) if most is None else most,
         precision=given["precision"],
         seed=given["seed"],
         scale=given["scale"],
     )
 
 
-_MOST_RUNS = 5
+def scenario_options(function: _F) -> _F:
+    """``--scenario``, ``--file``, ``--each``."""
+    for option in (
+        click.option("--each", is_flag=True, help="Every --scenario is a variant of its own, instead of all together."),
+        click.option(
+            "--file",
+            "file",
+            type=click.Path(path_type=Path),
+            help="A file of questions; what --scenario says holds in all of them.",
+        ),
+        click.option(
+            "--scenario",
+            "-s",
+            "scenarios",
+            multiple=True,
+            metavar="KIND=VALUE[,KEY=VALUE…]",
+            help="What is different; `shadowlab whatif --kinds` lists the kinds.",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 def place_options(function: _F) -> _F:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from shadowlab.cli.ahead.options import place_options, question_options
+from shadowlab.cli.ahead.options import place_options, question_options, scenario_options
 from shadowlab.cli.interrupt import Interrupt
 from shadowlab.errors import EXIT_LEVELS_BROKEN
 
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @question_options(least_runs=2, most_runs=5)
-@click.option(
-    "--scenario", "-s", "scenarios", multiple=True, metavar="KIND=VALUE[,KEY=VALUE…]", help="What is different."
-)
-@click.option(
-    "--file", "file", type=click.Path(path_type=Path), help="A file of questions, instead of or beside --scenario."
-)
-@click.option("--each", is_flag=True, help="Every --scenario is a variant of its own, instead of all together.")
+@scenario_options
 @click.option("--out", type=click.Path(path_type=Path), help="A new folder for answer.json, plots and report.html.")
 @click.option(
     "--kinds",

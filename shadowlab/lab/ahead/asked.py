@@ -72,7 +72,13 @@ def open_question(
     if levels or not scenario.levels:
         chosen = levels or DEFAULT_LEVELS
         scenario = replace(scenario, levels=chosen, level_places=("--level",) * len(chosen))
-    inputs = read_inputs(scenario)
+    try:
+        inputs = read_inputs(scenario)
+    except InputError as error:
+        if scenario.demands is None or scenario.path != path or telemetry is not None:
+            raise
+        hint = "name what is driven: --telemetry FILE, or a scenario instead of the map, or --unit for its demands"
+        raise InputError(*error.faults, hint) from error
     known = {one.kpi for one in scenario.levels}
     if not inputs.workloads and any(KPIS[kpi].subject == "service" for kpi in known):
         raise InputError("a service level is of services, and nothing that is driven has exchanges")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -77,11 +77,13 @@ class Runner:
             known = self.store.get(ids[index])
             if known is not None:
                 found[index] = known
-                self.on_figures(known)
-            else:
+                self.on_figures(_named(known, one))
+            elif ids[index] not in {ids[other] for other in works}:
                 works[index] = self._work(one, ids[index])
         self._execute(chunk, works, ids, found)
-        return [found[index] for index in range(len(chunk))]
+        by_id = {ids[index]: figures for index, figures in found.items() if index in ids}
+        # Two variants may come to the same job: growth 1 is the baseline.
+        return [_named(found.get(index) or by_id[ids[index]], one) for index, one in enumerate(chunk)]
 
     def _work(self, one: Ready, content_id: str) -> Work:
         prepared = one.prepared
@@ -153,6 +155,10 @@ class Runner:
             links=link_figures(measured.links, from_ns=one.from_ns, to_ns=to_ns),
             cut=one.cut,
         )
+
+
+def _named(figures: RunFigures, one: Ready) -> RunFigures:
+    return replace(figures, variant=one.variant.name)
 
 
 def _nothing_left(one: Ready) -> RunFigures:

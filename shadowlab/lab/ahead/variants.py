@@ -99,7 +99,8 @@ def make_ready(asked: Asked, variant: Variant, *, seed: int, factor: float | Non
     except InputError as error:
         raise InputError(*(f"{variant.name}: {one}" for one in error.faults)) from error
     except ValueError as error:
-        raise InputError(f"{variant.name}: {error}") from error
+        named = str(error).startswith(variant.name)
+        raise InputError(str(error) if named else f"{variant.name}: {error}") from error
     begins = min((one.at_ns for one in scenario.events), default=WARM_UP_NS)
     return Ready(
         variant=variant,
@@ -167,10 +168,11 @@ def _event(stated: Mapping[str, Any], index: int, asked: Asked) -> Event:
         raw,
         ("timeline", index),
         duration_ns=asked.scenario.duration_ns,
-        baseline=RawWindow.model_validate({"from": 0, "to": 0}),
+        baseline=RawWindow.model_validate({"from": "0 s", "to": "0 s"}),
         place=lambda _where: f"event {index + 1}",
         fault=lambda _where, message: faults_found.append(message),
     )
     if event is None:
-        raise ValueError(f"event {index + 1}: {'; '.join(faults_found)}")
+        hint = ": ask with a longer --duration" if raw.at >= asked.scenario.duration_ns else ""
+        raise ValueError(f"event {index + 1}: {'; '.join(faults_found)}{hint}")
     return event

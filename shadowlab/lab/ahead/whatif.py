@@ -64,6 +64,11 @@ class Inquiry:
             )
         self.scaling: Scaling = base.prepared.scaling
 
+    @property
+    def runs(self) -> int:
+        """How many there were of all variants so far."""
+        return sum(map(len, self._runs.values()))
+
     def ready(self, variant: Variant, number: int = 0) -> Ready:
         """The variant with the seed of its run ``number``.  Raises InputError."""
         return make_ready(self.asked, variant, seed=self._seed + number, factor=self.scaling.factor)

@@ -20,13 +20,13 @@ from shadowlab.report.ahead.rows import (
     VARIANT_RIGHT,
     level_rows,
     link_rows,
-    origin,
+    run_words,
     variant_rows,
 )
 from shadowlab.report.markup import Html, join, section, table, tag, text
 from shadowlab.report.palette import DARK, LIGHT, variables
-from shadowlab.report.plots.run import write_pngs
 from shadowlab.store.folder import RunFolder
+from shadowlab.store.whole import write_whole
 
 if TYPE_CHECKING:
     from shadowlab.predict.sweep.answer import Answer, VariantAnswer
@@ -57,10 +57,24 @@ class AnswerFolder:
         """The page, if there is a folder."""
         if self._folder is None:
             return None
-        plots = [one for one in (draw_heat_map(answer), draw_links(answer)) if one is not None]
-        self._folder.write_text(ANSWER_FILE, answer_json(answer))
-        write_pngs(plots, self._folder.subfolder(PLOTS_FOLDER))
-        return self._folder.write_text(PAGE_FILE, render_answer_page(answer, plots))
+        made = answer_files(answer)
+        self._folder.subfolder(PLOTS_FOLDER)
+        for name, content in made.items():
+            if name.startswith(PLOTS_FOLDER):
+                write_whole(self._folder.path / name, content)
+            else:
+                self._folder.write_bytes(name, content)
+        return self._folder.path / PAGE_FILE
+
+
+def answer_files(answer: Answer) -> dict[str, bytes]:
+    """Name to content of all that an answer's folder holds."""
+    plots = [one for one in (draw_heat_map(answer), draw_links(answer)) if one is not None]
+    return {
+        ANSWER_FILE: answer_json(answer).encode(),
+        **{f"{PLOTS_FOLDER}/{one.name}.png": one.png for one in plots},
+        PAGE_FILE: render_answer_page(answer, plots).encode(),
+    }
 
 
 def render_answer_page(answer: Answer, plots: list[Plot]) -> str:
@@ -106,7 +120,8 @@ def render_answer_page(answer: Answer, plots: list[Plot]) -> str:
 <main id="main">
 {sections}
 </main>
-<footer>ShadowLab {text(answer.provenance.shadowlab)} · {text(origin(answer))}. Everything is in {ANSWER_FILE}.</footer>
+<footer>ShadowLab {text(answer.provenance.shadowlab)} · {text(run_words(answer.provenance))}.
+Everything is in {ANSWER_FILE}.</footer>
 </div>
 </body>
 </html>

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 from shadowlab.model.kpi import KPIS
-from shadowlab.predict.sweep.answer import Answer, LinkWorst, VariantAnswer
+from shadowlab.predict.sweep.answer import Answer, LinkWorst, Provenance, VariantAnswer
 from shadowlab.predict.sweep.estimate import Interval, Prediction
 from shadowlab.report.words import NOTHING, number, percent, plural
 
@@ -83,8 +83,7 @@ def _variant_row(one: VariantAnswer) -> tuple[str, ...]:
     )
 
 
-def origin(answer: Answer) -> str:
-    """What the answer stands on, in one line."""
-    one = answer.provenance
+def run_words(one: Provenance) -> str:
+    """What an answer stands on, in one line."""
     scaled = f"; {one.scale_reason}" if one.scale_reason else ""
     return f"{plural(one.runs, 'run')} of {one.seconds:g} s each, {one.clock} clock, {one.kernel}{scaled}"

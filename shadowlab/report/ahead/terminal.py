@@ -16,7 +16,7 @@ from shadowlab.report.ahead.rows import (
     VARIANT_RIGHT,
     level_rows,
     link_rows,
-    origin,
+    run_words,
     variant_rows,
 )
 from shadowlab.report.text import clean, print_line, print_table
@@ -55,7 +55,7 @@ def render_answer(answer: Answer, console: Console) -> None:
         print_line(console, "A change in brackets may be chance.", "dim")
     _shown(console, LINK_HEADS, link_rows(answer.links), LINK_RIGHT, MOST_LINKS, "directions", -1)
     console.print()
-    print_line(console, origin(answer), "dim")
+    print_line(console, run_words(answer.provenance), "dim")
 
 
 def _shown(

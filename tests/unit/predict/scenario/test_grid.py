@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from ahead_example import situation
+import re
+from pathlib import Path
 
+import pytest
+from ahead_example import S, situation
+
+from shadowlab.detect.registry import DETECTORS
+from shadowlab.lab.inputs.gathered import read_inputs
+from shadowlab.lab.scenario import load_scenario
+from shadowlab.predict.scenario.form import Kind
 from shadowlab.predict.scenario.grid import expanded, read_text
-from shadowlab.predict.scenario.kinds import KINDS, kind_of
+from shadowlab.predict.scenario.kinds import KINDS, applied, kind_of
+from shadowlab.predict.scenario.situation import Situation
 
 NETWORK = situation().network
 
@@ -59,5 +67,39 @@ def test_a_grid_that_cannot_be_meant_is_refused(texts: list[str], words: str) ->
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda one: one.name)
-def test_every_kind_s_example_is_of_its_kind(kind: object) -> None:
-    assert kind_of(read_text(kind.example)) is kind  # type: ignore[attr-defined]
+def test_every_kind_s_example_is_of_its_kind(kind: Kind) -> None:
+    assert kind_of(read_text(kind.example)) is kind
+
+
+def test_the_reference_lists_every_kind() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "reference" / "what-if.md").read_text()
+    table = text.partition("<!-- kinds -->")[2].partition("\n\n")[0]
+
+    assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == list(KINDS)
+
+
+def examples() -> list[list[str]]:
+    """The scenarios of every command of the how-to page."""
+    page = (Path(__file__).parents[4] / "docs" / "how-to" / "what-if.md").read_text()
+    lines = re.findall(r"^shadowlab (?:whatif|sweep) (.*)", page, re.MULTILINE)
+    return [re.findall(r"(?:-s|--scenario) \"?([^\s\"]+)", line) for line in lines]
+
+
+@pytest.mark.parametrize("texts", [one for one in examples() if one], ids=" ".join)
+def test_every_question_of_the_how_to_page_can_be_asked_of_its_scenario(texts: list[str], abilene: Situation) -> None:
+    for variant in expanded([read_text(one) for one in texts], abilene.network):
+        assert applied(variant.scenarios, abilene).changes
+
+
+@pytest.fixture(scope="module")
+def abilene() -> Situation:
+    path = Path(__file__).parents[4] / "topologies" / "abilene-incident.yaml"
+    scenario = load_scenario(path, known_detectors=frozenset(DETECTORS))
+    inputs = read_inputs(scenario)
+    return Situation(
+        network=inputs.network,
+        flows=inputs.flows,
+        workloads=inputs.workloads,
+        compute=scenario.compute,
+        duration_ns=25 * S,
+    )
