@@ -16,12 +16,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.hidden.book import Book
+from benchmarks.hidden.calendar import calendar
 from benchmarks.hidden.network import FAMILIES
+from benchmarks.hidden.page import write_page
 from benchmarks.hidden.produce import grounds
 from benchmarks.hidden.stages import held_out_control, held_out_time, links, make_case, replication
 from benchmarks.hidden.table import table
+from benchmarks.hidden.what_if import counterfactuals
 
 LOADS = (0.3, 0.5, 0.7, 0.9)
+EDITED, USUAL = (0.5, 0.7), 0.5
+"""The loads at which map and demand are edited, and that of the calendar."""
+STAGES = ("held-out", "counterfactuals", "calendar")
+"""Beside replication, without which there is none."""
 REPEATS = 5
 
 
@@ -36,8 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             began = time.monotonic()
             case = make_case(book, seed, load, repeats=asked.repeats, family=asked.family)
             found = [*replication(book, case), *links(case)]
-            if not asked.few:
+            if "held-out" in asked.stages:
                 found += [*held_out_time(case), *held_out_control(book, case)]
+            if "counterfactuals" in asked.stages and load in EDITED:
+                found += counterfactuals(book, case)
+            if "calendar" in asked.stages and load == USUAL:
+                found += calendar(book, case)
             for one in found:
                 print(json.dumps(one), flush=True)
             rows += found
@@ -48,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 flush=True,
             )
     print(table(rows, ground), flush=True)
+    if asked.page:
+        write_page(rows, ground)
     for failure in sorted(set(book.failures)):
         print(f"# production: {failure}", file=sys.stderr)
     return 0
@@ -59,17 +72,27 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--loads", type=_loads, default=LOADS, metavar="PERCENT,…", help="30,50,70,90 without it")
     parser.add_argument("--family", choices=sorted(FAMILIES), default="", help="instead of the seed's own")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of production for its noise")
+    parser.add_argument("--stages", type=_stages, default=STAGES, metavar="NAME,…", help=f"of {', '.join(STAGES)}")
+    parser.add_argument("--page", action="store_true", help="also renew the figures of the documentation")
     parser.add_argument("--few", action="store_true", help="half load, two repeats, replication only: minutes")
     parser.add_argument("--folder", type=Path, default=Path("runs") / "twin", help="where runs are kept")
     asked = parser.parse_args(arguments)
     if asked.few:
-        asked.loads, asked.repeats = (0.5,), 2
+        asked.loads, asked.repeats, asked.stages = (0.5,), 2, ()
     return asked
 
 
 def _seeds(text: str) -> list[int]:
     first, _, last = text.partition("..")
     return list(range(int(first), int(last or first) + 1))
+
+
+def _stages(text: str) -> list[str]:
+    names = [one for one in text.split(",") if one]
+    for one in names:
+        if one not in STAGES:
+            raise argparse.ArgumentTypeError(f"{one!r} is none of {', '.join(STAGES)}")
+    return names
 
 
 def _loads(text: str) -> list[float]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.hidden.network import nameplate
+from benchmarks.hidden.network import nameplate, with_rates
 from benchmarks.hidden.workload import Traffic
 from shadowlab.lab.calibration.calibrate import calibrate
 from shadowlab.lab.calibration.refine import Refine
@@ -33,14 +33,14 @@ class Copy:
 
 
 def copy_of(map_file: Path, telemetry: Path, *, seconds: float, refine: Refine | None = None) -> Copy:
-    """The calibrated copy.  What the calibration does not know keeps the nameplate."""
-    guess = nameplate(load_map(map_file))
-    attachment, _ = attach_file(telemetry, guess)
-    found = calibrate(guess, attachment, refine=refine, run_ns=round(seconds * 1e9))
+    """The calibrated copy.  A rate that the calibration does not know is that of the nameplate."""
+    bare = load_map(map_file)
+    attachment, _ = attach_file(telemetry, bare)
+    found = calibrate(bare, attachment, refine=refine, run_ns=round(seconds * 1e9))
     return Copy(
         calibration=found,
-        network=found.network(),
-        guess=guess,
+        network=with_rates(found.network()),
+        guess=nameplate(bare),
         traffic=Traffic(flows=found.demands.flows, workloads=found.demands.workloads),
         connections=attachment.connections,
     )

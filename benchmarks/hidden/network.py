@@ -67,6 +67,18 @@ def nameplate(network: Network) -> Network:
     return network.with_links(*(replace(link, forward=guess, backward=guess) for link in network.links))
 
 
+def with_rates(network: Network) -> Network:
+    """A map whose links all have a rate: that of the nameplate where none is known."""
+    changed = network
+    for link in network.links:
+        for direction in link.directions:
+            one = changed.impairment(direction)
+            if one.rate_bps is None:
+                known = changed.links_by_id[link.id].with_impairment(direction, replace(one, rate_bps=NAMEPLATE_BPS))
+                changed = changed.with_links(known)
+    return changed
+
+
 def hidden(seed: int, family: str = "") -> Hidden:
     """The production of this seed.  Families take turns; ``family`` asks for one of them."""
     name = family or sorted(FAMILIES)[seed % len(FAMILIES)]

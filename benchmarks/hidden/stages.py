@@ -174,11 +174,11 @@ def links(case: Case) -> list[dict[str, object]]:
                     "direction": str(one.direction),
                     "property": name,
                     "standing": value.standing,
-                    "value": None if value.value is None else value.value / per,
+                    "value": None if value.value is None else float(value.value / per),
                     "truth": true,
                     "inside": None
                     if value.low is None or value.high is None
-                    else value.low / per <= true <= value.high / per,
+                    else bool(value.low / per <= true <= value.high / per),
                 }
             )
     return rows

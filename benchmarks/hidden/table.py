@@ -46,7 +46,46 @@ def table(rows: Sequence[Row], ground: Grounds) -> str:
     lines += _laid_out([header, *body])
     if any(row["stage"] == "links" for row in rows):
         lines += ["", *_laid_out(_links(rows))]
+    if any(row["stage"] == "counterfactuals" for row in rows):
+        lines += ["", *_laid_out(_edits(rows))]
+    lines += [line for row in rows if row["stage"] == "calendar" for line in ("", *_calendar(row))]
     return "\n".join(lines)
+
+
+def _edits(rows: Sequence[Row]) -> list[list[str]]:
+    some = [row for row in rows if row["stage"] == "counterfactuals"]
+    found = [["who", "edits", "moved", "sign right", "promises broken", "foreseen", "feared in vain", "F1", "error"]]
+    for who in _once(str(row["who"]) for row in some):
+        own = [row for row in some if row["who"] == who]
+        moved, right, hit, missed, wrong = (
+            sum(_of(own, name))
+            for name in ("moved", "sign_right", "broken_and_foreseen", "broken_and_missed", "feared_in_vain")
+        )
+        found.append(
+            [
+                who,
+                str(len(own)),
+                f"{moved:.0f}",
+                _percent([right / moved] if moved else []),
+                f"{hit + missed:.0f}",
+                f"{hit:.0f}",
+                f"{wrong:.0f}",
+                f"{2 * hit / (2 * hit + missed + wrong):.2f}" if hit + missed + wrong else "–",
+                _percent(_of(own, "prediction_error")),
+            ]
+        )
+    return found
+
+
+def _calendar(row: Row) -> list[str]:
+    counts = {name: row[f"counts_{name}"] for name in ("alone", "with_shadow")}
+    low, high = ([f"{one:.0f}" for one in row[f"false_{name}_interval"]] for name in counts)  # type: ignore[attr-defined]
+    return [
+        f"thirty days of seed {row['seed']} ({row['family']}), in windows of 30 s",
+        f"false alarms without the shadow {row['false_alone']:.0f} ({'–'.join(low)}), recall {row['recall_alone']:.0%}",
+        f"with it {row['false_with_shadow']:.0f} ({'–'.join(high)}), recall {row['recall_with_shadow']:.0%}",
+        f"alarms of windows drawn: {counts}",
+    ]
 
 
 def _links(rows: Sequence[Row]) -> list[list[str]]:

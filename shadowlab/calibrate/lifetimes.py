@@ -20,26 +20,29 @@ from shadowlab.model.telemetry import TcpRecord
 CLOSED = "CLOSED"
 LONG_NS = 10_000_000_000
 """A connection that was told of only at its end, but lasted longer than this, is driven by itself."""
+LITTLE_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Life:
     """Moments since the recording began.  ``opened_ns`` None: it was open by then; ``closed_ns`` None: it was still
-    open when the recording ended.  ``seen_open``: some reading found it open."""
+    open when the recording ended.  ``readings``: how many readings of an end found it open; ``busy_ns``: how long it
+    had data in flight, None if no record tells."""
 
     opened_ns: int | None
     closed_ns: int | None
-    seen_open: bool
+    readings: int
+    busy_ns: int | None = None
 
     @property
     def is_short(self) -> bool:
-        """Whether it came and went between two readings."""
-        return (
-            self.opened_ns is not None
-            and self.closed_ns is not None
-            and not self.seen_open
-            and self.closed_ns - self.opened_ns <= LONG_NS
-        )
+        """Whether it came and went between two readings, or was met by a single one: two moments so close together tell
+        no rate and no pattern.  One that may be older than the recording counts if it can have carried little."""
+        if self.closed_ns is None or self.readings > 1:
+            return False
+        if self.opened_ns is None:
+            return self.busy_ns is not None and self.busy_ns <= LITTLE_NS
+        return self.closed_ns - self.opened_ns <= LONG_NS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,10 @@ class Recording:
         return Life(
             opened_ns=opened - self.from_ns if opened is not None and opened > self.from_ns else None,
             closed_ns=max(min(ends) - self.from_ns, 0) if ends else None,
-            seen_open=any(not _is_end(record) for record in both),
+            readings=max(
+                sum(not _is_end(record) for record in records) for records in (one.sender_records, one.receiver_records)
+            ),
+            busy_ns=max((record.busy_ns for record in one.sender_records if record.busy_ns is not None), default=None),
         )
 
     def _between_readings(self, *ends: Sequence[TcpRecord]) -> int | None:

@@ -376,3 +376,26 @@ def test_an_end_before_the_first_reading_may_be_of_a_long_life() -> None:
 
     assert found.workloads == ()
     assert len(found.unknown) == 1
+
+
+def test_a_connection_that_a_single_reading_met_is_one_of_the_short_ones() -> None:
+    met = Seen(
+        (record(11, bytes_sent=900, bytes_acked=10, busy_ns=0), end(11.2, bytes_sent=40_000, bytes_retransmitted=0))
+    )
+    missed = Seen((end(15, bytes_sent=60_000, bytes_retransmitted=0),), source_port=2)
+
+    found = demand(STANDING, met, missed)
+
+    (workload,) = found.workloads
+    assert len(found.flows) == 1
+    assert isinstance(workload, Transfers)
+    assert [value for value, _ in workload.size.points] == [40_000, 60_000]
+
+
+def test_an_end_before_the_first_reading_is_short_if_it_can_have_carried_little() -> None:
+    hardly_busy = end(-1, bytes_sent=20_000, bytes_retransmitted=0, busy_ns=30_000_000)
+
+    (workload,) = demand(STANDING, Seen((hardly_busy,), source_port=3)).workloads
+
+    assert isinstance(workload, Transfers)
+    assert workload.size.mean() == 20_000
