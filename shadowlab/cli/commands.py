@@ -30,6 +30,10 @@ _COMMANDS = {
         "Receive what agents replicate, into a folder per instance.",
     ),
     "ca": ("shadowlab.cli.ca", "Make a lab's certificates for agents and receiver."),
+    "localize": (
+        "shadowlab.cli.diagnosis.localize",
+        "Place faults by what flows lost: any tool's observations, as JSON lines.",
+    ),
     "cost": ("shadowlab.cli.cost", "Show what a map would cost before it is built: memory, time, and whether it fits."),
     "kernel": ("shadowlab.cli.kernel", "Build, list and remove embedded kernels."),
     "doctor": ("shadowlab.cli.doctor", "Look at this machine: what can run, what holds it back, what mends it."),

@@ -1,0 +1,1 @@
+"""Made traces for localisation: a fat-tree, its traffic and its faults; and the published way to score."""

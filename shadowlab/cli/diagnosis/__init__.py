@@ -1,0 +1,1 @@
+"""The commands that judge data of one's own, without a shadow."""

@@ -1,0 +1,1 @@
+"""Observations from a file: JSON lines, a network and then flows (``docs/reference/localize.md``)."""

@@ -1,0 +1,289 @@
+"""The likelihood of lost packets: what each component adds to it, for all components at once.
+
+In: observations.  Out: for components the excess rate that explains most, and how much it explains.  Never: a choice.
+
+The model, for a flow that takes path j of its way with probability p_j::
+
+    P(bad, sent) = sum over j of p_j (1 - exp(-x_j))^bad exp(-x_j)^(sent - bad),     x_j = sum of g_c + sum of r_c
+
+-ln(1 - loss) adds along a path.  A good link has a small rate ``g_c`` of its own: at most ``good_cap`` times their
+average, shrunk towards it (a Gamma prior; expectation maximisation as for emission tomography: Vardi, "Network
+tomography", 1996).  A faulty component has a rate ``r_c`` instead.  The evidence for a fault is the ratio of two
+marginal likelihoods: of a rate whose prior is even in ln r (Laplace's method around the best), and of a good one's.
+
+A flow that lost nothing speaks by ``exp(-kept x)`` alone, which adds up over flows: its like are summed once, and the
+search goes over the few flows that lost something.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shadowlab.localize.observations import Array, Indices, Lists, Observations
+from shadowlab.localize.settings import Settings
+
+HIGHEST = 20.0
+"""The rate of a component that lets nothing through."""
+USUAL_RATE = 1e-5
+"""What a good link loses before anything is known of it, worth one packet's evidence."""
+_SHAPE = 3.0
+"""Of the Gamma prior of good links' rates: they differ by some 60 % of their average."""
+_USUAL = (0.34, 0.576, 0.787, 1.007, 1.307, 1.857)
+"""Six equally probable values of that prior, in averages."""
+_GRID = 14
+_REFINEMENTS = 7
+_BINS = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """Per component asked for: the most likely rate of a fault, and the evidence for there being one (rates
+    integrated out)."""
+
+    rate: Array
+    evidence: Array
+
+
+class Losses:
+    """The loss part of the observations.  ``x`` is the state: the rate of every row (a lossy flow on one path)."""
+
+    def __init__(self, seen: Observations, settings: Settings) -> None:
+        self.settings = settings
+        self.size = len(seen.components)
+        self.is_link = np.array([one.kind == "link" for one in seen.components], dtype=bool)
+        weight = 1 / settings.dispersion
+        kept_of = (seen.sent - seen.bad) * weight
+        lossy = np.flatnonzero(seen.bad > 0)
+        paths, place = seen.ways.take(seen.way[lossy])
+        starts = seen.ways.starts[seen.way[lossy]]
+        first = np.cumsum(seen.ways.lengths[seen.way[lossy]]) - seen.ways.lengths[seen.way[lossy]]
+        self.row_flow = place
+        self.row_share = seen.shares[starts[place] + np.arange(len(place)) - first[place]]
+        self.lost: Array = (seen.bad[lossy] * weight)[place]
+        self.kept: Array = kept_of[lossy][place]
+        self.flows = len(lossy)
+        self.single = len(place) == self.flows
+        components, rows = seen.paths.take(paths)
+        self.crossed = components
+        self.crossing_row = rows
+        by_component = np.argsort(components, kind="stable")
+        counts = np.bincount(components, minlength=self.size)
+        self.of = Lists(starts=np.concatenate(([0], np.cumsum(counts))).astype(np.int64), values=rows[by_component])
+        self.flow_weight = kept_of
+        self._lossless(seen, kept_of)
+        soft = np.bincount(self.soft_component, self.soft_count * self.soft_share * self.soft_kept, minlength=self.size)
+        lossy_too = np.bincount(components, (self.kept * self.row_share)[rows], minlength=self.size)
+        self.exposure: Array = np.sum([self.sure_exposure, soft, lossy_too], axis=0, dtype=np.float64)
+        self.good: Array = np.zeros(self.size)
+        self.average = USUAL_RATE
+        self.picks: dict[int, float] = {}
+        self.estimate_good(first_guess=True)
+
+    def _lossless(self, seen: Observations, kept_of: Array) -> None:
+        """Sum up the flows that lost nothing: linear where a flow surely crosses, else by share and size."""
+        quiet = (seen.bad == 0) & (kept_of > 0)
+        per_way = np.bincount(seen.way[quiet], kept_of[quiet], minlength=len(seen.ways))
+        used = per_way > 0
+        way, component, share = seen.crossing_shares(used)
+        sure = share > 1 - 1e-9
+        self.sure_exposure = np.bincount(component[sure], per_way[way[sure]], minlength=self.size)
+        way, component, share = way[~sure], component[~sure], share[~sure]
+        if not len(way):
+            self.soft_component = np.zeros(0, dtype=np.int64)
+            self.soft_share = self.soft_kept = self.soft_count = np.zeros(0)
+            return
+        kinds, kind = np.unique(np.round(share, 6), return_inverse=True)
+        places = np.clip(np.round(2 * np.log2(np.maximum(kept_of[quiet], 1.0))), 0, 2 * _BINS - 1).astype(np.int64)
+        bins = 2 * _BINS
+        counts = np.bincount(seen.way[quiet] * bins + places, minlength=len(seen.ways) * bins)
+        total = np.bincount(places, kept_of[quiet], minlength=bins)
+        middle = total / np.maximum(np.bincount(places, minlength=bins), 1)
+        cells = np.zeros((self.size * len(kinds), bins))
+        table = counts.reshape(len(seen.ways), bins)
+        key = component * len(kinds) + kind
+        for one in np.flatnonzero(total):
+            cells[:, one] = np.bincount(key, table[way, one], minlength=len(cells))
+        cell, column = np.nonzero(cells)
+        self.soft_component = cell // len(kinds)
+        self.soft_share = kinds[cell % len(kinds)]
+        self.soft_kept = middle[column]
+        self.soft_count = cells[cell, column]
+
+    # --- the state ---------------------------------------------------------------------------------------------
+
+    def rates(self, without: int | None = None) -> Array:
+        """x of every row under the good rates and the picks (but ``without``)."""
+        x: Array = np.bincount(self.crossing_row, self.good[self.crossed], minlength=len(self.lost)).astype(np.float64)
+        for index, rate in self.picks.items():
+            if index != without:
+                x[self.rows_of(index)] += rate
+        return np.maximum(x, 1e-12)
+
+    def rows_of(self, component: int) -> Indices:
+        """The rows that cross a component, each once."""
+        return self.of.values[self.of.starts[component] : self.of.starts[component + 1]]
+
+    def weights(self, x: Array) -> Array:
+        """The probability of each row given its flow: 1 where the way is known."""
+        if self.single:
+            return np.ones(len(x))
+        log = np.log(self.row_share) + self.lost * log_lost(x) - self.kept * x
+        top = np.full(self.flows, -np.inf)
+        np.maximum.at(top, self.row_flow, log)
+        odds = np.exp(log - top[self.row_flow])
+        total = np.bincount(self.row_flow, odds, minlength=self.flows)
+        result: Array = odds / total[self.row_flow]
+        return result
+
+    def estimate_good(self, *, first_guess: bool = False) -> None:
+        """What each link loses by itself, under the picks; and what they lose on average."""
+        exposure = np.where(self.is_link, self.exposure, 0.0)
+        whole = exposure.sum()
+        if first_guess:
+            losses = float(np.bincount(self.row_flow, self.lost * self.row_share).sum()) if self.flows else 0.0
+            self.average = (losses + 1) / (whole + 1 / USUAL_RATE)
+            self.good = np.where(self.is_link, self.average, 0.0)
+        for _ in range(6):
+            x = self.rates()
+            share = (self.lost * self.weights(x) / x)[self.crossing_row] * self.good[self.crossed]
+            own = np.bincount(self.crossed, share, minlength=self.size)
+            usual = np.minimum(own, self.settings.good_cap * self.average * exposure)
+            self.average = float((usual.sum() + 1) / (whole + 1 / USUAL_RATE))
+            rate = (own + _SHAPE) / (exposure + _SHAPE / self.average)
+            self.good = np.where(self.is_link, np.minimum(rate, self.settings.good_cap * self.average), 0.0)
+            self.good[list(self.picks)] = 0.0
+
+    @property
+    def least(self) -> float:
+        """The smallest excess rate that is a fault beside such good links."""
+        return max(self.settings.least_loss, self.settings.above_good * self.average)
+
+    # --- what components would explain --------------------------------------------------------------------------
+
+    def promising(self, x: Array, least_deviations: float = 1.0) -> NDArray[np.bool_]:
+        """The components that losses pull upwards: a score test at a rate of nothing."""
+        pull = self.lost * self.weights(x)
+        row = self.crossing_row
+        slope = np.bincount(self.crossed, (pull / np.expm1(np.minimum(x, 50.0)))[row], minlength=self.size)
+        spread = np.bincount(self.crossed, (pull / x**2)[row], minlength=self.size)
+        excess = slope - self.exposure
+        promising: NDArray[np.bool_] = (excess > 0) & (excess**2 > least_deviations**2 * spread)
+        return promising
+
+    def best(self, components: Indices, x: Array) -> Best:
+        """The rate of each component that explains most, each by itself, the others as in ``x``."""
+        asked = _Asked(self, components, x)
+        low, high = math.log(self.least), math.log(HIGHEST)
+        step = (high - low) / (_GRID - 1)
+        at, top = np.full(len(components), low), asked.gains(np.full(len(components), low))
+        for turn in range(1, _GRID):
+            u = np.full(len(components), low + turn * step)
+            gain = asked.gains(u)
+            at, top = np.where(gain > top, u, at), np.maximum(gain, top)
+        for _ in range(_REFINEMENTS):
+            step /= 2
+            for u in (np.maximum(at - step, low), np.minimum(at + step, high)):
+                gain = asked.gains(u)
+                at, top = np.where(gain > top, u, at), np.maximum(gain, top)
+        bad = top + 0.5 * np.log(2 * math.pi / np.maximum(asked.information(at), 1.0)) - math.log(high - low)
+        link = self.is_link[components]
+        good = np.stack([asked.gains(np.full(len(components), math.log(self.average * one))) for one in _USUAL])
+        peak = good.max(axis=0)
+        usual = np.where(link, peak + np.log(np.exp(good - peak).mean(axis=0)), 0.0)
+        return Best(rate=np.exp(at), evidence=bad - usual)
+
+    def interval(self, component: int, rate: float, x: Array) -> tuple[float, float]:
+        """Where the log-likelihood is less than 1.92 below its best: 95 % of profile likelihood, as rates."""
+        asked = _Asked(self, np.array([component]), x)
+        top = float(asked.gains(np.array([math.log(rate)]))[0])
+
+        def edge(away: float) -> float:
+            near, far = math.log(rate), away
+            for _ in range(30):
+                middle = (near + far) / 2
+                inside = top - float(asked.gains(np.array([middle]))[0]) < 1.92
+                near, far = (middle, far) if inside else (near, middle)
+            return math.exp(near)
+
+        return edge(math.log(1e-9)), edge(math.log(HIGHEST))
+
+    def visible(self, needed: float) -> Array:
+        """Per component the excess rate that would be expected to gain ``needed``; infinite where nothing shows it.
+
+        A fault of rate r among E packets, of which a path loses b otherwise, gains E (r ln((r + b) / b) - r) on
+        average.
+        """
+        rows = np.bincount(self.crossing_row, self.good[self.crossed], minlength=len(self.lost))
+        background = max(float(rows.mean()) if len(rows) else 5 * self.average, 1e-9)
+        low, high = np.full(self.size, math.log(1e-9)), np.full(self.size, math.log(HIGHEST))
+        for _ in range(40):
+            middle = (low + high) / 2
+            rate = np.exp(middle)
+            enough = self.exposure * -np.expm1(-rate) * (np.log1p(rate / background) - 1) >= needed
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return np.where(high >= math.log(HIGHEST) - 1e-6, np.inf, np.maximum(np.exp(high), self.least))
+
+
+class _Asked:
+    """The rows that some components cross, laid out once for many rates."""
+
+    def __init__(self, losses: Losses, components: Indices, x: Array) -> None:
+        self.count = len(components)
+        self.rows, self.place = losses.of.take(components)
+        self.x = np.maximum(x[self.rows] - losses.good[components][self.place], 1e-12)
+        self.lost, self.kept = losses.lost[self.rows], losses.kept[self.rows]
+        self.base = log_lost(self.x)
+        self.single = losses.single
+        self.sure = losses.sure_exposure[components]
+        slot = np.full(losses.size, -1)
+        slot[components] = np.arange(self.count)
+        soft = slot[losses.soft_component] >= 0 if len(losses.soft_component) else np.zeros(0, dtype=bool)
+        self.soft_place = slot[losses.soft_component[soft]]
+        self.soft = losses.soft_share[soft], losses.soft_kept[soft], losses.soft_count[soft]
+        self.weight = np.ones(len(self.rows))
+        if not self.single:
+            self.weight = losses.weights(x)[self.rows]
+            flow = losses.row_flow[self.rows]
+            new = np.ones(len(flow), dtype=bool)
+            new[1:] = (flow[1:] != flow[:-1]) | (self.place[1:] != self.place[:-1])
+            self.group = np.cumsum(new) - 1
+            self.group_place = self.place[new]
+            self.missing = np.maximum(1 - np.bincount(self.group, self.weight), 0.0)
+
+    def gains(self, u: Array) -> Array:
+        """The log-likelihood gained by a rate exp(u) of each component over none."""
+        rate = np.exp(u)
+        added = rate[self.place]
+        change = self.lost * (log_lost(self.x + added) - self.base) - self.kept * added
+        if self.single:
+            total: Array = np.bincount(self.place, change, minlength=self.count).astype(np.float64)
+        else:
+            groups = len(self.group_place)
+            top = np.zeros(groups)  # of the paths that do not cross it, whose change is 0
+            np.maximum.at(top, self.group, change)
+            inside = np.bincount(self.group, self.weight * np.exp(change - top[self.group]), minlength=groups)
+            flow = np.log(np.maximum(inside + self.missing * np.exp(-top), 1e-300)) + top
+            total = np.bincount(self.group_place, flow, minlength=self.count).astype(np.float64)
+        share, kept, count = self.soft
+        if len(share):
+            quiet = np.log1p(share * np.expm1(-kept * rate[self.soft_place]))
+            total = total + np.bincount(self.soft_place, count * quiet, minlength=self.count)
+        result: Array = total - self.sure * rate
+        return result
+
+    def information(self, u: Array) -> Array:
+        """Minus the second derivative by ln r at its best, for small rates."""
+        rate = np.exp(u)[self.place]
+        each = self.weight * self.lost * (rate / (self.x + rate)) ** 2
+        total: Array = np.bincount(self.place, each, minlength=self.count).astype(np.float64)
+        return total
+
+
+def log_lost(x: Array) -> Array:
+    """ln(1 - exp(-x)): the log-probability that a packet is lost at rate x."""
+    result: Array = np.log(-np.expm1(-x))
+    return result
