@@ -81,7 +81,7 @@ def workload_work(
             on = 1.0
             if one.on_ns is not None and one.off_ns is not None:
                 on = one.on_ns.mean() / max(1.0, one.on_ns.mean() + one.off_ns.mean())
-            exchanges = packets = one.rate_bps / 8 / one.payload_bytes * seconds * on
+            exchanges = packets = one.rate_bps / 8 / (sum(one.sizes) / len(one.sizes)) * seconds * on
         case Lookups():
             exchanges = _arrivals(one.arrivals, seconds)
             packets = 2 * exchanges

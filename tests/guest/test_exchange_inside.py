@@ -190,6 +190,7 @@ WORKLOADS: tuple[Workload, ...] = (
         timeout_ns=50 * MS,
         tries=3,
     ),
+    Datagrams(name="mixed", source="e", target="f", rate_bps=960_000, mix_bytes=(18, 18, 18, 1234, 1472)),
 )
 NETWORK = star(
     [
@@ -347,6 +348,14 @@ def test_datagrams_come_at_their_rate_and_the_lost_ones_are_counted(whole: Drive
     assert last.delay_ns / last.received == pytest.approx(6 * MS, abs=20_000)
     assert (last.reordered, last.duplicates) == (0, 0)
     assert last.jitter_ns < 10_000
+
+
+def test_a_mix_of_sizes_keeps_its_order_its_rate_and_loses_nothing(whole: Driven) -> None:
+    last = [one for one in whole.streams if WORKLOADS[one.workload].name == "mixed"][-1]
+
+    assert last.sent == pytest.approx(SECONDS * 120_000 / 552, abs=3)  # 552 bytes are the mean
+    assert last.received_bytes == pytest.approx(last.received * 552, rel=0.002)
+    assert last.sent - last.received <= 1
 
 
 def test_bursts_come_while_on_and_stop_when_demand_does(whole: Driven) -> None:

@@ -91,7 +91,8 @@ class RawDatagrams(_Timed):
     from_: str = Field(alias="from")
     to: str
     rate: Rate
-    payload: Size = 1200
+    payload: Size | None = None
+    imix: str | None = None
     on: Times | None = None
     off: Times | None = None
     dscp: int = Field(default=0, ge=0, le=63, strict=True)

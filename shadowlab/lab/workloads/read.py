@@ -27,9 +27,11 @@ from shadowlab.lab.workloads.form import (
     RawTransfers,
     RawWorkload,
 )
+from shadowlab.lab.workloads.imix import payloads_of
 from shadowlab.model.traffic.distribution import constant
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.model.traffic.workload import (
+    DATAGRAM_BYTES,
     Compute,
     Datagrams,
     Incast,
@@ -191,15 +193,24 @@ def _datagrams(raw: RawDatagrams, where: Where, timed: Mapping[str, Any], fault:
     if (raw.on is None) != (raw.off is None):
         fault(where, "bursts have both an `on` and an `off` time, or neither")
         return None
-    if raw.payload > 65_000:
+    if raw.payload is not None and raw.payload > 65_000:
         fault((*where, "payload"), f"must not be above 65 kB, got {raw.payload} bytes")
+        return None
+    if raw.payload is not None and raw.imix is not None:
+        fault(where, "packets have one `payload`, or those of an `imix`, not both")
+        return None
+    try:
+        mix = payloads_of(raw.imix, ipv6=raw.ipv6) if raw.imix is not None else ()
+    except ValueError as error:
+        fault((*where, "imix"), str(error))
         return None
     return Datagrams(
         name=raw.datagrams,
         source=raw.from_,
         target=raw.to,
         rate_bps=raw.rate,
-        payload_bytes=raw.payload,
+        payload_bytes=raw.payload or DATAGRAM_BYTES,
+        mix_bytes=mix,
         on_ns=raw.on,
         off_ns=raw.off,
         dscp=raw.dscp,

@@ -22,6 +22,7 @@ MAX_CONCURRENT = 20_000
 """Of one workload: connections open at the same moment.  Arrivals beyond it fail and are counted as refused."""
 
 
+DATAGRAM_BYTES = 1200
 LEAST_DATAGRAM_BYTES = 16
 """A sequence number and a moment."""
 MOST_DATAGRAM_BYTES = 65_000
@@ -123,13 +124,14 @@ class Incast:
 @dataclass(frozen=True, kw_only=True)
 class Datagrams:
     """UDP one way at ``rate_bps`` of payload in packets of ``payload_bytes``; bursty with ``on_ns`` and ``off_ns``
-    (the rate is that of the on times)."""
+    (the rate is that of the on times).  With a ``mix_bytes`` their payloads are these in turn, again and again."""
 
     name: str
     source: str
     target: str
     rate_bps: int
-    payload_bytes: int = 1200
+    payload_bytes: int = DATAGRAM_BYTES
+    mix_bytes: tuple[int, ...] = ()
     on_ns: Distribution | None = None
     off_ns: Distribution | None = None
     dscp: int = 0
@@ -139,12 +141,18 @@ class Datagrams:
     end_ns: int | None = None
 
     def __post_init__(self) -> None:
-        if not LEAST_DATAGRAM_BYTES <= self.payload_bytes <= MOST_DATAGRAM_BYTES:
-            raise ValueError(
-                f"a datagram carries {LEAST_DATAGRAM_BYTES} to {MOST_DATAGRAM_BYTES} bytes, got {self.payload_bytes}"
-            )
+        for size in self.sizes:
+            if not LEAST_DATAGRAM_BYTES <= size <= MOST_DATAGRAM_BYTES:
+                raise ValueError(
+                    f"a datagram carries {LEAST_DATAGRAM_BYTES} to {MOST_DATAGRAM_BYTES} bytes, got {size}"
+                )
         if self.rate_bps <= 0:
             raise ValueError(f"datagrams need a rate above zero, got {self.rate_bps} bit/s")
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The payloads of the packets in turn."""
+        return self.mix_bytes or (self.payload_bytes,)
 
 
 @dataclass(frozen=True, kw_only=True)

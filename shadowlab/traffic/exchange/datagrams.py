@@ -34,7 +34,9 @@ class DatagramsDriver(Driver):
         self._spec = spec
         self._sockets = around.sockets(spec.name, dscp=spec.dscp)
         self._reception = Reception()
-        self._payload = bytearray(spec.payload_bytes)
+        self._sizes = spec.sizes
+        self._payload = bytearray(max(self._sizes))
+        self._drawn = 0
         self._sender: socket.socket | None = None
         self._receiver: socket.socket | None = None
         self._target = ("", 0)
@@ -65,10 +67,9 @@ class DatagramsDriver(Driver):
         clock = self.loop.clock
         before_ns, wall_ns, after_ns = clock.now_ns(), clock.wall_ns(), clock.now_ns()
         self._wall_offset_ns = wall_ns - (before_ns + after_ns) // 2
-        every_ns = spec.payload_bytes * 8e9 / spec.rate_bps
         chance = Chance(self.around.seed, "workload", spec.name, "on-off")
         self._pace = Pace(
-            draw_work=lambda: every_ns,
+            draw_work=self._next_gap,
             pattern=OnOff(spec.on_ns, spec.off_ns, chance, spec.begin_ns),
             begin_ns=spec.begin_ns,
             end_ns=duration_ns if spec.end_ns is None else min(spec.end_ns, duration_ns),
@@ -99,14 +100,21 @@ class DatagramsDriver(Driver):
             jitter_ns=seen.jitter_ns,
         )
 
+    def _next_gap(self) -> float:
+        """What a packet takes at the rate: it comes so long after the one before."""
+        size = self._sizes[self._drawn % len(self._sizes)]
+        self._drawn += 1
+        return size * 8e9 / self._spec.rate_bps
+
     def _send(self, due_ns: int) -> None:
         assert self._pace is not None  # it is what was due
         self._pace.take()
         if self._sender is not None:
             _HEAD.pack_into(self._payload, 0, self._sent, self.loop.now_ns)
+            size = self._sizes[self._sent % len(self._sizes)]
             self._sent += 1
             with suppress(OSError):  # no route, or no room: lost like any other, and missed by the receiver
-                self._sender.sendto(self._payload, self._target)
+                self._sender.sendto(memoryview(self._payload)[:size], self._target)
         self.watch_for(self._pace, self._send)
 
     def _on_readable(self, events: int) -> bool:
@@ -126,5 +134,5 @@ class DatagramsDriver(Driver):
                     seconds, nanoseconds = _STAMP.unpack_from(stamp)
                     at_ns = seconds * 1_000_000_000 + nanoseconds - self._wall_offset_ns
             number, sent_ns = _HEAD.unpack_from(head)
-            self._reception.arrived(number, sent_ns, at_ns, self._spec.payload_bytes)
+            self._reception.arrived(number, sent_ns, at_ns, self._sizes[number % len(self._sizes)])
         return count

@@ -147,6 +147,10 @@ def test_a_scenario_needs_something_to_drive(tmp_path: Path) -> None:
     assert "neither `telemetry` nor `traffic`" in faults(tmp_path, [])
     assert "'web' is given twice" in faults(tmp_path, [EVERY_KIND[0], EVERY_KIND[0]])
     assert "goes with `telemetry`" in faults(tmp_path, EVERY_KIND, telemetry_rules="rules.yaml")
+    mixed = {**EVERY_KIND[3], "imix": "aaz"}
+    assert "not both" in faults(tmp_path, [mixed])
+    del mixed["payload"]
+    assert "a 64, b 128" in faults(tmp_path, [mixed])
     assert "'gone.pcap' is not a file" in faults(tmp_path, [{**EVERY_KIND[6], "file": "gone.pcap"}])
     assert "state `think`, or `arrivals`" in faults(
         tmp_path, [{k: v for k, v in EVERY_KIND[1].items() if k != "think"}]
