@@ -14,7 +14,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from shadowlab.kernel.loop import Loop
-from shadowlab.kernel.sockets.stamped import StampedSocket, let_in
+from shadowlab.kernel.sockets.stamped import Arrival, StampedSocket, let_in
 from shadowlab.monitor.probe_stream import HEAD_BYTES, PAYLOAD_BYTES, Stream
 from shadowlab.wire.tcp_probe import NOTHING, filter_program, pack_segment, parse_segment
 
@@ -25,8 +25,12 @@ _MOST_BYTES = 2048
 SO_BINDTODEVICE = 25
 IPPROTO_TCP = 6
 
-OnPacket = Callable[[int, int, int, int], None]
-"""Called with THERE or BACK, path index, sequence number, and the moment of its arrival (CLOCK_REALTIME, ns)."""
+_AT_ONCE = 1_000
+"""Packets read before others have their turn."""
+
+OnPacket = Callable[[int, int, int, int], bool]
+"""Called with THERE or BACK, path index, sequence number, and the moment of its arrival (CLOCK_REALTIME, ns); whether
+it has waited so long that others may wait behind it, which are read at once then."""
 
 assert _HEAD.size == HEAD_BYTES
 
@@ -139,19 +143,24 @@ class ProbeSockets:
         return self._open[key]
 
     def _on_ready(self, sock: StampedSocket, ipv6: bool, raw: bool, events: int) -> bool:
-        arrival = sock.receive(_MOST_BYTES)
-        if arrival is None:  # an ICMP error for an earlier packet, a late stamp, or nothing there after all
-            return sock.clear_errors() if events & select.EPOLLERR else False
+        for count in range(_AT_ONCE):
+            arrival = sock.receive(_MOST_BYTES)
+            if arrival is None:  # an ICMP error for an earlier packet, a late stamp, or nothing there after all
+                return sock.clear_errors() if events & select.EPOLLERR else count > 0
+            if not self._take(arrival, ipv6, raw):
+                break
+        return True
+
+    def _take(self, arrival: Arrival, ipv6: bool, raw: bool) -> bool:
+        """Whether more may wait behind it."""
         payload = arrival.payload
         if raw:
             segment = parse_segment(payload, ipv6=ipv6)
             if segment is None:
-                return True
+                return False
             payload = segment[1]
         head = parse_head(payload)
-        if head is not None and arrival.at_ns is not None:
-            self._on_packet(*head, arrival.at_ns)
-        return True
+        return head is not None and arrival.at_ns is not None and self._on_packet(*head, arrival.at_ns)
 
 
 def pack_head(what: int, index: int, number: int) -> bytes:

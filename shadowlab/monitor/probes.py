@@ -29,6 +29,8 @@ from shadowlab.monitor.probe_stream import PAYLOAD_BYTES, Stream
 from shadowlab.store.recorder import Rows
 
 PROBE_EVERY_NS = 200_000_000
+BEHIND_NS = 5_000_000
+"""A loop that finds an answer to give so late is behind."""
 TIMEOUT_NS = 2_000_000_000
 
 _CHANCE = struct.Struct("<IIqqq")
@@ -176,7 +178,7 @@ class Prober:
             return self._loop.clock.wall_ns()
         return sent_ns
 
-    def _on_packet(self, what: int, index: int, number: int, at_ns: int) -> None:
+    def _on_packet(self, what: int, index: int, number: int, at_ns: int) -> bool:
         one = self._pending.get((index, number))
         if one is None or (what == THERE and one.arrived_ns):
             self.strays += 1
@@ -188,6 +190,9 @@ class Prober:
             if there_ns + back_ns <= self._timeout_ns:
                 del self._pending[(index, number)]
                 self._record(index, number, one.sent_ns, there_ns + back_ns, there_ns)
+        # A packet in each turn of a loop whose turns are longer than probes are apart: all would wait until given up.
+        waited_ns = self._loop.now_ns - self._start_ns + self._wall_start_ns - at_ns
+        return what == THERE and waited_ns > BEHIND_NS
 
     def _record(self, index: int, number: int, sent_ns: int, round_trip_ns: int, there_ns: int) -> None:
         self._records.append(sent_ns - self._wall_start_ns, index, number, round_trip_ns, there_ns)

@@ -42,8 +42,9 @@ class DialogueDrive(Drive):
         target: tuple[str, int],
         handshakes: Handshakes,
         chance: Chance,
+        port_step: int = 0,
     ) -> None:
-        super().__init__(loop, door, session, source, target, False, handshakes)
+        super().__init__(loop, door, session, source, target, False, handshakes, port_step)
         assert session.spec.dialogue is not None  # it is a flow of this class
         self._talk = Talk(session.spec.dialogue, chance)
         self._far = -1

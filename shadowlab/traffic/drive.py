@@ -38,6 +38,7 @@ from shadowlab.wire.tcp_info import decode_tcp_info
 _PAYLOAD = memoryview(bytes(4 << 20))
 _DISCARD = bytearray(4 << 20)  # MSG_TRUNC: the kernel throws the bytes away and never touches this memory
 _TCP_INFO_BYTES = 280
+LAST_PORT = 65_535
 _OFTEN = 16
 """Of the reads of a flow without a window of its own, the first so many and then one in so many clamp it again."""
 _ENDS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -76,7 +77,10 @@ class Drive:
         target: tuple[str, int],
         lazy: bool,
         handshakes: Handshakes,
+        port_step: int = 0,
     ) -> None:
+        """``port_step``: so far to the next port to come from where one is held by an earlier connection in TIME-WAIT;
+        0: never another."""
         self.session = session
         self.differs: tuple[str, ...] = ()
         """What the present connection, or the last one, holds otherwise than the flow wishes."""
@@ -84,6 +88,7 @@ class Drive:
         self._door = door
         self._source = source
         self._target = target
+        self._port_step = port_step
         self._lazy = lazy
         self._listener: socket.socket | None = None
         self._sender: socket.socket | None = None
@@ -102,7 +107,7 @@ class Drive:
     @property
     def ports(self) -> tuple[int, int]:
         """The source's and the target's: the same for every connection of the flow, so that it keeps its way where
-        equal-cost ways are chosen by them."""
+        equal-cost ways are chosen by them (but for another port that it had to take)."""
         return self._source[1], self._target[1]
 
     @property
@@ -211,21 +216,35 @@ class Drive:
             while self._sink is None and self._on_receiver(fd) and fd in self._receivers:
                 pass
             self._close_receiver(fd, at_once=True)
-        spec = self.session.spec
         try:
-            sender = open_sender(self._door, spec, *self._source, self.session.tick_ns)
-            if self._buffer is not None:
-                self._buffer.open(sender)
+            sender, number = self._begin_to_connect()
         except KernelRefusedError as error:
             self._execute(self.session.failed(self._loop.now_ns, str(error)))
             return
         self._sender = sender
         self._last_info = b""
         self._loop.add(sender.fileno(), select.EPOLLOUT, self._on_sender, name=f"{self._name}, sender")
-        with self._handshakes.offering(spec.source, spec.tcp):
-            number = sender.connect_ex(self._target)
         if number not in (0, errno.EINPROGRESS):
             self._fail(number)
+
+    def _begin_to_connect(self) -> tuple[socket.socket, int]:
+        """A socket and the system's number for what is wrong.  Raises KernelRefusedError."""
+        spec = self.session.spec
+        while True:
+            sender = open_sender(self._door, spec, *self._source, self.session.tick_ns)
+            try:
+                if self._buffer is not None:
+                    self._buffer.open(sender)
+                with self._handshakes.offering(spec.source, spec.tcp):
+                    number = sender.connect_ex(self._target)
+            except BaseException:
+                sender.close()
+                raise
+            port = self._source[1] + self._port_step
+            if number != errno.EADDRNOTAVAIL or not self._port_step or port > LAST_PORT:
+                return sender, number
+            sender.close()
+            self._source = (self._source[0], port)
 
     def _on_sender(self, events: int) -> bool:
         session, sender = self.session, self._sender

@@ -12,6 +12,7 @@ flows, a connection opened anew takes the way of the one before.
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -36,7 +37,9 @@ PHASE_NS = 2_000_000
 class Engine:
     """All flows of a run.  Enter it to listen, :meth:`start` it, let the loop run.
 
-    ``reading`` says who reads at the targets (see `Reading`); where the kernel does not, it is done lazily.
+    ``reading`` says who reads at the targets (see `Reading`); where the kernel does not, it is done lazily.  With
+    ``other_ports`` a flow whose port an earlier one left in TIME-WAIT comes from the next that is no other flow's:
+    where flows run in what stood before, and not in a network of their own.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Engine:
         seed: int,
         addresses6: Mapping[str, str] | None = None,
         reading: Reading = "kernel",
+        other_ports: bool = False,
     ) -> None:
         self._loop = loop
         self._segment = segment
@@ -58,6 +62,7 @@ class Engine:
         out: dict[str, int] = {}
         drives: list[Drive] = []
         handshakes = Handshakes(segment)
+        leaving = Counter(spec.source for spec in flows)
         for spec in flows:
             inward, outward = to.get(spec.target, 0), out.get(spec.source, 0)
             to[spec.target], out[spec.source] = inward + 1, outward + 1
@@ -69,11 +74,12 @@ class Engine:
             at = addresses6 if spec.ipv6 and addresses6 else addresses
             source = (at[spec.source], FIRST_SOURCE_PORT + outward)
             target = (at[spec.target], FIRST_TARGET_PORT + inward)
+            step = leaving[spec.source] if other_ports else 0
             if spec.dialogue is not None:
                 chance = Chance(seed, "flow", spec.id)
-                drives.append(DialogueDrive(loop, segment, session, source, target, handshakes, chance))
+                drives.append(DialogueDrive(loop, segment, session, source, target, handshakes, chance, step))
             else:
-                drives.append(Drive(loop, segment, session, source, target, reading != "prompt", handshakes))
+                drives.append(Drive(loop, segment, session, source, target, reading != "prompt", handshakes, step))
         self.drives: tuple[Drive, ...] = tuple(drives)
         self._by_id = {drive.session.spec.id: drive for drive in drives}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -53,7 +54,15 @@ def flow(flow_class: Any, **others: Any) -> FlowSpec:
 
 
 def ran(
-    kernel: BuiltKernel, folder: FilePath, network: Network, *, seed: int = 1, seconds: int, **others: Any
+    kernel: BuiltKernel,
+    folder: FilePath,
+    network: Network,
+    *,
+    seed: int = 1,
+    seconds: int,
+    function: str = "run",
+    on_line: Callable[[str], None] | None = None,
+    **others: Any,
 ) -> Scene:
     """The scene, after it ran and left its raw records in ``folder``."""
     fabric = address(network)
@@ -68,7 +77,8 @@ def ran(
     folder.mkdir(parents=True, exist_ok=True)
     outcome = run_in_guest(
         kernel=kernel,
-        entry="traffic_inside:run",
+        entry=f"traffic_inside:{function}",
+        on_line=on_line,
         job=pickle.dumps(scene),
         folder=folder,
         clock="virtual",
@@ -96,6 +106,33 @@ def test_every_probe_of_an_idle_network_takes_40_ms(built_kernel: BuiltKernel, t
     assert len(probes) >= 180
     assert np.all(np.abs(probes["round_trip_ns"] - 40 * MS) <= 10_000)
     assert np.all(np.abs(probes["one_way_ns"] - 20 * MS) <= 10_000)
+
+
+def test_flows_run_again_at_once_where_their_ports_are_still_in_time_wait(
+    built_kernel: BuiltKernel, tmp_path: FilePath
+) -> None:
+    told: list[str] = []
+    # With timestamps TCP tells old segments from new ones, and gives the port out again by itself.
+    plain = TcpOptions(timestamps=False)
+    sized = FlowSpec(id="sized", source="a", target="b", flow_class="greedy", size_bytes=50_000, tcp=plain)
+    lasting = FlowSpec(id="lasting", source="a", target="b", flow_class="paced", rate_bps=800_000)
+
+    ran(
+        built_kernel,
+        tmp_path,
+        two_hosts(),
+        flows=(sized, lasting),
+        seconds=2,
+        function="run_again",
+        on_line=told.append,
+    )
+
+    assert [one.split()[:5] for one in told[0:6:2]] == [
+        [port, "sized", "closed", "0", "50000"] for port in ("20000", "20002", "20004")
+    ]
+    assert all(one.startswith("20001 lasting open 0 1") for one in told[1::2])
+    assert told[6].split()[2:4] == ["waiting", "2"]
+    assert told[6].endswith("EADDRNOTAVAIL")
 
 
 def test_a_greedy_flow_fills_10_mbit_less_the_framing(built_kernel: BuiltKernel, tmp_path: FilePath) -> None:

@@ -126,6 +126,35 @@ def run(job_path: str, folder: str) -> int:
     return 0
 
 
+def run_again(job_path: str, folder: str) -> int:
+    """The flows, and again at once in the same network: twice from other ports where need be, then from the same."""
+    with open(job_path, "rb") as job:
+        scene: Scene = pickle.load(job)
+    enter_private_segment()
+    with LinuxSegment("test") as segment:
+        build(segment, scene)
+        for other_ports in (False, True, True, False):
+            with (
+                Loop() as loop,
+                Engine(
+                    loop=loop,
+                    segment=segment,
+                    flows=scene.flows,
+                    addresses=scene.fabric.node_address,
+                    seed=scene.seed,
+                    other_ports=other_ports,
+                ) as engine,
+            ):
+                begin_ns = loop.catch_up()
+                engine.start(begin_ns)
+                loop.run_until(begin_ns + scene.duration_ns)
+                for drive, (name, one) in zip(engine.drives, engine.summary().items(), strict=True):
+                    print(
+                        drive.ports[0], name, one["state"], one["failures"], one["received_bytes"], one["last_failure"]
+                    )
+    return 0
+
+
 def _drive(loop: Loop, until_ns: int, profile: bool) -> None:
     if not profile:
         loop.run_until(until_ns)

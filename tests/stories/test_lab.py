@@ -466,6 +466,9 @@ def test_22_recorded_traffic_runs_in_a_lab(lab: str, run: Run, tmp_path: Path) -
     assert (flow["flow"], flow["state"], flow["failures"]) == ("web-1→db-1:5432", "open", 0)
     assert 0 < flow["received_bytes"] <= flow["written_bytes"] <= 250_000
 
+    (again,) = json.loads(run("drive", "office.ss", "--seconds", "0.5", "--json").stdout)["flows"]
+    assert (again["state"], again["failures"]) == ("open", 0)
+
 
 def test_23_a_way_is_traced_until_where_it_ends(lab: str, run: Run) -> None:
     arrived = json.loads(run("trace", "web-1", "db-1", "--flow", "tcp:40000:80", "--mtu", "--json").stdout)

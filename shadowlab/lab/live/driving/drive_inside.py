@@ -82,6 +82,7 @@ def adopt_and_drive(job: Drive, on_done: OnDone) -> DriveReport:
             addresses=job.addresses,
             addresses6=job.addresses6,
             seed=job.seed,
+            other_ports=True,
         ) as engine:
             begin_ns = loop.catch_up()
 
