@@ -20,6 +20,10 @@ _COMMANDS = {
     "whatif": ("shadowlab.cli.ahead.whatif", "Ask what would happen if something were different."),
     "sweep": ("shadowlab.cli.ahead.sweep", "Ask a grid of what-if questions on all cores; goes on after a kill."),
     "headroom": ("shadowlab.cli.ahead.headroom", "Find how much demand may grow before a service level breaks."),
+    "mitigate": (
+        "shadowlab.cli.ahead.mitigate",
+        "Show the cures that a run rehearsed; write one for review.",
+    ),
     "query": ("shadowlab.cli.records.query", "Ask a run, finished or going on, for its indicators and raw records."),
     "export": ("shadowlab.cli.records.export", "Write all a run measured as CSV, Parquet or Prometheus text."),
     "topology": ("shadowlab.cli.topology", "Read, judge, draw and convert topology maps."),

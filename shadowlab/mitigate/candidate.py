@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from shadowlab.model.action import Action
 from shadowlab.shadow.ops import Op
 
 CureKind = Literal[
@@ -56,6 +57,8 @@ class Candidate:
     impossible: str = ""
     warnings: tuple[str, ...] = ()
     effort: int = 0
+    actions: tuple[Action, ...] = ()
+    """The same in production's terms."""
     parts: tuple[str, ...] = ()
     """Of a combination, the names of what it combines."""
 
@@ -73,5 +76,6 @@ def combined(first: Candidate, second: Candidate) -> Candidate:
         undo=(*second.undo, *first.undo),
         warnings=(*first.warnings, *second.warnings),
         effort=first.effort + second.effort,
+        actions=(*first.actions, *second.actions),
         parts=(first.name, second.name),
     )

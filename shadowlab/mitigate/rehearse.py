@@ -216,6 +216,7 @@ def _outcome(run: _Run, nothing: _Run, race: Race, best: float, harm: float) -> 
         warnings=candidate.warnings,
         rolled_back_share=back,
         roll_back_failures=rehearsal.undo_failures,
+        actions=candidate.actions,
         note="; ".join(rehearsal.failures),
     )
 

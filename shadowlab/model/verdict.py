@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from shadowlab.model.action import Action
 from shadowlab.model.network import Direction
 
 
@@ -115,6 +116,8 @@ class CureOutcome:
     rolled_back_share: float | None = None
     """Share of broken windows after it was taken back; None: that was not tried."""
     roll_back_failures: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
+    """What it asks of production, for :mod:`shadowlab.mitigate.export`."""
     short: bool = False
     """It was clearly behind after a short course, and tried no longer."""
 

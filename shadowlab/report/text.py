@@ -38,11 +38,16 @@ def render_summary(result: RunResult, console: Console, report: Path | None = No
     if result.workloads:
         print_table(console, _SERVICE_HEADS, _service_rows(result), right=(1, 2, 3, 4, 5), loose=0)
     if result.cures:
-        styles = ["dim" if cure.note else "green" if index == 0 else "" for index, cure in enumerate(result.cures)]
-        print_table(console, _HEADS, [_row(one) for one in result.cures], right=(2, 3, 4, 5), loose=6, styles=styles)
+        render_cures(result.cures, console)
     if report is not None:
         console.print()
         print_line(console, f"Report: {report}")
+
+
+def render_cures(cures: Sequence[CureOutcome], console: Console) -> None:
+    """The cures as they were ranked."""
+    styles = ["dim" if cure.note else "green" if index == 0 else "" for index, cure in enumerate(cures)]
+    print_table(console, _HEADS, [_row(one) for one in cures], right=(2, 3, 4, 5), loose=6, styles=styles)
 
 
 def print_line(console: Console, words: str, style: str = "") -> None:

@@ -12,7 +12,10 @@ from pathlib import Path
 from shadowlab.mitigate.allowed import ChangeQueue, Script, Upgrade
 from shadowlab.mitigate.candidate import EFFORT, Candidate, CureKind
 from shadowlab.mitigate.situation import Situation
-from shadowlab.model.network import Link
+from shadowlab.model.action import Action, RunRemediation, SetCapacity, SetQueue
+from shadowlab.model.impairment import Impairment
+from shadowlab.model.network import Direction, Link
+from shadowlab.model.queue import Fifo
 from shadowlab.model.units import format_rate
 from shadowlab.shadow.ops import Op, RunScript
 from shadowlab.shadow.plan import impair_ops
@@ -60,6 +63,7 @@ def change_queue(one: ChangeQueue, at: Situation) -> Candidate:
 def _changed(kind: CureKind, name: str, summary: str, at: Situation, change: Callable[[Link], Link]) -> Candidate:
     ops: list[Op] = []
     undo: list[Op] = []
+    actions: list[Action] = []
     for link in at.links:
         after = at.network.with_links(change(link))
         for direction in link.directions:
@@ -67,6 +71,7 @@ def _changed(kind: CureKind, name: str, summary: str, at: Situation, change: Cal
             if then != now:
                 ops.extend(impair_ops(at.fabric, after, direction, then))
                 undo.extend(impair_ops(at.fabric, at.network, direction, now))
+                actions.append(_action(kind, direction, now, then))
     nothing = "" if ops else "it is so already"
     return Candidate(
         name=name,
@@ -76,7 +81,31 @@ def _changed(kind: CureKind, name: str, summary: str, at: Situation, change: Cal
         undo=tuple(undo),
         impossible=nothing,
         effort=EFFORT[kind],
+        actions=tuple(actions),
     )
+
+
+def _action(kind: CureKind, way: Direction, now: Impairment, then: Impairment) -> Action:
+    if kind == "upgrade":
+        return SetCapacity(
+            link=way.link,
+            source=way.source,
+            target=way.target,
+            before_bps=now.rate_bps or 0,
+            after_bps=then.rate_bps or 0,
+        )
+    return SetQueue(
+        link=way.link, source=way.source, target=way.target, before=queue_words(now), after=queue_words(then)
+    )
+
+
+def queue_words(one: Impairment) -> tuple[str, ...]:
+    """As ``tc qdisc`` takes them: the discipline, and its limit where that has a plain one."""
+    if one.queue is None:
+        return ("pfifo", "limit", str(one.queue_packets))
+    if isinstance(one.queue, Fifo):
+        return (one.queue.kind, "limit", str(one.queue.packets or one.queue.bytes))
+    return (one.queue.kind,)
 
 
 def script(one: Script, at: Situation) -> Candidate:
@@ -114,4 +143,15 @@ def script(one: Script, at: Situation) -> Candidate:
         return replace(made, impossible=f"it is for {', '.join(one.faults)}, and this is {at.domain.kind}")
     if not ops:
         return replace(made, impossible=f"{at.where} has no router at its ends to run it on")
-    return replace(made, ops=tuple(ops), undo=tuple(undo))
+    scripts = tuple(
+        RunRemediation(
+            node=op.node,
+            link=dict(op.environment)["SHADOWLAB_LINK"],
+            name=one.name,
+            text=one.text,
+            timeout_s=one.timeout_ns / 1e9,
+        )
+        for op in ops
+        if isinstance(op, RunScript)
+    )
+    return replace(made, ops=tuple(ops), undo=tuple(undo), actions=scripts)

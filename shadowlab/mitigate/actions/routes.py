@@ -6,13 +6,15 @@ In: what is allowed, the situation.  Out: candidates whose operations replace ro
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from shadowlab.mitigate.allowed import Around, DrainSubject, RaiseMetric
 from shadowlab.mitigate.candidate import EFFORT, Candidate, CureKind
 from shadowlab.mitigate.loads import overloaded
 from shadowlab.mitigate.situation import Situation
+from shadowlab.model.action import MoveRoute, SetMetric
+from shadowlab.shadow.ops import RemoveRoute, SetRoute
 from shadowlab.shadow.plan import route_ops
 from shadowlab.shadow.transport import keeping_windows
 from shadowlab.topology.routing import shortest_routes
@@ -21,7 +23,9 @@ from shadowlab.topology.routing import shortest_routes
 def around(one: Around, at: Situation) -> Candidate:
     """All traffic off the domain's links."""
     summary = f"take the traffic off {at.where}: new shortest paths without it"
-    return _rerouted("reroute", one.name, summary, at, avoid=frozenset(at.domain.links))
+    last = _last_choice(at)
+    moved = {link.id: last for link in at.links}
+    return _rerouted("reroute", one.name, summary, at, avoid=frozenset(at.domain.links), told=moved)
 
 
 def raise_metric(one: RaiseMetric, at: Situation) -> Candidate:
@@ -55,9 +59,14 @@ def drain(one: DrainSubject, at: Situation) -> Candidate:
     else:
         known = "it has no link, node or group of this name"
         return Candidate(name=name, kind="drain", summary=summary, impossible=known)
-    last = sum(link.metric for link in network.links) + 1
+    last = _last_choice(at)
     metrics = {link.id: last for link in network.links if link.id in links}
     return _rerouted("drain", name, summary, at, metrics=metrics)
+
+
+def _last_choice(at: Situation) -> int:
+    """A metric beyond that of any way without the link."""
+    return sum(link.metric for link in at.network.links) + 1
 
 
 def _shared_router(at: Situation) -> str:
@@ -79,7 +88,9 @@ def _rerouted(
     *,
     avoid: frozenset[str] = frozenset(),
     metrics: Mapping[str, int] | None = None,
+    told: Mapping[str, int] | None = None,
 ) -> Candidate:
+    """``told``: the metrics that do the same in production, where they are not ``metrics``."""
     made = Candidate(name=name, kind=kind, summary=summary, effort=EFFORT[kind])
     try:
         shortest = shortest_routes(at.network, at.fabric, avoid=at.failed | avoid, metrics=metrics)
@@ -94,4 +105,31 @@ def _rerouted(
         ops=ops,
         undo=route_ops(after, at.routes),
         warnings=overloaded(at, avoid=at.failed | avoid, metrics=metrics),
+        actions=(*_metrics(told or metrics or {}, at), *_moves(ops, at)),
     )
+
+
+def _metrics(metrics: Mapping[str, int], at: Situation) -> Iterator[SetMetric]:
+    for name, after in metrics.items():
+        link = at.network.links_by_id[name]
+        yield SetMetric(link=name, a=link.a, b=link.b, before=link.metric, after=after)
+
+
+def _moves(ops: Sequence[SetRoute | RemoveRoute], at: Situation) -> Iterator[MoveRoute]:
+    """The routes to hosts that are replaced, by names; what is of a source or of a prefix follows from metrics."""
+    hosts = {address: node for node, address in at.fabric.node_address.items()}
+    before = {(route.node, route.destination): route for route in at.routes if not route.source}
+    for op in ops:
+        if isinstance(op, SetRoute) and not op.source and op.destination in hosts:
+            known = before.get((op.node, op.destination))
+            yield MoveRoute(
+                node=op.node,
+                target=hosts[op.destination],
+                before=_neighbours(op.node, known.hops if known is not None else (), at),
+                after=_neighbours(op.node, op.hops, at),
+            )
+
+
+def _neighbours(node: str, hops: Sequence[tuple[str, str]], at: Situation) -> tuple[str, ...]:
+    peers = {one.name: one.peer for one in at.fabric.by_node.get(node, ())}
+    return tuple(peers[interface] for _, interface in hops)

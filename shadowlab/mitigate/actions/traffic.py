@@ -6,12 +6,14 @@ In: what is allowed, the situation.  Out: candidates whose operations are for wh
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 from shadowlab.mitigate.allowed import ChangeCongestion, Limit, MoreInstances, MoreWorkers
 from shadowlab.mitigate.candidate import EFFORT, Candidate
 from shadowlab.mitigate.situation import Situation
+from shadowlab.model.action import AddInstance, HoldRate, SetControl, SetInstance
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.traffic.workload import Requests, nodes_of, service_of
 from shadowlab.shadow.ops import Op, ScaleDemand, SetCongestion, SetPacing, SetServers, SetWorkers
@@ -37,6 +39,14 @@ def change_congestion(one: ChangeCongestion, at: Situation) -> Candidate:
         undo=tuple(
             SetCongestion(flows=tuple(name for _, name in some), control=control)
             for control, some in groupby(before, key=lambda pair: pair[0])
+        ),
+        actions=tuple(
+            SetControl(
+                nodes=tuple(sorted({flow.source for flow in changing if flow.tcp.congestion_control == control})),
+                before=control,
+                after=one.control,
+            )
+            for control in sorted({control for control, _ in before})
         ),
     )
 
@@ -74,7 +84,16 @@ def limit(one: Limit, at: Situation) -> Candidate:
             undo += [SetPacing(flows=(flow.id,), rate_bps=flow.tcp.pacing_bps) for flow in greedy]
     if not ops:
         return replace(made, impossible="its rate before the fault is not known")
-    return replace(made, ops=tuple(ops), undo=tuple(undo))
+    return replace(made, ops=tuple(ops), undo=tuple(undo), actions=tuple(_holds(flows, one.share, at)))
+
+
+def _holds(flows: Sequence[FlowSpec], share: float, at: Situation) -> Iterator[HoldRate]:
+    """The replicated flows, path by path; what is only a workload of the scenario has no name in production."""
+    for path in dict.fromkeys(map(_path_of, flows)):
+        source, _, target = path.partition("→")
+        rate_bps = round(at.rates_bps.get(path, 0.0))
+        if rate_bps:
+            yield HoldRate(source=source, target=target, before_bps=rate_bps, after_bps=max(1, round(rate_bps * share)))
 
 
 def _path_of(flow: FlowSpec) -> str:
@@ -115,6 +134,9 @@ def more_workers(one: MoreWorkers, at: Situation) -> Candidate:
         made,
         ops=tuple(SetWorkers(node=node, workers=_more(at, one, node)) for node in nodes),
         undo=tuple(SetWorkers(node=node, workers=at.compute[node].workers) for node in nodes),
+        actions=tuple(
+            SetInstance(node=node, before=at.compute[node].workers, after=_more(at, one, node)) for node in nodes
+        ),
     )
 
 
@@ -138,4 +160,5 @@ def more_instances(one: MoreInstances, at: Situation) -> Candidate:
         made,
         ops=(SetServers(workload=load.name, servers=(*servers, one.node), like=like),),
         undo=(SetServers(workload=load.name, servers=servers, like=like),),
+        actions=(AddInstance(workload=load.name, node=one.node, like=like),),
     )
