@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from shadowlab.model.action import Action
+from shadowlab.model.cure.action import Action
 from shadowlab.shadow.ops import Op
 
 CureKind = Literal[

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shadowlab.model.action import Action
+from shadowlab.model.cure.action import Action
 from shadowlab.model.network import Direction
 
 

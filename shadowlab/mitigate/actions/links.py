@@ -12,7 +12,7 @@ from pathlib import Path
 from shadowlab.mitigate.allowed import ChangeQueue, Script, Upgrade
 from shadowlab.mitigate.candidate import EFFORT, Candidate, CureKind
 from shadowlab.mitigate.situation import Situation
-from shadowlab.model.action import Action, RunRemediation, SetCapacity, SetQueue
+from shadowlab.model.cure.action import Action, RunRemediation, SetCapacity, SetQueue
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Link
 from shadowlab.model.queue import Fifo

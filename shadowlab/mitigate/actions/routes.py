@@ -13,7 +13,7 @@ from shadowlab.mitigate.allowed import Around, DrainSubject, RaiseMetric
 from shadowlab.mitigate.candidate import EFFORT, Candidate, CureKind
 from shadowlab.mitigate.loads import overloaded
 from shadowlab.mitigate.situation import Situation
-from shadowlab.model.action import MoveRoute, SetMetric
+from shadowlab.model.cure.action import MoveRoute, SetMetric
 from shadowlab.shadow.ops import RemoveRoute, SetRoute
 from shadowlab.shadow.plan import route_ops
 from shadowlab.shadow.transport import keeping_windows

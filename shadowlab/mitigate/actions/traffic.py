@@ -13,7 +13,7 @@ from itertools import groupby
 from shadowlab.mitigate.allowed import ChangeCongestion, Limit, MoreInstances, MoreWorkers
 from shadowlab.mitigate.candidate import EFFORT, Candidate
 from shadowlab.mitigate.situation import Situation
-from shadowlab.model.action import AddInstance, HoldRate, SetControl, SetInstance
+from shadowlab.model.cure.action import AddInstance, HoldRate, SetControl, SetInstance
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.traffic.workload import Requests, nodes_of, service_of
 from shadowlab.shadow.ops import Op, ScaleDemand, SetCongestion, SetPacing, SetServers, SetWorkers

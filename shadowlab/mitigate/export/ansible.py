@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from shadowlab.mitigate.export.subject import Blanks, Subject, one_line
-from shadowlab.model.action import Action, HoldRate, MoveRoute, RunRemediation, SetControl, SetMetric, SetQueue
+from shadowlab.model.cure.action import Action, HoldRate, MoveRoute, RunRemediation, SetControl, SetMetric, SetQueue
 
 
 def text(of: Subject) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shadowlab.mitigate.export.subject import Blanks, Subject, one_line
-from shadowlab.model.action import Action, MoveRoute, SetMetric
+from shadowlab.model.cure.action import Action, MoveRoute, SetMetric
 
 MOST_COST = 65535
 """OSPF's largest cost (RFC 2328, LSInfinity is for routes): the last choice."""

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from shadowlab.mitigate.export.subject import Blanks, Subject, one_line
-from shadowlab.model.action import Action, HoldRate, MoveRoute, SetControl, SetMetric, SetQueue
+from shadowlab.model.cure.action import Action, HoldRate, MoveRoute, SetControl, SetMetric, SetQueue
 
 
 def text(of: Subject) -> str:

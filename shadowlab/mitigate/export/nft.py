@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shadowlab.mitigate.export.subject import Blanks, Subject, one_line
-from shadowlab.model.action import HoldRate
+from shadowlab.model.cure.action import HoldRate
 
 
 def text(of: Subject) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from shadowlab.model.action import Action, undone
+from shadowlab.model.cure.action import Action, undone
 
 
 @dataclass(frozen=True, kw_only=True)

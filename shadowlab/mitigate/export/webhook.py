@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from shadowlab.mitigate.export.subject import Subject
-from shadowlab.model.action import Action
+from shadowlab.model.cure.action import Action
 from shadowlab.model.plain import to_plain
 
 

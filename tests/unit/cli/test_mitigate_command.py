@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from shadowlab.cli.commands import shadowlab
 from shadowlab.cli.interrupt import Interrupt
 from shadowlab.errors import InputError
-from shadowlab.model.action import SetMetric
+from shadowlab.model.cure.action import SetMetric
 from shadowlab.model.plain import to_plain
 from shadowlab.model.verdict import CureOutcome
 

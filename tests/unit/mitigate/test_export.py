@@ -13,7 +13,7 @@ import yaml
 
 from shadowlab.mitigate.export import FORMS
 from shadowlab.mitigate.export.subject import Subject
-from shadowlab.model.action import (
+from shadowlab.model.cure.action import (
     AddInstance,
     HoldRate,
     MoveRoute,

@@ -1,0 +1,4 @@
+"""What cures ask of production.
+
+In: plain values.  Out: frozen actions.
+"""
