@@ -27,7 +27,8 @@ STEADY = 0.1
 LEVELS_APART = 0.2
 _LONGEST_AQM_QUEUE_NS = 30e6
 _AQM_PEAK = 4.0
-"""An AQM lets a burst in and drains it again: its longest queue is so many times its usual one."""
+"""An AQM lets a burst in and drains it again: its longest queue is so many times the one at which it drops."""
+_AQM_DROPS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ def capacities(
     crossing = either.sum(axis=0)
     samples = either[seen.connection].sum(axis=0)
     for one in np.flatnonzero(crossing).tolist():
-        most = float(congestion.load_bps[:, one].max(initial=0.0))
+        most = _most(congestion.load_bps[:, one])
         if most > 0:
             found[one] = _unfilled(most, stated_bps[one], int(crossing[one]), int(samples[one]), last_ns)
     for bottleneck in congestion.bottlenecks:
@@ -62,6 +63,13 @@ def capacities(
             if place not in found or found[place].rate_bps.standing == "bounded":
                 found[place] = more
     return found, findings
+
+
+def _most(load: Floats) -> float:
+    """The most that crossed within three neighbouring moments: in one, records of different phases add up wrongly."""
+    if len(load) < 3:
+        return float(load.mean()) if len(load) else 0.0
+    return float(np.convolve(load, np.full(3, 1 / 3), mode="valid").max())
 
 
 def shared_with_unseen(value: Value) -> Value:
@@ -228,7 +236,8 @@ def _buffer(
     at_loss = bottleneck.queue_ns[near & bottleneck.congested]
     drops = int((lossy & bottleneck.congested).sum())
     per_packet_ns = FULL_WIRE_BYTES * 8 * NS_PER_S / rate
-    if marked or (drops >= 5 and longest > _AQM_PEAK * usual and usual < _LONGEST_AQM_QUEUE_NS):
+    early = len(at_loss) >= _AQM_DROPS and float(np.quantile(at_loss, 0.75)) < longest / _AQM_PEAK
+    if marked or (early and usual < _LONGEST_AQM_QUEUE_NS and bottleneck.congested.mean() > 0.5):
         why = "marks were seen" if marked else "it drops at short queues and yet lets bursts in"
         limit = Value(low=longest / per_packet_ns, standing="bounded", flows=flows, samples=len(waits), why=why)
         return limit, "aqm"

@@ -34,6 +34,7 @@ _LOW = 0.2
 _ALIKE = 0.95
 """Directions that explain this share of what the best one explains are as good as it."""
 _BUSIER = 1.05
+_LAG = 0.35
 _EAGER = 0.3
 """In so many of the moments with a queue some sender must have had more to send than it could."""
 
@@ -143,7 +144,8 @@ def _bottlenecks(
     step: int,
 ) -> list[Bottleneck]:
     left = wait.copy()
-    threshold = least_wait(base_rtt_ns)
+    # What is left of a wait once a queue is taken off is no surer than that queue: smoothed RTTs lag, each its own way.
+    threshold = np.broadcast_to(least_wait(base_rtt_ns), wait.shape).copy()
     surely = (seen.forward > _CERTAIN) | (seen.back > _CERTAIN)
     candidates = [one for one in range(len(seen.directions)) if (seen.forward[:, one] > _CERTAIN).any()]
     eager = _eager(seen, len(load), start, step)
@@ -164,6 +166,7 @@ def _bottlenecks(
         if not _filled(seen, eager, queue > 0, seen.forward[:, chosen[0]] > _CERTAIN, load[:, chosen[0]]):
             continue
         left[:, crossing] = np.maximum(left[:, crossing] - queue[:, None], 0.0)
+        threshold[:, crossing] += _LAG * queue[:, None]
         found.append(
             Bottleneck(
                 places=tuple(chosen),
@@ -199,14 +202,15 @@ def _queue(left: Floats, crossing: Flags, threshold: Floats) -> Floats:
     rows = known.any(axis=1)
     if rows.any():
         low = np.nanquantile(waits[rows], _LOW, axis=1, method="lower")
-        result[rows] = np.where(low > threshold[crossing].min(initial=np.inf), low, 0.0)
+        least = np.where(known, threshold[:, crossing], np.inf).min(axis=1)[rows]
+        result[rows] = np.where(low > least, low, 0.0)
     return result
 
 
 def _gain(left: Floats, crossing: Flags, queue: Floats, threshold: Floats) -> float:
     """How much waiting the queue explains, in nanoseconds summed over connections and bins."""
     waits = np.nan_to_num(left[:, crossing])
-    return float(np.where(waits > threshold[crossing], np.minimum(waits, queue[:, None]), 0.0).sum())
+    return float(np.where(waits > threshold[:, crossing], np.minimum(waits, queue[:, None]), 0.0).sum())
 
 
 def _told_apart(

@@ -40,7 +40,7 @@ _MOST_RUNS = 40
 @click.option(
     "--runs",
     type=click.IntRange(1, _MOST_RUNS),
-    default=8,
+    default=6,
     show_default=True,
     help="At most so many runs of the shadow.",
 )

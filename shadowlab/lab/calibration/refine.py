@@ -11,9 +11,11 @@ of its own, so all of them take a step in each run; a step that made its bottlen
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from shadowlab.calibrate.demand import read_demands
 from shadowlab.calibrate.links.estimate import LinkEstimates
@@ -33,9 +35,8 @@ from shadowlab.predict.budget import Cost, expected_cost, scale_flows, scale_net
 from shadowlab.telemetry.attach import Connection
 from shadowlab.topology.routing import intended_way
 
-_SETTLED_NS = 3 * NS_PER_S
+_SETTLED_NS = 6 * NS_PER_S
 """Slow start and its overshoot are not what is compared."""
-_LEAST_NS = 8 * NS_PER_S
 _SPAN = 0.5
 """A connection that was seen for less than this part of the recording is not driven."""
 _SURE = 0.03
@@ -45,18 +46,23 @@ _NOISE = 1.0
 _STILL = 0.02
 """A step smaller than this share is none."""
 _BAD = 3.0
+_OFTEN = 0.2
+"""A link at which packets waited less often than that has too little to be compared by."""
+_MOST_VAIN = 2
+_ENOUGH = 2
+"""So many connections that cross no other bottleneck tell of this one alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refine:
     """Runs of the shadow on the suspected bottlenecks: where, into which folder, at most how many, how long each at
-    most, and how much wall time one may be expected to take before it is shortened, and then scaled down."""
+    most, and how much wall time one may be expected to take before it is scaled down."""
 
     place: Place
     folder: Path
-    most_runs: int = 8
-    duration_ns: int = 15 * NS_PER_S
-    wall_s: float = 5.0
+    most_runs: int = 6
+    duration_ns: int = 20 * NS_PER_S
+    wall_s: float = 4.0
     seed: int = 1
 
 
@@ -67,6 +73,7 @@ class _Suspect:
     places: tuple[int, ...]
     directions: tuple[Direction, ...]
     members: tuple[int, ...]
+    bases: Mapping[int, float]
     wanted: Wanted
     rate_moves: bool
     queue: float
@@ -96,13 +103,15 @@ def refined(
     if not suspects:
         return found
     flows = tuple(driven.values())
+    # As often as production was asked: how much a smoothed RTT tells depends on it.
+    every_ns = min(max(int(np.median(seen.to_ns - seen.from_ns)), NS_PER_S // 5), NS_PER_S)
     steps: list[RefinementStep] = []
     for number in range(1, how.most_runs + 1):
         tried = _with(found, suspects, best=False)
         network = part_of(tried.network(), [(flow.source, flow.target) for flow in flows])
         job_network, job_flows, duration_ns, cost, factor = _affordable(network, flows, how)
         progress.stage(f"refine {_words(suspects)}: run {number} of at most {how.most_runs}")
-        job = shadow_job(job_network, job_flows, duration_ns=duration_ns, seed=how.seed, sample_every_ns=NS_PER_S // 2)
+        job = shadow_job(job_network, job_flows, duration_ns=duration_ns, seed=how.seed, sample_every_ns=every_ns)
         (ran,) = run_shadows(
             how.place,
             [(f"shadow {number}", job)],
@@ -114,7 +123,8 @@ def refined(
         total = _judge(suspects, _by_flow(job_flows, ran), duration_ns, factor)
         kept = not steps or total < min(one.misfit for one in steps)
         steps.append(RefinementStep(number=number, tried=_tried(suspects), misfit=round(total, 4), kept=kept))
-        if all(one.done for one in suspects):
+        vain = not any(one.kept for one in steps[-_MOST_VAIN:])
+        if all(one.done for one in suspects) or vain:
             break
         _step(suspects)
     return _concluded(found, suspects, steps)
@@ -136,16 +146,20 @@ def _suspects(
     end: int,
 ) -> list[_Suspect]:
     result = []
+    full = np.zeros((len(seen.pairs), len(estimates.congestion.bottlenecks)), dtype=np.bool_)
+    for number, bottleneck in enumerate(estimates.congestion.bottlenecks):
+        places = list(bottleneck.places)
+        full[:, number] = ((seen.forward + seen.back)[:, places] > 0).any(axis=1)
+    crossings = full.sum(axis=1)
     for bottleneck in estimates.congestion.bottlenecks:
         links = [found.links[place] for place in bottleneck.places]
-        members = tuple(one for one in bottleneck.connections if one in driven)
+        members = tuple(one for one in bottleneck.connections if one in driven and estimates.base_rtt_ns[one] > 0)
+        alone = tuple(one for one in members if crossings[one] == 1)
+        members = alone if len(alone) >= _ENOUGH else members
         rate = links[0].rate_bps
-        if not members or not rate.value:
+        if not members or not rate.value or links[0].congested < _OFTEN:
             continue
         if links[0].discipline == "aqm":  # its longest queue is its own doing, not its buffer's
-            continue
-        base = [estimates.base_rtt_ns[one] for one in members if estimates.base_rtt_ns[one] > 0]
-        if not base:
             continue
         buffer = links[0].queue_packets.value or 100.0
         sides = [abs(one / rate.value - 1) for one in (rate.low, rate.high) if one is not None]
@@ -154,9 +168,9 @@ def _suspects(
                 places=bottleneck.places,
                 directions=tuple(one.direction for one in links),
                 members=members,
+                bases={one: float(estimates.base_rtt_ns[one]) for one in members},
                 wanted=wanted_of(
-                    [connections[one] for one in members],
-                    float(sorted(base)[len(base) // 2]),
+                    [(connections[one], float(estimates.base_rtt_ns[one])) for one in members],
                     from_ns=begin,
                     to_ns=end,
                 ),
@@ -205,7 +219,7 @@ def _with(found: Calibration, suspects: Sequence[_Suspect], *, best: bool) -> Ca
 def _affordable(
     network: Network, flows: tuple[FlowSpec, ...], how: Refine
 ) -> tuple[Network, tuple[FlowSpec, ...], int, Cost, float]:
-    """What is run: first shorter, then smaller, until it is expected to take no longer than it may."""
+    """What is run: smaller, if it is expected to take longer than it may otherwise."""
     paths = sorted({FlowPath(source=flow.source, target=flow.target) for flow in flows})
     hops = {path: intended_way(network, path.source, path.target).directions for path in paths}
 
@@ -216,10 +230,7 @@ def _affordable(
 
     duration_ns, factor = how.duration_ns, 1.0
     cost = cost_of(network, flows, duration_ns)
-    if cost.wall_s > how.wall_s:
-        duration_ns = max(_LEAST_NS, round(duration_ns * how.wall_s / cost.wall_s))
-        cost = cost_of(network, flows, duration_ns)
-    if cost.wall_s > how.wall_s:
+    if cost.wall_s > how.wall_s:  # not shorter: a window that still grows fills no queue
         factor = cost.wall_s / how.wall_s
         network, flows = scale_network(network, factor), scale_flows(flows, factor)
         cost = cost_of(network, flows, duration_ns)
@@ -248,7 +259,9 @@ def _judge(
     total = 0.0
     for one in suspects:
         figures = figures_of(
-            [shadow[member] for member in one.members if member in shadow], from_ns=_SETTLED_NS, to_ns=duration_ns
+            [(shadow[member], one.bases[member]) for member in one.members if member in shadow],
+            from_ns=_SETTLED_NS,
+            to_ns=duration_ns,
         )
         if factor != 1:  # windows have fewer segments then, and lose a larger share of them
             goodput = figures.goodput_bps
