@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.truth import goodput, idle, jitter, marks, packets, queues, repeats, response, witness
+from benchmarks.truth import goodput, idle, jitter, marks, packets, queues, repeats, response, shared, witness
 from benchmarks.truth.drive import Run
 from benchmarks.truth.outcome import START, SUMMARY, Outcome, read_lines, summary
 from shadowlab.errors import CannotRunError
@@ -49,6 +49,7 @@ EXPERIMENTS: dict[str, Measure] = {
     "even": response.measure_even,
     "bbr": response.measure_bbr,
     "marks": marks.measure,
+    "shared": shared.measure,
     "witness": witness.measure,
     "repeats": repeats.measure,
 }
