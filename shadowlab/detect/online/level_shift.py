@@ -1,0 +1,127 @@
+"""A robust detector of steps: several values in a row far from the running median, on one side.
+
+In: values.  Out: readings; the onset is the first of the deviating values.  Never: a mean that one outlier can move.
+
+The median is of the present level only: when a step is told, the level begins anew with the values that made it, so a
+step back some samples later is told as well.  Spikes shorter than ``hold`` are neither told nor learned.  A smaller
+step, lost among the noise of single values, is found by a two-sided sum of clipped residuals (a CUSUM on ranks' scale:
+no single value adds more than ``clip``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shadowlab.detect.online.ordered import Ordered
+from shadowlab.detect.online.reading import QUIET, Reading, Value, graded, normal_tail, scalar
+
+_WARM = 6
+LEAST_RELATIVE = 2e-3
+"""The least spread beside the level: what is nearer is one level to an operator."""
+
+
+@dataclass(slots=True)
+class LevelShift:
+    """``limit`` in robust standard deviations, ``hold`` values in a row; ``drift`` and ``total`` are the CUSUM's."""
+
+    limit: float = 6.0
+    hold: int = 3
+    clip: float = 3.0
+    drift: float = 1.0
+    total: float = 20.0
+    level: Ordered = field(default_factory=lambda: Ordered(length=60))
+    wild: Ordered = field(default_factory=lambda: Ordered(length=300))
+    wild_part: float = 0.05
+    wild_times: float = 1.5
+    """A step is larger than this many times what ``wild_part`` of the last distances from the level exceeded: a path of
+    frequent bursts has its own idea of what is far."""
+    spread: float = 0.0
+    """That of the level before: a prior until the present one has values enough."""
+    pending: list[float] = field(default_factory=list)
+    side: int = 0
+    since_ns: int = 0
+    up: float = 0.0
+    down: float = 0.0
+    up_since_ns: int = 0
+    down_since_ns: int = 0
+    recent: list[float] = field(default_factory=list)
+
+    def observe(self, now_ns: int, value: Value) -> Reading:
+        x = scalar(value)
+        if x != x:
+            return QUIET
+        known = len(self.level.ring)
+        if known < _WARM and self.spread == 0.0:
+            self.level.push(x)
+            if known + 1 == _WARM:
+                self.spread = self._floored(self.level.spread())
+            return QUIET
+        centre = self.level.median()
+        spread = self.present_spread()
+        deviation = (x - centre) / spread
+        side = 1 if deviation > 0 else -1
+        wild = self.wild.ascending
+        far = wild[int((1 - self.wild_part) * len(wild))] if len(wild) > 20 else 0.0
+        self.wild.push(abs(x - centre))
+        if abs(deviation) < self.limit or abs(x - centre) < self.wild_times * far:
+            self.side = 0
+            self.pending.clear()
+            self.level.push(x)
+            return self._by_sum(now_ns, x, deviation)
+        if side != self.side:
+            self.side, self.since_ns = side, now_ns
+            self.pending.clear()
+        self.pending.append(x)
+        if len(self.pending) < self.hold:
+            score = 0.5 * graded(abs(deviation), self.limit) * len(self.pending) / self.hold
+            return Reading(score, normal_tail(deviation), self.since_ns)
+        size = min(abs(one - centre) for one in self.pending) / spread
+        onset = self.since_ns
+        self._begin(self.pending[:], spread)
+        return Reading(graded(size, self.limit), normal_tail(size), onset)
+
+    def _by_sum(self, now_ns: int, x: float, deviation: float) -> Reading:
+        step = max(-self.clip, min(self.clip, deviation))
+        if self.up == 0.0:
+            self.up_since_ns = now_ns
+        if self.down == 0.0:
+            self.down_since_ns = now_ns
+        self.up = max(0.0, self.up + step - self.drift)
+        self.down = max(0.0, self.down - step - self.drift)
+        self.recent.append(x)
+        if len(self.recent) > 8:
+            del self.recent[0]
+        total = max(self.up, self.down)
+        if total < self.total:
+            return Reading(0.5 * graded(total, self.total), 1.0, None) if total else QUIET
+        onset = self.up_since_ns if self.up >= self.down else self.down_since_ns
+        self._begin(self.recent[:], self.present_spread())
+        return Reading(graded(total, self.total), normal_tail(self.limit), onset)
+
+    def _begin(self, values: list[float], spread: float) -> None:
+        """A level anew, with the values that told it."""
+        self.spread = spread
+        self.level.clear()
+        for one in values:
+            self.level.push(one)
+        self.pending.clear()
+        self.recent.clear()
+        self.side, self.up, self.down = 0, 0.0, 0.0
+
+    def centre(self) -> float:
+        """The present level, 0 before anything is known."""
+        return self.level.median() if self.level.ring else 0.0
+
+    def present_spread(self) -> float:
+        """The level's own spread, 0 before anything is known; while it is young, mixed with the spread of the
+        level before."""
+        known = len(self.level.ring)
+        if not known:
+            return 0.0
+        own = self.level.spread()
+        if known < 30:
+            own = (own * known + self.spread * (30 - known)) / 30
+        return self._floored(own)
+
+    def _floored(self, spread: float) -> float:
+        return max(spread, LEAST_RELATIVE * abs(self.level.median()), 1e-9)
