@@ -63,6 +63,8 @@ def plan(interrupt: Interrupt, scenario: Path, scale: Scale, as_json: bool) -> N
         click.echo(f"flow {flow.id}: {flow.flow_class}, {rate}, {flow.tcp.congestion_control}; {flow.evidence}")
         if flow.id in prepared.differing:
             click.echo(f"    differs from production: {prepared.differing[flow.id]}")
+    for one in job.workloads:
+        click.echo(f"traffic {one.name}: {type(one).__name__.lower()}")
     for change in job.timeline:
         click.echo(f"at {change.at_ns / NS_PER_S:g} s: {change.reason}")
         for op in change.ops:
@@ -77,6 +79,8 @@ def plan(interrupt: Interrupt, scenario: Path, scale: Scale, as_json: bool) -> N
         f"probes: one for each path every {format_duration(job.probe_every_ns)}, {job.probe_bytes} bytes of payload, "
         f"DSCP {job.probe_dscp}, {kind}"
     )
+    if job.flow_turns > 1:
+        click.echo(f"flows take turns: each is sampled every {format_duration(job.sample_every_ns * job.flow_turns)}")
     for finding in findings(prepared.network):
         click.echo(f"by the exceptions of the map, {finding}")
     use = prepared.telemetry

@@ -23,6 +23,8 @@ from shadowlab.telemetry.rules import NO_RULES, Rules, rules_of
 from shadowlab.topology.compose import decode_text
 from shadowlab.topology.formats import read_input
 
+NO_TCP = "a packet that carries no TCP"
+"""How the reader of captures counts datagrams, among others."""
 MOST_RECORDS = 200_000
 """Records kept of one file, some 300 MB; a dump of every instance every minute for days stays far below."""
 
@@ -79,7 +81,8 @@ def _read(path: Path, most: int, format_name: str | None) -> _Kept:
         for record in reading.records:
             if len(kept) < most:
                 kept.append(record)
-        if format_name is None:
+        # A capture without a connection may hold UDP, which is read by itself.
+        if format_name is None and NO_TCP not in reading.tally.passed_over:
             reading.check()
     tally = reading.tally
     return _Kept(

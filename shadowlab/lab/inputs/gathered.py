@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from shadowlab.calibrate.datagrams import DatagramDemands
 from shadowlab.calibrate.demand import read_demands
 from shadowlab.errors import Fault, InputError
 from shadowlab.lab.cures.read import Mitigation, ScriptFile
 from shadowlab.lab.inputs.map_demands import MapTraffic, map_traffic
+from shadowlab.lab.inputs.recorded_udp import NOTHING as NO_DATAGRAMS
+from shadowlab.lab.inputs.recorded_udp import recorded_datagrams
 from shadowlab.lab.scenario import Scenario
-from shadowlab.lab.sources import attach_file, read_rules, read_script
+from shadowlab.lab.sources import NO_TCP, attach_file, read_rules, read_script
 from shadowlab.lab.workloads.resolve import resolve_workloads
 from shadowlab.mitigate.allowed import Allowed
 from shadowlab.model.flow import FlowSpec
@@ -52,7 +55,13 @@ def read_inputs(scenario: Scenario) -> Inputs:
     production = attach_file(scenario.production_after, full, rules)[0] if scenario.production_after else None
     allowed = tuple(_allowed(one) for one in scenario.cures.mitigations)
     demands = read_demands(attachment.connections, full, run_ns=scenario.duration_ns)
-    workloads = (*workloads, *demands.workloads)
+    udp = (
+        recorded_datagrams(scenario.telemetry, full, rules, attachment.connections, run_ns=scenario.duration_ns)
+        if scenario.telemetry
+        else NO_DATAGRAMS
+    )
+    workloads = (*workloads, *demands.workloads, *udp.workloads)
+    use = replace(use, left_out=_without_udp(use.left_out, udp))
     of_map = _demands_of_map(scenario, full)
     flows = (*demands.flows, *of_map.flows)
     if demands.unknown:
@@ -62,7 +71,7 @@ def read_inputs(scenario: Scenario) -> Inputs:
     if scenario.demands and not flows and not scenario.telemetry and not workloads:
         message = f"no demand of {scenario.map.name} can be driven; left out: {_reasons(use.left_out)}"
         raise InputError(Fault(place=scenario.demands.place, message=message))
-    if scenario.telemetry and not flows and not demands.workloads:
+    if scenario.telemetry and not flows and not demands.workloads and not udp.workloads:
         raise InputError(
             Fault(
                 place=str(scenario.telemetry),
@@ -80,6 +89,14 @@ def read_inputs(scenario: Scenario) -> Inputs:
         allowed=allowed,
         recorded=demands.recorded,
     )
+
+
+def _without_udp(left_out: Mapping[str, int], udp: DatagramDemands) -> Mapping[str, int]:
+    """What the reader of connections left out, with the datagrams among it told by what became of them."""
+    known = udp.driven + sum(udp.left_out.values())
+    rest = {NO_TCP: left_out[NO_TCP] - known} if left_out.get(NO_TCP, 0) > known else {}
+    others = {reason: count for reason, count in left_out.items() if reason != NO_TCP or not known}
+    return dict(sorted({**others, **rest, **udp.left_out}.items()))
 
 
 def _demands_of_map(scenario: Scenario, network: Network) -> MapTraffic:

@@ -1,20 +1,19 @@
-"""The ways of what was attached: connections of production, and flows of a shadow.
+"""The ways of what was attached: connections of production.
 
-In: connections with their ends, a network, perhaps what a kernel told of single flows.  Out: for each connection its
-candidate ways there and back.  Never: a guess at a router's hash: production's is not known, so its connections keep
-all candidates, and only a way that was read from a kernel is certain.
+In: connections with their ends, a network.  Out: for each connection its candidate ways there and back.
+Never: a guess at a router's hash: production's is not known, so its connections keep all candidates.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from shadowlab.model.flow import FlowSpec, Path
-from shadowlab.model.network import Direction, Network
-from shadowlab.model.ways import Candidates, PairWays, known_way
+from shadowlab.model.flow import Path
+from shadowlab.model.network import Network
+from shadowlab.model.ways import Candidates, PairWays
 from shadowlab.topology.forwarding.candidates import MOST_WAYS, CandidateFinder
 
 
@@ -59,27 +58,6 @@ def ways_of(connections: Iterable[Ended], network: Network) -> tuple[PairWays, .
     for ends in dict.fromkeys(ordered):
         found[ends] = finder.pair(*ends)
     return tuple(found[ends] for ends in ordered)
-
-
-def flow_ways(
-    flows: Sequence[FlowSpec],
-    network: Network,
-    told: Iterable[tuple[int, str, tuple[Direction, ...]]],
-    now_ns: int,
-) -> Mapping[str, Candidates]:
-    """The way of each flow of a shadow from its source to its target at a moment of the run, by the flow's id.
-
-    ``told`` are (since, flow, directions) in order of time, as the shadow's kernel told them for the ports of each flow
-    (:attr:`shadowlab.lab.analyse.Measured.flow_hops`): such a way is certain.  Others keep all their candidates.
-    """
-    finder = CandidateFinder(network)
-    known = {flow: directions for since, flow, directions in told if since <= now_ns}
-    return {
-        flow.id: known_way(flow.source, flow.target, known[flow.id])
-        if flow.id in known
-        else finder.ways(flow.source, flow.target)
-        for flow in flows
-    }
 
 
 def plain_ways(pair: AttachedPair) -> dict[str, object]:

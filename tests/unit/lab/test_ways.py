@@ -1,13 +1,11 @@
-"""Connections and flows with the ways they may take."""
+"""Connections with the ways they may take."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shadowlab.lab.inputs.ways import flow_ways, pairs_with_ways, plain_ways, ways_of
-from shadowlab.model.flow import FlowSpec
+from shadowlab.lab.inputs.ways import pairs_with_ways, plain_ways, ways_of
 from shadowlab.model.network import Link, Network, Node
-from shadowlab.topology.routing import path_directions
 
 DIAMOND = Network(
     name="diamond",
@@ -26,10 +24,6 @@ DIAMOND = Network(
 class Ends:
     source: str
     target: str
-
-
-def flow(name: str) -> FlowSpec:
-    return FlowSpec(id=name, source="h1", target="h2", flow_class="greedy")
 
 
 def test_connections_of_a_pair_share_its_ways_and_are_counted() -> None:
@@ -56,15 +50,3 @@ def test_plain_ways_name_nodes_and_directions() -> None:
         ],
         "crossings": {"a>b": 0.5, "a>c": 0.5, "b>d": 0.5, "c>d": 0.5, "d>h2": 1.0, "h1>a": 1.0},
     }
-
-
-def test_a_flow_whose_way_the_kernel_told_is_certain_until_it_tells_another() -> None:
-    over_b = path_directions(DIAMOND, "h1", "h2")
-    over_c = path_directions(DIAMOND, "h1", "h2", avoid=frozenset({"a-b"}))
-    told = [(0, "one", over_b), (9, "one", over_c)]
-
-    before, after = (flow_ways([flow("one"), flow("two")], DIAMOND, told, now_ns) for now_ns in (8, 9))
-
-    assert before["one"].certain and before["one"].ways[0].directions == over_b
-    assert after["one"].ways[0].directions == over_c
-    assert after["two"].count == 2
