@@ -15,9 +15,9 @@ from typing import ClassVar
 from benchmarks.fabric.gone import Witness
 from benchmarks.fabric.workload import BURST_BYTES, LIMIT_BYTES, Workload, discipline
 from shadowlab.errors import KernelRefusedError
-from shadowlab.kernel import qdisc
 from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.netlink import NetlinkSocket
+from shadowlab.kernel.queueing import asked, held
 from shadowlab.model.impairment import Impairment
 from shadowlab.shadow.apply import apply
 from shadowlab.wire import pkt_sched
@@ -65,16 +65,16 @@ class TbfSegment(LinuxSegment):
 
     def __init__(self) -> None:
         super().__init__()
-        self._buckets: dict[str, dict[str, tuple[str, Netem, bytes, int]]] = {}
+        self._buckets: dict[str, dict[str, tuple[str, tuple[Netem, ...], list[bytes], int]]] = {}
 
     def set_netem(self, node: str, name: str, impairment: Impairment) -> None:
         tried = f"set tbf on {node}/{name} ({impairment.describe()})"
         namespace = self._namespace(node, tried)
         record = namespace.interface(name, tried)
-        netem, (request,) = self._valid(tried, lambda: qdisc.netem_requests(record, impairment))
+        netems, requests = self._valid(tried, lambda: asked.netem_requests(record, impairment))
         rate_bps = impairment.rate_bps or 0
         self._queue(namespace, _set_tbf(record.ifindex, rate_bps), tried)
-        self._buckets.setdefault(node, {})[name] = (tried, netem, request.body, rate_bps // 8)
+        self._buckets.setdefault(node, {})[name] = (tried, netems, [one.body for one in requests], rate_bps // 8)
         if not self._batching or namespace.netlink.full:
             self._flush()
 
@@ -83,14 +83,14 @@ class TbfSegment(LinuxSegment):
         buckets, self._buckets = self._buckets, {}
         for node, wanted in buckets.items():
             namespace = self._namespaces[node]
-            roots = {state.ifindex: state for state in qdisc.read_disciplines(namespace) if state.kind == "tbf"}
-            for name, (tried, netem, packed, rate) in wanted.items():
+            roots = {state.ifindex: state for state in held.read_disciplines(namespace) if state.kind == "tbf"}
+            for name, (tried, netems, packed, rate) in wanted.items():
                 options = roots[namespace.interface(name, tried).ifindex].options
-                held = _TBF.unpack_from(attributes(options)[_TCA_TBF_PARMS])[5]
-                if held != rate:
-                    raise KernelRefusedError(tried=tried, errno_name="read back", why=f"it holds {held} bytes/s")
-                told = attributes(packed, pkt_sched.TCMSG.size)[pkt_sched.TCA_OPTIONS]
-                qdisc.check_netem(tried, netem, parse_netem(told))
+                taken = _TBF.unpack_from(attributes(options)[_TCA_TBF_PARMS])[5]
+                if taken != rate:
+                    raise KernelRefusedError(tried=tried, errno_name="read back", why=f"it holds {taken} bytes/s")
+                told = [attributes(one, pkt_sched.TCMSG.size)[pkt_sched.TCA_OPTIONS] for one in packed]
+                held.check_netems(tried, netems, list(map(parse_netem, told)))
 
 
 class RecordingSocket(NetlinkSocket):

@@ -12,16 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from shadowlab.kernel.links import LOOPBACK
 from shadowlab.kernel.ports import InterfaceCounters, ScriptOutcome
-from shadowlab.kernel.qdisc import NO_STATS, join_counters
+from shadowlab.kernel.queueing.asked import netems_for
+from shadowlab.kernel.queueing.counters import NO_STATS, join_counters
+from shadowlab.kernel.queueing.held import meaning_of
 from shadowlab.kernel.segment.faked import FakeInterface, refused, valid
 from shadowlab.kernel.segment.faked_forwarding import FakeForwarding
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.queue import Shaper
 from shadowlab.wire.disciplines import as_held, disciplines_of, shaper_of
 from shadowlab.wire.if_link import pack_interface_name, pack_mac
-from shadowlab.wire.netem import impairment_of, netem_of
 
-_ZERO = join_counters(NO_STATS, None)
+_ZERO = join_counters(NO_STATS, ())
 
 OnScript = Callable[[str, Sequence[str], Mapping[str, str], str], ScriptOutcome]
 
@@ -122,12 +123,12 @@ class FakeSegment(FakeForwarding):
         tried = f"set netem on {node}/{name} ({impairment.describe()})"
         one = self._interface(node, name, tried)
         with valid(tried):
-            one.netem = netem_of(impairment)
+            one.netems = netems_for(impairment, len(one.netems))
         one.shape, one.shaper = impairment.jitter_shape, None
 
     def read_netem(self, node: str, name: str) -> Impairment | None:
         one = self._interface(node, name, f"read netem on {node}/{name}")
-        return None if one.netem is None else impairment_of(one.netem, one.shape)
+        return meaning_of(one.netems, one.shape) if one.netems else None
 
     def set_shaper(self, node: str, name: str, shaper: Shaper) -> None:
         tried = f"shape {node}/{name} ({shaper.describe()})"
@@ -136,7 +137,7 @@ class FakeSegment(FakeForwarding):
             root, *below = disciplines_of(shaper)
         named = [(each.kind, each) for each in (root, *below[:1])] + [("buffer", each) for each in below[1:]]
         one.shaper = shaper_of({name: as_held(discipline) for name, discipline in named})
-        one.netem = None
+        one.netems = ()
 
     def read_shaper(self, node: str, name: str) -> Shaper | None:
         return self._interface(node, name, f"read the shaper of {node}/{name}").shaper

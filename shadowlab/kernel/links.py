@@ -45,6 +45,8 @@ class InterfaceRecord:
     """What was asked of its netem last: the kernel does not tell a jitter table, and tells a seed nobody asked for."""
     has_table: bool = False
     """Whether its netem was ever given a jitter table, which it cannot be told to forget."""
+    netems: int = 0
+    """How many netems in a row it has."""
     shaper_root: str = ""
     """``htb`` or ``cake`` where its root is a shaper."""
 

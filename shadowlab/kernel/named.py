@@ -21,10 +21,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from shadowlab.errors import KernelRefusedError
-from shadowlab.kernel import netns, qdisc, syscalls
+from shadowlab.kernel import netns, syscalls
 from shadowlab.kernel.links import LOOPBACK, NamespaceRecord
 from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.netlink import NetlinkSocket
+from shadowlab.kernel.queueing import held
 from shadowlab.wire import if_link, pkt_sched
 
 NAMES_FOLDER = "/run/netns"
@@ -356,7 +357,7 @@ class NamedSegment(LinuxSegment):
             target = indices.get(standing.ifbs.get(name, ""))
             if target is not None and self._redirects(namespace, index, target):
                 record.ifb = standing.ifbs[name]
-        qdisc.learn_roots(namespace)
+        held.learn_roots(namespace)
         return True
 
     @staticmethod

@@ -74,7 +74,10 @@ class Flow(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class InterfaceCounters:
-    """The counters of one interface and its queue, read at one moment: the discipline below a shaper, else the root."""
+    """The counters of one interface and its queue, read at one moment: the discipline below a shaper, else the root.
+
+    Of netems in a row ``queue_packets`` are those that wait for the wire, and ``queue_bytes`` count the one that is
+    being sent as well.  A netem by itself holds all that are on their way."""
 
     tx_packets: int
     tx_bytes: int
@@ -89,6 +92,8 @@ class InterfaceCounters:
     """Packets marked (ECN) instead of dropped."""
     queue_overlimits: int = 0
     """Times that a packet had to wait for a rate, or met a full queue; the kernel's disciplines count differently."""
+    queue_losses: int = 0
+    """Of the drops those by chance, where they are told apart: behind a wire of its own (three netems in a row)."""
     queue_requeues: int = 0
     """Times that the interface would not take a packet, which then went back into the queue."""
 
@@ -244,10 +249,13 @@ class Segment(Protocol):
         """
 
     def set_netem(self, node: str, name: str, impairment: Impairment) -> None:
-        """Create or change in place the root netem of an interface; read back and compared."""
+        """Create or change in place the netem of an interface, or several in a row (``Impairment.netems``); read back
+        and compared.  What waits is kept, unless slots or duplicates, which take a netem by itself, are asked of
+        several."""
 
     def read_netem(self, node: str, name: str) -> Impairment | None:
-        """What the kernel holds (``queue_packets`` is derived from its limit), or None: no netem there."""
+        """What the kernel holds, however many netems it takes (``queue_packets`` is derived from a limit), or None: no
+        netem there."""
 
     def set_shaper(self, node: str, name: str, shaper: Shaper) -> None:
         """Create or change in place a rate and its queue discipline as the root of an interface; read back and

@@ -39,6 +39,7 @@ _EVEN = JitterShape()
 _ETHERNET_HEADER_BYTES = 14
 _LEAST_FRAME_BYTES = 60
 _UNLIMITED_PACKETS = 100_000
+_IN_FLIGHT_MATTERS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,14 +206,37 @@ class Impairment:
         room = max(_UNLIMITED_PACKETS, 2 * in_flight)
         return replace(self, rate_bps=rate_bps, queue=None, queue_packets=room)
 
+    @property
+    def in_flight_packets(self) -> int:
+        """Full frames that wait out their delay at the full rate; 0 without a rate."""
+        if self.rate_bps is None:
+            return 0
+        frame_bytes = self.mtu + _ETHERNET_HEADER_BYTES + self.wire_overhead_bytes
+        longest_ns = self.delay_ns + (self.jitter_ns * max(1.0, self.jitter_table().most) if self.jitter_ns else 0)
+        return int(longest_ns * self.rate_bps / (8 * 1e9 * frame_bytes))
+
+    @property
+    def netems(self) -> int:
+        """How many netems in a row make it (:mod:`shadowlab.wire.netem_tree`), if it is not split.
+
+        Two where the packets in flight must not count as waiting: where they are more than a tenth of the buffer.
+        Below that a second netem costs more than it mends (``docs/explanation/fidelity.md``).  Three where what is lost
+        is to have taken its time on the wire.  One where nothing can wait, and for what only a netem alone can do: many
+        kernels refuse duplicates where there are several, and slots hold back what has left the wire.
+        """
+        endless = self.rate_bps is None or self.queue_packets >= _UNLIMITED_PACKETS
+        if endless or self.slot is not None or (self.duplicate is not None and self.duplicate.share):
+            return 1
+        if self.mean_loss or (self.corrupt is not None and self.corrupt.share):
+            return 3
+        return 2 if _IN_FLIGHT_MATTERS * self.in_flight_packets > self.queue_packets else 1
+
     def limit_packets(self) -> int:
-        """netem's ``limit``: full frames in flight at the full rate, and the buffer (netem counts both)."""
+        """The ``limit`` of a netem by itself: full frames in flight at the full rate, and the buffer; both count."""
         if self.rate_bps is None:
             # Nothing bounds the packets in flight of an unlimited link; a limit would be an invented bottleneck.
             return max(self.queue_packets, _UNLIMITED_PACKETS)
-        frame_bytes = self.mtu + _ETHERNET_HEADER_BYTES + self.wire_overhead_bytes
-        longest_ns = self.delay_ns + (self.jitter_ns * max(1.0, self.jitter_table().most) if self.jitter_ns else 0)
-        return int(longest_ns * self.rate_bps / (8 * 1e9 * frame_bytes)) + 1 + self.queue_packets
+        return self.in_flight_packets + 1 + self.queue_packets
 
     def with_queue_packets(self, packets: int) -> Impairment:
         """The same with a buffer of so many packets, whatever its discipline."""

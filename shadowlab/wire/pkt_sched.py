@@ -35,6 +35,8 @@ ETH_P_ALL = 3
 HTB_HANDLE, CAKE_HANDLE = 2 << 16, 3 << 16
 HTB_CLASS = HTB_HANDLE | 1
 RED_BUFFER_HANDLE = 32 << 16
+NETEM_HANDLES = (ROOT_HANDLE, 33 << 16, 34 << 16)
+"""Of up to three netems in a row, from the root down."""
 LEAF_HANDLES = {
     "pfifo": 16 << 16,
     "bfifo": 17 << 16,
@@ -84,12 +86,19 @@ class FilterState(NamedTuple):
     redirect_to: int
 
 
-def set_netem(index: int, netem: Netem) -> Request:
-    """Create the root netem of an interface, or change the one that is there *in place*: its queue is kept."""
-    body = TCMSG.pack(0, index, ROOT_HANDLE, TC_H_ROOT, 0)
+def set_netem(index: int, netem: Netem, place: int = 0) -> Request:
+    """Create the netem of an interface at a place from the root down, or change the one that is there *in place*: its
+    queue is kept."""
+    parent = NETEM_HANDLES[place - 1] | 1 if place else TC_H_ROOT
+    body = TCMSG.pack(0, index, NETEM_HANDLES[place], parent, 0)
     body += pack_text(TCA_KIND, "netem") + pack_attribute(TCA_OPTIONS, pack_netem(netem))
-    # CREATE|REPLACE with our handle: a root qdisc of that handle and kind is changed, any other is replaced.
+    # CREATE|REPLACE with our handle: a qdisc of that handle and kind is changed, any other is replaced.
     return Request(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, body)
+
+
+def delete_below_root(index: int) -> Request:
+    """Take away the netem below the root netem, and what is below that."""
+    return Request(RTM_DELQDISC, 0, TCMSG.pack(0, index, NETEM_HANDLES[1], NETEM_HANDLES[0] | 1, 0))
 
 
 def delete_root(index: int) -> Request:

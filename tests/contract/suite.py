@@ -17,6 +17,7 @@ import contract_routes
 import contract_scripts
 import contract_shapers
 import contract_ways
+import contract_wire
 from contract_base import CHECKS, LINUX_CHECKS
 
 __all__ = ["CHECKS", "LINUX_CHECKS", "RESULTS_FILE", "run"]
@@ -55,6 +56,7 @@ PARTS = (
     contract_packets,
     contract_behaviour,
     contract_queue_behaviour,
+    contract_wire,
     contract_scripts,
     contract_oracles,
 )

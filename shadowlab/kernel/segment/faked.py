@@ -47,7 +47,7 @@ class FakeInterface:
     ifb: str | None = None
     is_bridge: bool = False
     bridge: str | None = None
-    netem: Netem | None = None
+    netems: tuple[Netem, ...] = ()
     shape: JitterShape | None = None
     shaper: Shaper | None = None
     addresses: dict[str, int] = field(default_factory=dict)

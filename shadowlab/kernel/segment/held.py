@@ -19,10 +19,11 @@ from contextlib import contextmanager
 from typing import Self, TypeVar
 
 from shadowlab.errors import KernelRefusedError, ShadowFailedError
-from shadowlab.kernel import netns, qdisc
+from shadowlab.kernel import netns
 from shadowlab.kernel.links import FIRST_IFINDEX, LOOPBACK, InterfaceRecord, NamespaceRecord
 from shadowlab.kernel.netlink import NetlinkSocket
-from shadowlab.kernel.qdisc import Wanted
+from shadowlab.kernel.queueing import held
+from shadowlab.kernel.queueing.asked import Wanted
 from shadowlab.wire import if_link
 from shadowlab.wire.netlink import Request
 
@@ -89,10 +90,10 @@ class HeldNamespaces:
                 namespace.netlink.flush()
             except KernelRefusedError:
                 if node in unchecked:
-                    qdisc.learn_roots(namespace)  # of what was asked for together, some was done and some was not
+                    held.learn_roots(namespace)  # of what was asked for together, some was done and some was not
                 raise
         for node, wanted in unchecked.items():
-            qdisc.check_wanted(self._namespaces[node], wanted)
+            held.check_wanted(self._namespaces[node], wanted)
 
     def _queue(self, namespace: NamespaceRecord, request: Request, tried: str) -> None:
         self._changed[namespace.node] = namespace

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from shadowlab.errors import KernelRefusedError
-from shadowlab.kernel import qdisc
 from shadowlab.kernel.links import NamespaceRecord
 from shadowlab.kernel.ports import InterfaceCounters
-from shadowlab.kernel.qdisc import Wanted
+from shadowlab.kernel.queueing import asked, counters, held
+from shadowlab.kernel.queueing.asked import Wanted
 from shadowlab.kernel.segment.held import HeldNamespaces
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.queue import Shaper
@@ -26,32 +26,32 @@ class Queues(HeldNamespaces):
         tried = f"set netem on {node}/{name} ({impairment.describe()})"
         namespace = self._namespace(node, tried)
         record = namespace.interface(name, tried)
-        netem, requests = self._valid(tried, lambda: qdisc.netem_requests(record, impairment))
-        self._set_root(namespace, name, requests, Wanted(tried, netem=netem))
+        netems, requests = self._valid(tried, lambda: asked.netem_requests(record, impairment))
+        self._set_root(namespace, name, requests, Wanted(tried, netems=netems))
 
     def read_netem(self, node: str, name: str) -> Impairment | None:
         tried = f"read netem on {node}/{name}"
         namespace = self._read(node, tried)
-        return qdisc.read_impairment(namespace, namespace.interface(name, tried))
+        return held.read_impairment(namespace, namespace.interface(name, tried))
 
     def set_shaper(self, node: str, name: str, shaper: Shaper) -> None:
         tried = f"shape {node}/{name} ({shaper.describe()})"
         namespace = self._namespace(node, tried)
         record = namespace.interface(name, tried)
-        tree, requests = self._valid(tried, lambda: qdisc.shaper_requests(record, shaper))
+        tree, requests = self._valid(tried, lambda: asked.shaper_requests(record, shaper))
         self._set_root(namespace, name, requests, Wanted(tried, tree=tree))
 
     def read_shaper(self, node: str, name: str) -> Shaper | None:
         tried = f"read the shaper of {node}/{name}"
         namespace = self._read(node, tried)
-        return qdisc.read_shaper(namespace, namespace.interface(name, tried))
+        return held.read_shaper(namespace, namespace.interface(name, tried))
 
     def queue_differences(
         self, node: str, wanted: Mapping[str, Impairment | Shaper | None]
     ) -> tuple[tuple[str, str, object, object], ...]:
         """(interface, attribute, wished, held) wherever the kernel holds another queueing discipline than ``wanted``;
         None: one that impairs nothing."""
-        return tuple(qdisc.queue_differences(self._read(node, f"read the queues of {node}"), wanted))
+        return tuple(held.queue_differences(self._read(node, f"read the queues of {node}"), wanted))
 
     def _set_root(self, namespace: NamespaceRecord, name: str, requests: Sequence[Request], wanted: Wanted) -> None:
         self._unchecked.setdefault(namespace.node, {})[name] = wanted
@@ -83,4 +83,4 @@ class Queues(HeldNamespaces):
         record.ifb = ifb
 
     def counters(self, node: str) -> Mapping[str, InterfaceCounters]:
-        return qdisc.read_counters(self._read(node, f"read the counters of {node}"))
+        return counters.read_counters(self._read(node, f"read the counters of {node}"))

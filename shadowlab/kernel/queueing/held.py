@@ -1,76 +1,44 @@
-"""Queueing disciplines of an interface: asked for in full, read back, compared; and its counters with its queue's.
+"""What the kernel holds on an interface: read back, and compared with what was asked.
 
-In: an interface, an impairment or a shaper.  Out: requests, nothing, or what the kernel holds.
-Never: a difference passed over.  What shapers need is imported when one is set: an import is slow inside the guest.
+In: a namespace, what is wanted of its interfaces.  Out: an impairment, a shaper, differences by name, or a refusal.
+Never: a difference passed over.  What shapers need is imported when one is there: an import is slow inside the guest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from shadowlab.errors import KernelRefusedError
-from shadowlab.kernel.links import LOOPBACK, InterfaceRecord, NamespaceRecord
-from shadowlab.kernel.ports import InterfaceCounters
+from shadowlab.kernel.links import InterfaceRecord, NamespaceRecord
+from shadowlab.kernel.queueing.asked import Wanted, netems_for
 from shadowlab.model.impairment import Impairment
-from shadowlab.model.jitter import uniform_table
+from shadowlab.model.jitter import JitterShape
 from shadowlab.model.queue import Shaper
-from shadowlab.wire import if_link, pkt_sched
-from shadowlab.wire.if_link import LinkStats
-from shadowlab.wire.netem import Netem, impairment_of, netem_of
-from shadowlab.wire.netlink import Request
+from shadowlab.wire import pkt_sched
+from shadowlab.wire.netem import Netem, impairment_of
 from shadowlab.wire.pkt_sched import CAKE_HANDLE, HTB_CLASS, LEAF_HANDLES, RED_BUFFER_HANDLE, QdiscState
 
 if TYPE_CHECKING:
     from shadowlab.wire.disciplines import Discipline
 
-NO_STATS = LinkStats(0, 0, 0, 0, 0, 0, 0, 0)
 _TIMER_TICK_US = 10_000
 """The coarsest timer tick of any kernel (HZ=100): PIE's updates are rounded up to one."""
-
-
 _PLAIN_ROOTS = frozenset({"noqueue", "pfifo_fast", "fq_codel", "pfifo", "mq"})
 """What an interface has that nobody gave one: it delays and limits nothing on an interface without a rate."""
-
-
-class Wanted(NamedTuple):
-    """What was asked of an interface in this batch, to be read back: a netem or the tree of a shaper."""
-
-    tried: str
-    netem: Netem | None = None
-    tree: tuple[Discipline, ...] = ()
-
-
-def netem_requests(record: InterfaceRecord, impairment: Impairment) -> tuple[Netem, list[Request]]:
-    """netem as the root.  Raises ValueError for what it cannot hold."""
-    netem = netem_of(impairment)
-    if impairment.jitter_ns and not netem.table and record.has_table:
-        netem = netem._replace(table=uniform_table().entries)
-    request = pkt_sched.set_netem(record.ifindex, netem)
-    record.has_table = record.has_table or bool(netem.table)
-    record.shaper_root, record.impairment = "", impairment
-    return netem, [request]
-
-
-def shaper_requests(record: InterfaceRecord, shaper: Shaper) -> tuple[tuple[Discipline, ...], list[Request]]:
-    """A shaper as the root.  Raises ValueError for what it cannot hold."""
-    from shadowlab.wire import disciplines
-
-    tree = disciplines.disciplines_of(shaper)
-    requests = disciplines.shaper_requests(record.ifindex, tree, htb_is_there=record.shaper_root == "htb")
-    record.shaper_root, record.impairment, record.has_table = tree[0].kind, None, False
-    return tree, requests
 
 
 def learn_roots(namespace: NamespaceRecord) -> None:
     """Fill the records of interfaces that somebody else made, from what the kernel holds.  A netem found with jitter
     may have been given a table."""
-    roots = _roots(read_disciplines(namespace))
+    states = read_disciplines(namespace)
+    roots, rows = _roots(states), netem_rows(states)
     for record in namespace.interfaces.values():
         root = roots.get(record.ifindex)
         if root is not None:
             record.shaper_root = root.kind if root.kind in ("htb", "cake") else ""
             record.has_table = root.netem is not None and root.netem.jitter_ns > 0
+        record.netems = len(rows.get(record.ifindex, ()))
 
 
 def read_disciplines(namespace: NamespaceRecord) -> list[QdiscState]:
@@ -83,14 +51,43 @@ def _roots(states: Sequence[QdiscState]) -> dict[int, QdiscState]:
     return {state.ifindex: state for state in states if state.parent == pkt_sched.TC_H_ROOT}
 
 
+def netem_rows(states: Sequence[QdiscState]) -> dict[int, list[QdiscState]]:
+    """By interface its netems from the root down, where its root is one."""
+    below = {(state.ifindex, state.handle): state for state in states if state.parent != pkt_sched.TC_H_ROOT}
+    rows = {}
+    for state in states:
+        if state.parent == pkt_sched.TC_H_ROOT and state.netem is not None:
+            rows[state.ifindex] = [state]
+            for handle in pkt_sched.NETEM_HANDLES[1:]:
+                lower = below.get((state.ifindex, handle))
+                if lower is None:
+                    break
+                rows[state.ifindex].append(lower)
+    return rows
+
+
+def _netems(rows: Mapping[int, Sequence[QdiscState]], record: InterfaceRecord) -> list[Netem]:
+    return [state.netem for state in rows.get(record.ifindex, ()) if state.netem is not None]
+
+
 def read_impairment(namespace: NamespaceRecord, record: InterfaceRecord) -> Impairment | None:
-    """The root netem of an interface, or None."""
-    root = _roots(read_disciplines(namespace)).get(record.ifindex)
-    if root is None or root.netem is None:
+    """What the netems of an interface mean, or None."""
+    held = _netems(netem_rows(read_disciplines(namespace)), record)
+    if not held:
         return None
     asked = record.impairment
-    seed = root.netem.seed if asked is None or asked.seed is not None else None
-    return impairment_of(root.netem._replace(seed=seed), asked.jitter_shape if asked else None)
+    if asked is not None and asked.seed is None:
+        held = [one._replace(seed=None) for one in held]
+    return meaning_of(held, asked.jitter_shape if asked else None)
+
+
+def meaning_of(netems: Sequence[Netem], shape: JitterShape | None) -> Impairment:
+    """What netems in a row mean, one at the least."""
+    if len(netems) == 1:
+        return impairment_of(netems[0], shape)
+    from shadowlab.wire import netem_tree
+
+    return netem_tree.impairment_of_netems(netems, shape)
 
 
 def read_shaper(namespace: NamespaceRecord, record: InterfaceRecord) -> Shaper | None:
@@ -121,22 +118,23 @@ def _read_tree(
 def check_wanted(namespace: NamespaceRecord, wanted: Mapping[str, Wanted]) -> None:
     """Read back every interface of ``wanted`` (by name), in one dump, and one for each shaper's class."""
     states = read_disciplines(namespace) if wanted else []
-    roots = _roots(states)
+    rows = netem_rows(states)
     for name, one in wanted.items():
         record = namespace.interface(name, one.tried)
-        if one.netem is not None:
-            root = roots.get(record.ifindex)
-            check_netem(one.tried, one.netem, root.netem if root else None)
+        if one.netems:
+            check_netems(one.tried, one.netems, _netems(rows, record))
         else:
             check_tree(one.tried, one.tree, _read_tree(namespace, record, states))
 
 
-def check_netem(tried: str, wanted: Netem, held: Netem | None) -> None:
+def check_netems(tried: str, wanted: Sequence[Netem], held: Sequence[Netem]) -> None:
     """Raise for the first attribute that the kernel did not take as it was sent."""
-    if held is None:
-        raise KernelRefusedError(tried=tried, errno_name="read back", why="there is no netem on the interface")
-    for name, sent, read in netem_differences(wanted, held):
-        raise _not_taken(tried, name, sent, read)
+    if len(held) != len(wanted):
+        why = f"there are {len(held)} netems in a row, not {len(wanted)}" if held else "there is no netem"
+        raise KernelRefusedError(tried=tried, errno_name="read back", why=f"{why} on the interface")
+    for one, other in zip(wanted, held, strict=True):
+        for name, sent, read in netem_differences(one, other):
+            raise _not_taken(tried, name, sent, read)
 
 
 def netem_differences(wanted: Netem, held: Netem) -> Iterator[tuple[str, object, object]]:
@@ -179,59 +177,35 @@ def queue_differences(
 ) -> Iterator[tuple[str, str, object, object]]:
     """Interface, attribute, as it should be, as it is; an interface wanted as None is to impair nothing."""
     states = read_disciplines(namespace)
-    roots = _roots(states)
+    roots, rows = _roots(states), netem_rows(states)
     for name, want in wanted.items():
         record = namespace.interfaces.get(name)
         if record is None:
             continue
-        root = roots.get(record.ifindex)
-        held = root.netem if root is not None else None
+        root, held = roots.get(record.ifindex), _netems(rows, record)
         if isinstance(want, Shaper):
             from shadowlab.wire import disciplines
 
             tree = _read_tree(namespace, record, states)
             for attribute, sent, read in tree_differences(disciplines.disciplines_of(want), tree):
                 yield name, attribute, sent, read
-        elif held is not None:
-            # Without a rate nothing waits: one limit is as good as another.
-            asked = netem_of(Impairment())._replace(limit=held.limit) if want is None else netem_of(want)
-            for attribute, sent, read in netem_differences(asked, held):
+        elif held:
+            for attribute, sent, read in _row_differences(want, held):
                 yield name, attribute, sent, read
         elif want is not None or (root is not None and root.kind not in _PLAIN_ROOTS):
             yield name, "discipline", "none" if want is None else "netem", root.kind if root is not None else "none"
 
 
+def _row_differences(want: Impairment | None, held: Sequence[Netem]) -> Iterator[tuple[str, object, object]]:
+    asked = netems_for(want or Impairment(), len(held))
+    if len(asked) != len(held):
+        yield "netems in a row", len(asked), len(held)
+        return
+    for one, other in zip(asked, held, strict=True):
+        # Without a rate nothing waits: one limit is as good as another.
+        yield from netem_differences(one._replace(limit=other.limit) if want is None else one, other)
+
+
 def _not_taken(tried: str, name: str, sent: object, read: object) -> KernelRefusedError:
     why = f"the kernel did not take {name}: sent {sent}, it holds {read}"
     return KernelRefusedError(tried=tried, errno_name="read back", why=why)
-
-
-def read_counters(namespace: NamespaceRecord) -> Mapping[str, InterfaceCounters]:
-    """Counters of every interface we made, loopback left out."""
-    bodies = namespace.netlink.dump(if_link.get_stats(), f"read the counters of {namespace.node}")
-    stats = dict(map(if_link.parse_stats, bodies))
-    states = read_disciplines(namespace)
-    # Below HTB stands the discipline whose queue it is; HTB itself counts only what it let through.
-    queues = _roots(states) | {state.ifindex: state for state in states if state.parent == HTB_CLASS}
-    return {
-        record.name: join_counters(stats.get(record.ifindex, NO_STATS), queues.get(record.ifindex))
-        for record in namespace.interfaces.values()
-        if record.name != LOOPBACK
-    }
-
-
-def join_counters(stats: LinkStats, queue: QdiscState | None) -> InterfaceCounters:
-    return InterfaceCounters(
-        tx_packets=stats.tx_packets,
-        tx_bytes=stats.tx_bytes,
-        rx_packets=stats.rx_packets,
-        rx_bytes=stats.rx_bytes,
-        queue_drops=queue.drops if queue else 0,
-        queue_packets=queue.queue_packets if queue else 0,
-        queue_bytes=queue.queue_bytes if queue else 0,
-        queue_sent_packets=queue.sent_packets if queue else 0,
-        queue_sent_bytes=queue.sent_bytes if queue else 0,
-        queue_marks=queue.marks if queue else 0,
-        queue_overlimits=queue.overlimits if queue else 0,
-        queue_requeues=queue.requeues if queue else 0,
-    )
