@@ -68,11 +68,16 @@ class HostCapability:
         )
 
 
+ROW = "netems in a row"
 _IMPAIR_ARRIVALS = "impairing what leaves an instance"
 _WHAT = {
     "private namespaces": ("a segment without any interface of the host", _RIGHTS),
     "veth": ("links", _MODULES),
     "netem": ("delay, jitter, loss and rate of links", _MODULES),
+    ROW: (
+        "buffers apart from what is in flight, and losses behind the wire",
+        "a kernel whose netem keeps count of what the netem below it drops (CVE-2024-56770), or the embedded one",
+    ),
     "ifb": (_IMPAIR_ARRIVALS, _MODULES),
     "matchall and mirred": (_IMPAIR_ARRIVALS, _MODULES),
     "packets": ("anything at all", _FILTERS),
@@ -139,6 +144,8 @@ def main() -> None:
 def _try_segment(outcomes: dict[str, str]) -> None:
     import errno
     import socket
+    import time
+    from dataclasses import replace
 
     from shadowlab.kernel.linux import LinuxSegment
     from shadowlab.kernel.ports import ANYWHERE, Hop, Rule, Segment
@@ -174,6 +181,16 @@ def _try_segment(outcomes: dict[str, str]) -> None:
             here.sendto(b"?", ("10.0.0.1", 7))
             there.recv(1)
 
+    def lose_below(segment: Segment) -> None:
+        # A kernel that counts wrongly thinks the first netem overfull from the first loss on.
+        lossy = Impairment(delay_ns=1_000_000, rate_bps=10**9, loss=1.0)
+        segment.set_netem("a", "ab", lossy)
+        with segment.open_socket("a", socket.AF_INET, socket.SOCK_DGRAM) as here:
+            here.sendto(b"!", ("10.0.0.1", 7))
+        time.sleep(0.02)
+        segment.set_netem("a", "ab", replace(lossy, loss=0.0))
+        send(segment)
+
     def choose(segment: Segment, control: str) -> None:
         with segment.open_socket("a", socket.AF_INET, socket.SOCK_STREAM) as opened:
             try:
@@ -195,6 +212,7 @@ def _try_segment(outcomes: dict[str, str]) -> None:
             return
         _try(outcomes, "packets", lambda: send(segment))
         _try(outcomes, "netem", lambda: segment.set_netem("a", "ab", Impairment(delay_ns=1_000_000, rate_bps=10**9)))
+        _try(outcomes, ROW, lambda: lose_below(segment))
         if _try(outcomes, "ifb", lambda: segment.create_ifb("a", "probe")):
             _try(outcomes, "matchall and mirred", lambda: segment.redirect_ingress("b", "ba", "i.ba"))
         else:

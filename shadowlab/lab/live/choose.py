@@ -10,13 +10,13 @@ from typing import Literal
 
 from shadowlab.errors import CannotRunError
 from shadowlab.guest.cache import find_kernel, need_kernel
-from shadowlab.kernel.capability import probe_host
+from shadowlab.kernel.capability import ROW, probe_host
 from shadowlab.lab.live.ground import KernelKind
 from shadowlab.model.network import Network
 from shadowlab.shadow.shape import does_nothing
 
 KernelWish = Literal["auto", "host", "embedded"]
-_FOR_IMPAIRMENTS = frozenset({"netem", "ifb", "matchall and mirred"})
+_FOR_IMPAIRMENTS = frozenset({"netem", ROW, "ifb", "matchall and mirred"})
 
 
 def choose_kernel(wish: KernelWish, network: Network) -> KernelKind:
@@ -41,6 +41,9 @@ def _why_not_host(network: Network) -> str:
     """What is missing, empty if nothing is."""
     if os.geteuid() != 0:
         return "a lab's names under 'ip netns' need root"
-    impaired = any(not does_nothing(network.impairment(direction)) for direction in network.directions)
-    missing = [one for one in probe_host().missing if impaired or one.name not in _FOR_IMPAIRMENTS]
+    wishes = [network.impairment(direction) for direction in network.directions]
+    spared = frozenset() if any(one.netems > 1 for one in wishes) else frozenset({ROW})
+    if all(map(does_nothing, wishes)):
+        spared = _FOR_IMPAIRMENTS
+    missing = [one for one in probe_host().missing if one.name not in spared]
     return "; ".join(str(piece) for piece in missing)

@@ -164,8 +164,8 @@ def _delay(case: _Case) -> Finding:
 def _rate(case: _Case) -> Finding:
     wish, trial, measured, precision = case.wish, case.trial, case.measured, case.precision
     wished = None if wish.rate_bps is None else float(wish.rate_bps)
-    # What a delay line behind a shaper loses has had its time on the wire; what netem loses has had none.
-    passed = measured.train_numbers if wish.split else measured.train_came
+    # What is lost behind the wire has had its time on it; what is lost before has had none.
+    passed = measured.train_numbers if wish.split or _loses_behind(case) else measured.train_came
     why = case.reason("rate")
     if not why and passed < LEAST_TRAIN:
         why = f"only {passed} of {trial.train_packets} packets told anything"
@@ -234,6 +234,11 @@ def _loss(case: _Case) -> Finding:
     return case.finding("loss", "fraction", wished, verdict, found=lost / sent, within=within, samples=sent, note=note)
 
 
+def _loses_behind(case: _Case) -> bool:
+    """Whether chance strikes behind the wire."""
+    return case.trial.serialised and (case.wish.split or case.wish.netems > 2)
+
+
 def _queue(case: _Case) -> Finding:
     wish, trial, measured, precision = case.wish, case.trial, case.measured, case.precision
     why = case.reason("queue")
@@ -246,8 +251,14 @@ def _queue(case: _Case) -> Finding:
         return case.finding("queue", "packets", wished, "could not tell", note=why)
     # A shaper lets a frame or two through at once: they are on the wire behind it, not in the queue.
     found = float(measured.burst_held - (_SHAPER_CREDIT if wish.split and trial.serialised else 0))
-    late_ns = precision.passage_ns + (precision.late_p90_ns + spread_ns(wish) if wish.split else 0)
+    apart = wish.split or wish.netems > 1
+    late_ns = precision.passage_ns + (precision.late_p90_ns + spread_ns(wish) if apart else 0)
     doubt = float(round(late_ns / wire_ns(wish, trial.burst_bytes)))
+    if _loses_behind(case) and wish.mean_loss:
+        # Of those that waited some were lost later, and nothing tells of them.
+        kept = max(1 - wish.mean_loss, 1 / wished)
+        found /= kept
+        doubt += _SIGMAS * (burstiness(wish) * wished * wish.mean_loss / kept) ** 0.5
     within = _QUEUE_PACKETS + doubt
     lost = measured.burst_sent - measured.burst_came
     stretch = burstiness(wish)
@@ -257,7 +268,7 @@ def _queue(case: _Case) -> Finding:
     if verdict == "off" and found < wished and not overflowed:
         verdict, note = "could not tell", f"this machine did not fill it: {note}"
     elif verdict == "ok" and doubt > max(2.0, _QUEUE_BLUR_SHARE * wished):
-        verdict, note = "could not tell", "the clock is too coarse"
+        verdict, note = "could not tell", "the clock is too coarse, or too many are lost"
     return case.finding(
         "queue", "packets", wished, verdict, found=found, within=within, samples=measured.burst_sent, note=note
     )

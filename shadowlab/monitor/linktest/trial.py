@@ -155,11 +155,16 @@ def plan_trial(
         burst_packets=burst_packets,
         burst_bytes=burst_bytes,
         burst_room=room,
-        burst_hold_ns=wish.delay_ns if wish.split else 0,
+        burst_hold_ns=wish.delay_ns if _is_apart(wish) else 0,
         burst_drain_ns=round(wire_ns(wish, burst_bytes) * room),
         part_ns=max(part_ns.values()),
         reasons=tuple(sorted(reasons.items())),
     )
+
+
+def _is_apart(wish: Impairment) -> bool:
+    """Whether the buffer counts only what waits, not what is in flight."""
+    return wish.split or wish.netems > 1
 
 
 def _too_long(needed_ns: float) -> str:
@@ -186,7 +191,7 @@ def _plan_loss(wish: Impairment, transit_ns: int, time_ns: int, reasons: dict[st
     batch = _MOST_BATCH
     if wish.rate_bps is not None:
         batch = min(batch, max(1, _buffer_packets(wish, small_bytes(wish)) // 4))
-        if not wish.split:  # netem's limit counts those in flight, too
+        if not _is_apart(wish):  # the limit of a netem by itself counts those in flight, too
             each_ns = max(each_ns, 2 * transit_ns / max(1, wish.limit_packets() - batch))
     packets = min(wanted, int((time_ns - transit_ns) / each_ns))
     if packets < 1:
@@ -209,9 +214,10 @@ def _plan_train(wish: Impairment, transit_ns: int, time_ns: int, reasons: dict[s
         packets = min(max(int(longest_ns / each_ns), _TRAIN_LEAST), _TRAIN_MOST)
         in_flight = int((wish.delay_ns + spread_ns(wish)) / each_ns) + 2
         window = in_flight + _buffer_packets(wish, payload) // 2
-        fits = wish.split or in_flight <= wish.limit_packets()
+        apart = _is_apart(wish)
+        fits = apart or in_flight <= wish.limit_packets()
         if fits and packets * each_ns + transit_ns <= time_ns:
-            return packets, payload, window if wish.split else min(window, wish.limit_packets())
+            return packets, payload, window if apart else min(window, wish.limit_packets())
     reasons["rate"] = _too_long(_TRAIN_LEAST * wire_ns(wish, small_bytes(wish)) + transit_ns)
     return 0, full, 1
 
@@ -225,7 +231,10 @@ def _plan_burst(wish: Impairment, transit_ns: int, time_ns: int, reasons: dict[s
         reasons["queue"] = f"{wish.queue.kind} drops by its own rule, not by a limit alone; its settings are read back"
         return 0, full, 0
     for payload in (full, small_bytes(wish)):
-        room = _buffer_packets(wish, payload) if wish.split else wish.limit_packets()
+        if wish.split:
+            room = _buffer_packets(wish, payload)
+        else:  # and the one that is being sent
+            room = wish.queue_packets + 1 if _is_apart(wish) else wish.limit_packets()
         packets = _overfilling(wish, room)
         if room * wire_ns(wish, payload) + transit_ns <= time_ns and packets <= _BURST_MOST:
             return packets, payload, room
