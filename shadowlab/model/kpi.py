@@ -125,7 +125,7 @@ KPIS: Mapping[str, Kpi] = {
             unit="fraction",
             subject="link",
             bad="up",
-            meaning="packets dropped on the direction's delay line, where that is a device of its own",
+            meaning="packets lost by chance, where they are told from those that found the queue full",
         ),
         Kpi(
             name="link_marks",
@@ -139,14 +139,14 @@ KPIS: Mapping[str, Kpi] = {
             unit="packets",
             subject="link",
             bad="up",
-            meaning="packets held by the direction: waiting and in flight",
+            meaning="packets that wait; where one netem is all of the direction, those in flight as well",
         ),
         Kpi(
             name="link_backlog_bytes",
             unit="bytes",
             subject="link",
             bad="up",
-            meaning="bytes held at the sample: waiting, and in flight where queue and delay are one device",
+            meaning="bytes that wait or are being sent; where one netem is all of the direction, those in flight too",
             judged=False,
         ),
         Kpi(

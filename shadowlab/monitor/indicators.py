@@ -122,18 +122,21 @@ def link_table(
     every, before = [True] * len(lines), [first for _, first in lines]
     has_line = np.isin(np.arange(len(directions)), [index for index, _ in lines])
     sent, dropped = total(_grown(queues, "sent_packets")), total(_grown(queues, "drops"))
-    lost = of_lines("drops", every)
+    lost, by_chance = of_lines("drops", every), total(_grown(queues, "losses"))
     held = total(queues["queued_packets"][1:].astype(np.float64))
     held_bytes = total(queues["queued_bytes"][1:].astype(np.float64))
     samples = total(np.ones((max(len(queues) - 1, 0), len(directions))))
     with np.errstate(invalid="ignore", divide="ignore"):
+        line_loss = np.where(by_chance.any(axis=0), _share(by_chance, by_chance + sent, samples), np.nan)
+        line_loss = np.where(has_line, _share(lost, lost + of_lines("sent_packets", every), samples), line_loss)
         megabits = total(_grown(queues, "sent_bytes")) * 8e-6 / covered_s[:, None]
         rates = np.array([np.nan if rate is None else rate * 1e-6 for rate in rates_bps])
         values = {
             "link_throughput_mbps": megabits,
-            "link_utilisation": megabits / rates[None, :],
+            # What is lost behind the wire has taken its time there.
+            "link_utilisation": megabits / rates[None, :] * np.where(sent > 0, 1 + by_chance / sent, 1.0),
             "link_loss": _share(dropped + lost, dropped + sent + of_lines("drops", before), samples),
-            "link_line_loss": np.where(has_line, _share(lost, lost + of_lines("sent_packets", every), samples), np.nan),
+            "link_line_loss": line_loss,
             "link_marks": _share(total(_grown(queues, "marks")), sent, samples),
             "link_queue_packets": held / samples,
             "link_backlog_bytes": held_bytes / samples,

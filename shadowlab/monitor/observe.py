@@ -157,4 +157,5 @@ class Observer:
                 one.queue_marks,
                 one.queue_overlimits,
                 one.queue_requeues,
+                one.queue_losses,
             )

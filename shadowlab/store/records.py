@@ -196,7 +196,12 @@ RECORDS: Mapping[str, RecordType] = {
                 Column(name="sent_bytes", kind="u8", unit="bytes", meaning="sent"),
                 Column(name="sent_packets", kind="u8", unit="packets", meaning="sent"),
                 Column(name="received_bytes", kind="u8", unit="bytes", meaning="received by the interface"),
-                Column(name="queued_packets", kind="u4", unit="packets", meaning="held now: waiting and in flight"),
+                Column(
+                    name="queued_packets",
+                    kind="u4",
+                    unit="packets",
+                    meaning="held now: waiting; in a netem by itself in flight as well",
+                ),
                 Column(name="queued_bytes", kind="u4", unit="bytes", meaning="held now"),
                 Column(name="offered_packets", kind="u8", unit="packets", meaning="sent, dropped and held"),
                 Column(
@@ -211,6 +216,12 @@ RECORDS: Mapping[str, RecordType] = {
                     meaning="times that a packet waited for a rate or met a full queue; each discipline's own count",
                 ),
                 Column(name="requeues", kind="u4", meaning="times that a packet went back into the queue"),
+                Column(
+                    name="losses",
+                    kind="u4",
+                    unit="packets",
+                    meaning="of the drops those by chance, behind the wire; 0 where they are not told apart",
+                ),
             ),
         ),
         RecordType(

@@ -235,8 +235,8 @@ def _loss(case: _Case) -> Finding:
 
 
 def _loses_behind(case: _Case) -> bool:
-    """Whether chance strikes behind the wire."""
-    return case.trial.serialised and (case.wish.split or case.wish.netems > 2)
+    """Whether chance strikes behind the wire: where it does, if it does at all."""
+    return case.trial.serialised and (case.wish.split or case.wish.with_loss(0.5).netems > 2)
 
 
 def _queue(case: _Case) -> Finding:

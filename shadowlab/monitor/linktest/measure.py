@@ -68,7 +68,13 @@ def _measure(wire: _Wire, trial: Trial) -> Measured:
         trial.loss_packets, trial.small_bytes, trial.loss_batch, trial.loss_gap_ns, patience_ns, trial.part_ns
     )
     train = wire.windowed(
-        trial.train_packets, trial.train_bytes, trial.train_window, patience_ns + trial.train_drain_ns, trial.part_ns
+        trial.train_packets,
+        trial.train_bytes,
+        trial.train_window,
+        patience_ns + trial.train_drain_ns,
+        trial.part_ns,
+        start=trial.train_start,
+        gap_ns=trial.train_gap_ns,
     )
     drain_ns = patience_ns + trial.burst_drain_ns
     burst = wire.spaced(trial.burst_packets, trial.burst_bytes, trial.burst_packets, 0, drain_ns, trial.part_ns)
@@ -78,7 +84,7 @@ def _measure(wire: _Wire, trial: Trial) -> Measured:
         delays_ns=tuple(at - delays.left[number] for number, at in delays.first.items()),
         loss_sent=len(loss.left),
         loss_came=len(loss.first),
-        loss_held=most_held(loss, 0),
+        loss_held=most_held(loss, trial.burst_hold_ns),
         repeated=len(loss.came) - len(loss.first),
         train_span_ns=span_ns,
         train_came=came,
@@ -207,14 +213,26 @@ class _Wire:
         self._settle(passed, patience_ns)
         return passed
 
-    def windowed(self, count: int, payload_bytes: int, window: int, patience_ns: int, most_ns: int) -> Passed:
+    def windowed(
+        self,
+        count: int,
+        payload_bytes: int,
+        window: int,
+        patience_ns: int,
+        most_ns: int,
+        *,
+        start: int = _LARGEST,
+        gap_ns: int = 0,
+    ) -> Passed:
         """Send ``count`` packets, ``window`` on their way at once: a packet that came, or whose successor came, makes
-        room for the next."""
+        room for the next.  Those of the first window that follow ``start`` leave with a gap before each."""
         passed = self._begin()
         highest = -1
         begin_ns = self._clock.now_ns()
         while len(passed.left) < count and self._clock.now_ns() - begin_ns <= most_ns:
             while len(passed.left) < min(count, highest + 1 + window):
+                if start <= len(passed.left) < window:
+                    self._take_until(passed, begin_ns + (len(passed.left) - start + 1) * gap_ns)
                 self._send(passed, payload_bytes)
             before = len(passed.came)
             self._wait(passed, self._clock.now_ns() + patience_ns)

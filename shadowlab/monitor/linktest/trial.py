@@ -58,8 +58,10 @@ class Trial:
     """One direction's trial.  A count of 0: that part is left out, and ``reasons`` says why, by part.
 
     ``serialised``: a packet that finds the link idle still takes its time on the wire; a shaper alone lets it pass.
-    ``transit_ns`` is the longest that a small packet takes on an idle link if all is as wished.  ``burst_room`` is the
-    number of packets the buffer should hold, ``burst_hold_ns`` the time a packet is on its way outside of it.
+    Of a train's first window ``train_start`` packets leave at once and the rest with a gap: what an idle link has room
+    for is its buffer.  ``transit_ns`` is the longest that a small packet takes on an idle link if all is as wished.
+    ``burst_room`` is the number of packets the buffer should hold, ``burst_hold_ns`` the time a packet is on its way
+    outside of it.
     """
 
     direction: str
@@ -75,6 +77,8 @@ class Trial:
     train_packets: int
     train_bytes: int
     train_window: int
+    train_start: int
+    train_gap_ns: int
     train_drain_ns: int
     small_bytes: int
     burst_packets: int
@@ -150,6 +154,8 @@ def plan_trial(
         train_packets=train_packets,
         train_bytes=train_bytes,
         train_window=window,
+        train_start=max(1, _buffer_packets(wish, train_bytes) // 2) if _is_apart(wish) else window,
+        train_gap_ns=round(wire_ns(wish, train_bytes)),
         train_drain_ns=round(wire_ns(wish, train_bytes) * window),
         small_bytes=small_bytes(wish),
         burst_packets=burst_packets,

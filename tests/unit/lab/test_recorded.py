@@ -53,7 +53,7 @@ def record(files: RawFiles, seconds: range, late_ns: Mapping[int, int] = Mapping
         files.rows("probes").append(second * S + 1, 0, second, (10 + second) * MS, -1)
         files.rows("probes").append(second * S + 2, 1, second, -1, -1)
         files.rows("tcp").append(second * S, 0, 0, 0, 0, 0, b"\1" * 248)
-        files.rows("queues").append(second * S, 0, 0, 125 * second, second, 0, 0, 0, second, 0, 0, 0)
+        files.rows("queues").append(second * S, 0, 0, 125 * second, second, 0, 0, 0, second, 0, 0, 0, 0)
         files.rows("lateness").append(second * S, max(0, second - 1) * S, 100, late_ns.get(second, 0), 0, 0)
     files.flush()
 

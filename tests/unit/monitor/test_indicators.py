@@ -65,7 +65,9 @@ def sample(at_s: float, index: int, tcp_info: bytes = b"", *, flags: int = 0, at
     return (int(at_s * SECOND), index, flags, attempt, 0, 0, tcp_info)
 
 
-def queue(at_s: float, index: int, *, drops: int = 0, sent: int = 0, held: int = 0, marks: int = 0) -> Row:
+def queue(
+    at_s: float, index: int, *, drops: int = 0, sent: int = 0, held: int = 0, marks: int = 0, losses: int = 0
+) -> Row:
     return (
         int(at_s * SECOND),
         index,
@@ -79,6 +81,7 @@ def queue(at_s: float, index: int, *, drops: int = 0, sent: int = 0, held: int =
         marks,
         0,
         0,
+        losses,
     )
 
 
@@ -260,6 +263,22 @@ def test_queues_become_throughput_utilisation_loss_and_queue(tmp_path: FilePath)
     assert np.all(np.isnan(table.column("link_utilisation", "y>x")))
 
 
+def test_losses_behind_the_wire_are_told_from_a_full_queue_and_take_their_time(tmp_path: FilePath) -> None:
+    recorded(
+        tmp_path,
+        queues=[
+            *(queue(0, 0), queue(0, 1)),
+            *(queue(1, 0, sent=80, drops=40, losses=20), queue(1, 1, sent=80, drops=20)),
+        ],
+    )
+
+    table = link_table(tmp_path, ["x>y", "y>x"], [1_000_000] * 2, SECOND, SECOND)
+
+    np.testing.assert_allclose(table.values["link_loss"], [[40 / 120, 0.2]])
+    np.testing.assert_allclose(table.values["link_line_loss"], [[20 / 100, np.nan]])
+    np.testing.assert_allclose(table.values["link_utilisation"], [[0.8, 0.64]])
+
+
 def test_losses_of_the_delay_line_count_with_those_of_the_queue_and_alone(tmp_path: FilePath) -> None:
     recorded(
         tmp_path,
@@ -278,7 +297,7 @@ def test_losses_of_the_delay_line_count_with_those_of_the_queue_and_alone(tmp_pa
 
 
 def test_a_delay_line_that_comes_later_counts_from_then_on(tmp_path: FilePath) -> None:
-    absent = (int(SECOND), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    absent = (int(SECOND), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     recorded(
         tmp_path,
         queues=[
