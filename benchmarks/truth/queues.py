@@ -36,13 +36,9 @@ LIMITS: tuple[tuple[int, int, int, int, bool], ...] = (
     (10 * MBIT, 10 * MS, 50, SMALL_PAYLOAD, False),
     (10 * MBIT, 10 * MS, 50, SMALL_PAYLOAD, True),
 )
-SMALL = (
-    "netem's limit counts packets in flight as well, and is set for full frames: of small ones more are in flight, "
-    "which takes from the buffer. With a queue discipline of its own (kind: bfifo) the buffer is exact"
-)
 IDLE = (
-    "on an idle wire nothing is in flight yet, so netem's limit holds the packets in flight and the buffer, both "
-    "waiting. With a queue discipline of its own (kind: bfifo) the buffer is exact"
+    "fewer packets are in flight than a tenth of the buffer, so one netem is the whole link, and its limit counts "
+    "both: on an idle wire nothing is in flight yet, and as many more may wait"
 )
 CREDIT = (
     "a shaper's credit is one full frame, which is eleven packets of this size: so many more are let through at once"
@@ -88,7 +84,7 @@ def _packet_ns(cell: Cell, payload: int) -> float:
 
 def measure_limits(run: Run, *, few: bool = False) -> list[Outcome]:
     """The longest wait in full packets, and packets that survive a burst on the idle wire."""
-    grid = LIMITS[1:5:3] if few else LIMITS
+    grid = LIMITS[1:5] if few else LIMITS
     places: tuple[Place, ...] = ("router",) if few else ("router", "host")
     cells = [cell for place in places for cell in limit_cells(grid, place)]
     payloads = [payload for _ in places for *_, payload, _ in grid]
@@ -115,7 +111,7 @@ def _limit(run: Run, one: Passed, payload: int) -> Outcome:
     # Behind an instance nothing but the shaper takes time, and it sends at once what it has credit for.
     own_ns = 0.0 if cell.there.queue is not None and cell.place == "host" else packet_ns
     held = float(np.percentile(one.delays_ns - cell.there.delay_ns - own_ns, 99)) / packet_ns
-    why = "" if payload != SMALL_PAYLOAD else SMALL if cell.there.queue is None else CREDIT
+    why = CREDIT if payload == SMALL_PAYLOAD and cell.there.queue is not None else ""
     return Outcome(
         group="queue limit: packets waiting at the most, against the buffer",
         cell=describe(cell, payload),
@@ -134,8 +130,8 @@ def _burst(run: Run, one: Passed, payload: int) -> Outcome:
     survived = len(one.numbers)
     own = cell.there.queue is not None
     through = CREDIT_PACKETS if own else 1
-    flight = cell.there.delay_ns / _packet_ns(cell, payload)
-    why = CREDIT if own and payload == SMALL_PAYLOAD else "" if own or flight < 1 else IDLE
+    apart = own or cell.there.netems > 1 or cell.there.in_flight_packets < 1
+    why = CREDIT if own and payload == SMALL_PAYLOAD else "" if apart else IDLE
     return Outcome(
         group="burst on an idle wire: packets that survive, against the buffer and the one on the wire",
         cell=describe(cell, payload),

@@ -282,7 +282,8 @@ def measure_bbr(run: Run) -> list[Outcome]:
     for seen in run_cells(run, cells, seconds=60):
         kind, loss = seen.cell.flows[0].tcp.congestion_control, seen.cell.facts["loss"]
         got = rate_of(seen, from_s=10)
-        wished = theory.bbr_goodput_bps(rate_bps) if kind == "bbr" else theory.goodput_bps(rate_bps)
+        most = theory.goodput_bps(rate_bps) * (1 - loss)
+        wished = theory.bbr_goodput_bps(rate_bps, loss) if kind == "bbr" else most
         found.append(
             Outcome(
                 group="BBR's goodput under loss" if kind == "bbr" else "Reno's goodput on the same link",

@@ -149,13 +149,12 @@ def simulated_even_window(kind: str, most: float, rtt_s: float, losses: int = 40
     return sent / rounds, sent / losses
 
 
-def bbr_goodput_bps(rate_bps: float) -> float:
-    """BBR (version 1) does not answer to losses below a fifth: the wire's whole rate.
+def bbr_goodput_bps(rate_bps: float, loss: float) -> float:
+    """BBR (version 1) does not answer to losses below a fifth: the wire's whole rate, less what is lost behind it.
 
     Once in ten seconds it sends four packets a round trip for 200 ms, to see the round trip without its own queue.
-    What netem loses it loses *before* the wire, so losses take no part of the rate.
     """
-    return goodput_bps(rate_bps) * (1 - 0.2 / 10)
+    return goodput_bps(rate_bps) * (1 - 0.2 / 10) * (1 - loss)
 
 
 def dctcp_queue_packets(mark_packets: float, room: float, flows: int = 1) -> tuple[float, float]:
