@@ -27,6 +27,11 @@ EARLY = (
     "wire (see shadow/plan.py)"
 )
 
+TWICE = (
+    "a packet passes two netems in a row, each of which reads the clock when it is due: where probes of other cells are "
+    "due at the same moment it waits for their readings, 256 ns each, twice"
+)
+
 
 def cells(*, few: bool = False) -> list[Cell]:
     """Plain netem at both places, and a queue discipline of its own at both."""
@@ -83,7 +88,7 @@ def judge(run: Run, runs: Sequence[Seen]) -> list[Outcome]:
                 seen=float(np.median(answered)),
                 wished=wished_ns(seen.cell),
                 samples=len(errors),
-                note=EARLY if early else "",
+                note=EARLY if early else TWICE if seen.cell.there.netems > 1 else "",
             )
         )
     return found
