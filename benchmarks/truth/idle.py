@@ -28,7 +28,7 @@ EARLY = (
 )
 
 TWICE = (
-    "a packet passes two netems in a row, each of which reads the clock when it is due: where probes of other cells are "
+    "a packet passes two netems in a row, each of which reads the clock as it is due: where probes of other cells are "
     "due at the same moment it waits for their readings, 256 ns each, twice"
 )
 

@@ -217,7 +217,7 @@ class Impairment:
 
     @property
     def netems(self) -> int:
-        """How many netems in a row make it (:mod:`shadowlab.wire.netem_tree`), if it is not split.
+        """How many netems in a row make it (:mod:`shadowlab.wire.netem_tree`); of what is split one, beside a shaper.
 
         Two where the packets in flight must not count as waiting: where they are more than a tenth of the buffer.
         Below that a second netem costs more than it mends (``docs/explanation/fidelity.md``).  Three where what is lost
@@ -225,7 +225,7 @@ class Impairment:
         kernels refuse duplicates where there are several, and slots hold back what has left the wire.
         """
         endless = self.rate_bps is None or self.queue_packets >= _UNLIMITED_PACKETS
-        if endless or self.slot is not None or (self.duplicate is not None and self.duplicate.share):
+        if endless or self.split or self.slot is not None or (self.duplicate is not None and self.duplicate.share):
             return 1
         if self.mean_loss or (self.corrupt is not None and self.corrupt.share):
             return 3

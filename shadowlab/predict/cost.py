@@ -126,13 +126,16 @@ class MapCost:
 def count_parts(ops: Sequence[Op]) -> Parts:
     """What operations make."""
     kinds = dict.fromkeys((CreateNode, CreateLink, ImpairEgress, ImpairIngress, SetRoute), 0)
+    below = 0  # a netem below another costs what one at the root does
     for op in ops:
         if type(op) in kinds:
             kinds[type(op)] += 1
+            if isinstance(op, ImpairEgress | ImpairIngress):
+                below += op.impairment.netems - 1
     return Parts(
         nodes=kinds[CreateNode],
         links=kinds[CreateLink],
-        queues=kinds[ImpairEgress],
+        queues=kinds[ImpairEgress] + below,
         arrivals=kinds[ImpairIngress],
         routes=kinds[SetRoute],
     )
