@@ -82,10 +82,10 @@ class Impairment:
     """Everything one direction of a link does to packets.
 
     ``rate_bps`` None means: as fast as the kernel is.  ``queue_packets`` is the buffer *beyond* the packets in flight;
-    the kernel's limit, which counts both, is :meth:`limit_packets`.  With a ``queue`` of its own the direction has two
-    devices: a shaper with that discipline, and a delay line for all the rest (see :attr:`split`).  ``loss`` is the
-    share of single losses; a ``loss_model`` stands in its place.  ``ecn``: what would be lost is marked instead, where
-    it can be.  ``seed`` is netem's own (Linux 6.6); without one the kernel draws it.
+    the limit of a netem by itself, which counts both, is :meth:`limit_packets`.  With a ``queue`` of its own the
+    direction has two devices: a shaper with that discipline, and a delay line for all the rest (see :attr:`split`).
+    ``loss`` is the share of single losses; a ``loss_model`` stands in its place.  ``ecn``: what would be lost is marked
+    instead, where it can be.  ``seed`` is netem's own (Linux 6.6); without one the kernel draws it.
     """
 
     delay_ns: int = 0
