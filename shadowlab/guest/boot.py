@@ -22,6 +22,7 @@ from pathlib import Path
 
 from shadowlab.errors import CannotRunError
 from shadowlab.guest import init
+from shadowlab.guest.bundle import bundle_for
 from shadowlab.guest.cache import BuiltKernel, Clock
 from shadowlab.guest.command_line import INSIDE, kernel_arguments
 from shadowlab.guest.control import OutputTail, control_folder, own_libraries
@@ -86,7 +87,8 @@ def run_in_guest(
         "deadline_ns": virtual_deadline_ns,
         "modules": "" if kernel.modules is None else str(kernel.modules / kernel.version),
     }
-    with cleanup_on_sigterm(), control_folder(folder, job=job, boot=boot) as control:
+    bundle = bundle_for(entry, import_path(), INTERPRETER_FLAGS)
+    with cleanup_on_sigterm(), control_folder(folder, job=job, boot=boot, bundle=bundle) as control:
         arguments = kernel_arguments(
             clock=clock,
             memory_bytes=memory_bytes,

@@ -24,10 +24,11 @@ from shadowlab.guest import init
 
 
 @contextmanager
-def control_folder(folder: Path, *, job: bytes, boot: dict[str, object]) -> Iterator[Path]:
+def control_folder(folder: Path, *, job: bytes, boot: dict[str, object], bundle: bytes | None = None) -> Iterator[Path]:
     """The control folder with its input files, for the length of the ``with`` block.
 
-    ``boot`` is what `init.py` wants to know: ``entry``, ``path``, ``deadline_ns``, ``modules``.
+    ``boot`` is what `init.py` wants to know: ``entry``, ``path``, ``deadline_ns``, ``modules``.  ``bundle``: the
+    modules that it will import, compiled.
     """
     control = folder / init.CONTROL_FOLDER
     lock = -1
@@ -45,6 +46,8 @@ def control_folder(folder: Path, *, job: bytes, boot: dict[str, object]) -> Iter
         for left_by_a_killed_run in control.iterdir():
             left_by_a_killed_run.unlink()
         (control / init.JOB_FILE).write_bytes(job)
+        if bundle is not None:
+            (control / init.BUNDLE_FILE).write_bytes(bundle)
         (control / init.INTERPRETER_LINK).symlink_to(os.path.realpath(sys.executable))
         (control / init.PROGRAM_LINK).symlink_to(os.path.realpath(init.__file__))
         if (libraries := own_libraries()) is not None:
