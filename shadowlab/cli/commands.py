@@ -24,6 +24,7 @@ _COMMANDS = {
         "shadowlab.cli.ahead.mitigate",
         "Show the cures that a run rehearsed; write one for review.",
     ),
+    "forecast": ("shadowlab.cli.ahead.forecast", "Forecast demand, and when it breaks which service level."),
     "query": ("shadowlab.cli.records.query", "Ask a run, finished or going on, for its indicators and raw records."),
     "export": ("shadowlab.cli.records.export", "Write all a run measured as CSV, Parquet or Prometheus text."),
     "topology": ("shadowlab.cli.topology", "Read, judge, draw and convert topology maps."),

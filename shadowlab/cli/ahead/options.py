@@ -31,9 +31,12 @@ _TAKEN = (
 )
 
 
-def _duration(ctx: click.Context, param: click.Parameter, value: str) -> int:
+def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Nanoseconds, or None for an option left out."""
     from shadowlab.model.units import parse_duration
 
+    if value is None:
+        return None
     try:
         return parse_duration(value)
     except ValueError as error:
@@ -75,7 +78,7 @@ def _options(least_runs: int, most_runs: int) -> list[Callable[[Any], Any]]:
             "duration_ns",
             default="25 s",
             show_default=True,
-            callback=_duration,
+            callback=duration,
             metavar="TIME",
             help="Network time of each run; the first 5 s are not judged.",
         ),
@@ -84,7 +87,7 @@ def _options(least_runs: int, most_runs: int) -> list[Callable[[Any], Any]]:
             "budget_ns",
             default="20 s",
             show_default=True,
-            callback=_duration,
+            callback=duration,
             metavar="TIME",
             help="Wall time that a run of the baseline may take; beyond it everything is scaled down.",
         ),

@@ -63,6 +63,8 @@ class Inquiry:
                 "nothing is driven through this network: no two instances of its traffic can reach each other"
             )
         self.scaling: Scaling = base.prepared.scaling
+        self.directions = {str(path): frozenset(map(str, way)) for path, way in base.prepared.hops.items()}
+        """By path, the directions on its way in the baseline."""
 
     @property
     def runs(self) -> int:
