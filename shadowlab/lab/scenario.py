@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from shadowlab.errors import Fault, InputError
 from shadowlab.lab.cures.read import Cures, read_cures, read_objective
@@ -52,6 +53,9 @@ class DemandUse:
     place: str = ""
 
 
+Calibrated = Literal["links", "demand", "both"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """Everything a run needs to know.  Files are named as seen from the working folder, in the words of the user."""
@@ -64,6 +68,8 @@ class Scenario:
     """None: only the traffic that the scenario states itself, or the demands of the map."""
     telemetry_rules: Path | None = None
     """How names and addresses of the telemetry become nodes."""
+    calibrate: Calibrated | None = None
+    """What the telemetry tells; None: the demand, and the links of a map without any values."""
     production_after: Path | None
     duration_ns: int
     seed: int
@@ -176,6 +182,7 @@ class _Resolver:
             map_options=self._map_options(raw),
             demands=self._demands(raw),
             telemetry=self._telemetry(raw),
+            calibrate=raw.calibrate,
             telemetry_rules=self._file(("telemetry_rules",), raw.telemetry_rules) if raw.telemetry_rules else None,
             production_after=self._file(("production_after",), raw.production_after, or_folder=True)
             if raw.production_after
@@ -213,7 +220,7 @@ class _Resolver:
             self._fault(
                 (), "names neither `telemetry` nor `traffic` nor the `demands` of the map: nothing would be driven"
             )
-        for key in ("telemetry_rules", "production_after"):
+        for key in ("telemetry_rules", "production_after", "calibrate"):
             if getattr(raw, key) is not None:
                 self._fault((key,), "goes with `telemetry`, and there is none")
         return None

@@ -133,6 +133,7 @@ class RawScenario(_Raw):
     demands: RawDemands | None = None
     telemetry: str | None = None
     telemetry_rules: str | None = None
+    calibrate: Literal["links", "demand", "both"] | None = None
     production_after: str | None = None
     duration: Duration
     seed: int = Field(default=1, ge=0, lt=2**63)

@@ -92,6 +92,7 @@ def calibrate(
             progress=progress,
             interrupted=interrupt.asked,
         )
+    interrupt.nothing_to_lose()
     if out is not None:
         _write_map(found, out)
     if state is not None:

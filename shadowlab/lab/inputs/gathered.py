@@ -5,17 +5,19 @@ In: a scenario.  Out: the network, flows, workloads, production.  Never: a facto
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shadowlab.calibrate.datagrams import DatagramDemands
 from shadowlab.calibrate.demand import read_demands
+from shadowlab.calibrate.observed import ObservedConnection
 from shadowlab.errors import Fault, InputError
+from shadowlab.lab.calibration.passive import calibrate_passively
 from shadowlab.lab.cures.read import Mitigation, ScriptFile
 from shadowlab.lab.inputs.map_demands import MapTraffic, map_traffic
 from shadowlab.lab.inputs.recorded_udp import NOTHING as NO_DATAGRAMS
 from shadowlab.lab.inputs.recorded_udp import recorded_datagrams
-from shadowlab.lab.scenario import Scenario
+from shadowlab.lab.scenario import Calibrated, Scenario
 from shadowlab.lab.sources import NO_TCP, attach_file, read_rules, read_script
 from shadowlab.lab.workloads.resolve import resolve_workloads
 from shadowlab.mitigate.allowed import Allowed
@@ -51,13 +53,18 @@ def read_inputs(scenario: Scenario) -> Inputs:
     attachment, use = (
         attach_file(scenario.telemetry, full, rules) if scenario.telemetry else (NOTHING_ATTACHED, NO_TELEMETRY)
     )
+    told = calibrated_by(scenario, full)
+    observed: Sequence[ObservedConnection] = attachment.connections
+    if told != "demand":
+        known = calibrate_passively(full, attachment)
+        full, observed = known.calibration.network(), known.connections
     workloads = resolve_workloads(scenario.traffic, scenario.compute, full, place=str(scenario.path))
     production = attach_file(scenario.production_after, full, rules)[0] if scenario.production_after else None
     allowed = tuple(_allowed(one) for one in scenario.cures.mitigations)
-    demands = read_demands(attachment.connections, full, run_ns=scenario.duration_ns)
+    demands = read_demands(observed if told != "links" else (), full, run_ns=scenario.duration_ns)
     udp = (
         recorded_datagrams(scenario.telemetry, full, rules, attachment.connections, run_ns=scenario.duration_ns)
-        if scenario.telemetry
+        if scenario.telemetry and told != "links"
         else NO_DATAGRAMS
     )
     workloads = (*workloads, *demands.workloads, *udp.workloads)
@@ -71,7 +78,8 @@ def read_inputs(scenario: Scenario) -> Inputs:
     if scenario.demands and not flows and not scenario.telemetry and not workloads:
         message = f"no demand of {scenario.map.name} can be driven; left out: {_reasons(use.left_out)}"
         raise InputError(Fault(place=scenario.demands.place, message=message))
-    if scenario.telemetry and not flows and not demands.workloads and not udp.workloads:
+    driven = (*flows, *(workloads if told == "links" else (*demands.workloads, *udp.workloads)))
+    if scenario.telemetry and not driven:
         raise InputError(
             Fault(
                 place=str(scenario.telemetry),
@@ -97,6 +105,16 @@ def _without_udp(left_out: Mapping[str, int], udp: DatagramDemands) -> Mapping[s
     rest = {NO_TCP: left_out[NO_TCP] - known} if left_out.get(NO_TCP, 0) > known else {}
     others = {reason: count for reason, count in left_out.items() if reason != NO_TCP or not known}
     return dict(sorted({**others, **rest, **udp.left_out}.items()))
+
+
+def calibrated_by(scenario: Scenario, network: Network) -> Calibrated:
+    """What the telemetry is to tell.  Unless that is stated: the demand, and the links of a map without any values."""
+    if scenario.calibrate is not None or scenario.telemetry is None:
+        return scenario.calibrate or "demand"
+    bare = all(
+        one.delay_ns == 0 and one.rate_bps is None for link in network.links for one in (link.forward, link.backward)
+    )
+    return "both" if bare else "demand"
 
 
 def _demands_of_map(scenario: Scenario, network: Network) -> MapTraffic:

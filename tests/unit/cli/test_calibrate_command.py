@@ -1,0 +1,55 @@
+"""``shadowlab calibrate``: a report, a map, a state, one JSON document; one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from shadowlab.cli.commands import shadowlab
+from shadowlab.cli.interrupt import Interrupt
+from shadowlab.errors import InputError
+from shadowlab.topology.formats import load_map
+
+TOPOLOGIES = Path(__file__).parents[3] / "topologies"
+MAP, TELEMETRY = TOPOLOGIES / "abilene.yaml", TOPOLOGIES / "abilene" / "before.ss"
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(
+        shadowlab, ["calibrate", *map(str, words), "--no-refine"], obj=Interrupt(), catch_exceptions=False
+    )
+
+
+def test_the_report_has_a_line_for_every_direction_and_says_what_is_known(tmp_path: Path) -> None:
+    done = run(MAP, TELEMETRY, "--report", "--out", tmp_path / "true.yaml")
+
+    assert done.exit_code == 0
+    assert "176 of 176 records attached: 44 connections" in done.stdout
+    (line,) = [one for one in done.stdout.splitlines() if one.startswith("sun>den ")]
+    assert "8.3" in line and "≥" in line and "~" not in line
+    assert load_map(tmp_path / "true.yaml").links_by_id["sun-den"].forward.delay_ns == pytest.approx(8.38e6, rel=0.02)
+    assert "segment " in done.stdout and "would split it" in done.stdout
+
+
+def test_json_is_one_document_and_the_state_is_taken_up_again(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+
+    first, second = (run(MAP, TELEMETRY, "--state", state, "--json") for _ in range(2))
+
+    assert json.loads(first.stdout)["shadowlab"] == "calibration/1"
+    assert json.loads(second.stdout) == json.loads(state.read_text())
+    assert json.loads(first.stdout)["links"] == json.loads(second.stdout)["links"], "nothing new in the same records"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"shadowlab": "calibration/1", "map": "elsewhere"}', "\x00"])
+def test_a_state_that_is_none_is_named_with_its_cure(tmp_path: Path, text: str) -> None:
+    state = tmp_path / "state.json"
+    state.write_text(text)
+
+    with pytest.raises(InputError, match=r"state\.json.*(name another file|NUL|text)"):
+        run(MAP, TELEMETRY, "--state", state)
+
+    assert state.read_text() == text, "it was left alone"
