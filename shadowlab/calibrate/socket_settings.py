@@ -57,6 +57,7 @@ def settings_of(
     return (
         TcpOptions(
             congestion_control=control or "cubic",
+            control_recorded=control is not None,
             mss=mss,
             window_bytes=sizes[0],
             send_buffer_bytes=sizes[1],

@@ -82,8 +82,8 @@ class Drive:
         """``port_step``: so far to the next port to come from where one is held by an earlier connection in TIME-WAIT;
         0: never another."""
         self.session = session
-        self.differs: tuple[str, ...] = ()
-        """What the present connection, or the last one, holds otherwise than the flow wishes."""
+        self._instead: tuple[str, ...] = ()
+        self._unlike: tuple[str, ...] = ()
         self._loop = loop
         self._door = door
         self._source = source
@@ -103,6 +103,11 @@ class Drive:
         self._slowly = reads_slowly(session.spec)
         wanted = session.spec.tcp.send_buffer_bytes if session.spec.flow_class == "sender-limited" else None
         self._buffer = SendBuffer(wanted) if wanted is not None else None
+
+    @property
+    def differs(self) -> tuple[str, ...]:
+        """What the present connection, or the last one, holds otherwise than the flow wishes."""
+        return self._instead + self._unlike
 
     @property
     def ports(self) -> tuple[int, int]:
@@ -138,6 +143,13 @@ class Drive:
             self._loop.remove(self._listener.fileno())
             self._listener.close()
             self._listener = None
+
+    def take_instead(self, control: str) -> None:
+        """Before it is opened: another congestion control than its own, which the kernel has not."""
+        tcp = self.session.spec.tcp
+        said = f"congestion control {control} instead of {tcp.congestion_control}, which this kernel has not"
+        self._instead = (said,)
+        self.session.spec = replace(self.session.spec, tcp=replace(tcp, congestion_control=control))
 
     def set_congestion(self, control: str) -> None:
         """Of both ends; those of the accepting one come with its next connection.  Raises KernelRefusedError."""
@@ -301,7 +313,7 @@ class Drive:
     def _look(self, sender: socket.socket) -> None:
         """The handshake is done and nothing is sent yet: the congestion window is the initial one."""
         with suppress(OSError):
-            self.differs = differences(self.session.spec.tcp, decode_tcp_info(read_tcp_info(sender, _TCP_INFO_BYTES)))
+            self._unlike = differences(self.session.spec.tcp, decode_tcp_info(read_tcp_info(sender, _TCP_INFO_BYTES)))
 
     def _drop(self) -> None:
         if self._sender is None:

@@ -30,6 +30,8 @@ from shadowlab.traffic.tcp_socket import SocketDoor, check_congestion_control
 FIRST_TARGET_PORT = 5001
 FIRST_SOURCE_PORT = 20000
 FLOWS_PER_NODE = FIRST_SOURCE_PORT - FIRST_TARGET_PORT
+INSTEAD = "cubic"
+"""The congestion control of a flow whose own the kernel has not."""
 PHASE_NS = 2_000_000
 """Ticks of different flows fall on the multiples of it: spread, yet often together in one wake-up."""
 
@@ -85,11 +87,7 @@ class Engine:
 
     def __enter__(self) -> Engine:
         try:
-            for spec in {
-                (drive.session.spec.source, drive.session.spec.tcp.congestion_control): drive.session.spec
-                for drive in self.drives
-            }.values():
-                check_congestion_control(self._segment, spec)
+            self._settle_congestion_controls()
             if self._reading == "kernel" and self.drives:
                 with suppress(KernelRefusedError):  # read lazily then, which takes more system calls
                     self._sink = Sink().__enter__()
@@ -99,6 +97,27 @@ class Engine:
             self.close()
             raise
         return self
+
+    def _settle_congestion_controls(self) -> None:
+        """A flow whose record names one that this kernel has not takes CUBIC, and says so.
+
+        Raises KernelRefusedError when one that was asked for cannot be had.
+        """
+        using: dict[tuple[str, str], list[Drive]] = {}
+        for drive in self.drives:
+            spec = drive.session.spec
+            using.setdefault((spec.source, spec.tcp.congestion_control), []).append(drive)
+        for (node, control), drives in using.items():
+            asked = [one for one in drives if not one.session.spec.tcp.control_recorded]
+            whose = f"flow {(asked or drives)[0].session.spec.id}"
+            try:
+                check_congestion_control(self._segment, node, control, whose=whose)
+            except KernelRefusedError as error:
+                if asked or error.errno_name != "ENOENT":
+                    raise
+                check_congestion_control(self._segment, node, INSTEAD, whose=whose)
+                for drive in drives:
+                    drive.take_instead(INSTEAD)
 
     def __exit__(self, *exc: object) -> None:
         self.close()

@@ -6,12 +6,13 @@ Imported inside the guest: standard library only.
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from contextlib import suppress
 from typing import Protocol
 
-from shadowlab.kernel.syscalls import refusing
+from shadowlab.kernel.syscalls import refusal, refusing
 from shadowlab.model.flow import FlowSpec
 from shadowlab.traffic.slow_reader import reads_slowly
 from shadowlab.traffic.socket_options import (
@@ -39,6 +40,7 @@ NOT_SENT_TICKS = 8
 """The same for a paced writer, in ticks, where that is more: acknowledgements free room between its ticks."""
 
 
+_CONTROLS = "net/ipv4/tcp_available_congestion_control"
 _RECEIVED_AT = 128
 """Where tcpi_bytes_received stands in struct tcp_info."""
 _FIN_SEEN = (6, 8, 9, 11)
@@ -114,18 +116,19 @@ def close_at_once(sock: socket.socket) -> None:
     sock.close()
 
 
-def check_congestion_control(door: SocketDoor, spec: FlowSpec) -> None:
-    """Raise now, before anything runs, when the source cannot have the flow's congestion control: KernelRefusedError
-    that names where it is allowed."""
-    control = spec.tcp.congestion_control
-    with (
-        door.open_socket(spec.source, socket.AF_INET, socket.SOCK_STREAM) as sock,
-        refusing(
-            f"flow {spec.id}: set congestion control {control} on {spec.source} "
-            "(see net.ipv4.tcp_allowed_congestion_control; the embedded kernel has them all)"
-        ),
-    ):
-        set_congestion_control(sock, control)
+def check_congestion_control(door: SocketDoor, node: str, control: str, *, whose: str) -> None:
+    """Raise now, before anything runs, when a node cannot have a congestion control: KernelRefusedError that names
+    those there are, and whose it is."""
+    with door.open_socket(node, socket.AF_INET, socket.SOCK_STREAM) as sock:
+        try:
+            set_congestion_control(sock, control)
+        except OSError as error:
+            known = door.read_sysctl(node, _CONTROLS).strip()
+            tried = f"{whose}: set congestion control {control} on {node}"
+            if error.errno == errno.ENOENT:
+                raise refusal(tried, errno.ENOENT, f"this kernel has none of that name, it has: {known}") from error
+            cure = "see net.ipv4.tcp_allowed_congestion_control; the embedded kernel allows all that it has"
+            raise refusal(f"{tried} ({cure})", error.errno or 0) from error
 
 
 def read_tcp_info(sock: socket.socket, length: int) -> bytes:

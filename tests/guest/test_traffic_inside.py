@@ -135,6 +135,26 @@ def test_flows_run_again_at_once_where_their_ports_are_still_in_time_wait(
     assert told[6].endswith("EADDRNOTAVAIL")
 
 
+def test_an_unknown_congestion_control_of_a_record_becomes_cubic_and_one_that_was_asked_for_is_refused(
+    built_kernel: BuiltKernel, tmp_path: FilePath
+) -> None:
+    told: list[str] = []
+    recorded = TcpOptions(congestion_control="bbr9", control_recorded=True)
+    asked = TcpOptions(congestion_control="bbr9")
+    flows = (
+        FlowSpec(id="recorded", source="a", target="b", flow_class="greedy", tcp=recorded),
+        FlowSpec(id="asked", source="a", target="b", flow_class="greedy", tcp=asked),
+    )
+
+    ran(built_kernel, tmp_path, two_hosts(), flows=flows, seconds=1, function="run_one_by_one", on_line=told.append)
+
+    assert told[0] == "open|congestion control cubic instead of bbr9, which this kernel has not"
+    assert told[1].startswith(
+        "flow asked: set congestion control bbr9 on a: this kernel has none of that name, it has: "
+    )
+    assert {"reno", "cubic", "bbr", "dctcp"} < set(told[1].partition("it has: ")[2].split())
+
+
 def test_a_greedy_flow_fills_10_mbit_less_the_framing(built_kernel: BuiltKernel, tmp_path: FilePath) -> None:
     network = two_hosts(rate_bps=10_000_000)
 

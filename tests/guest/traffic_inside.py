@@ -7,6 +7,7 @@ import pickle
 import time
 from dataclasses import dataclass, field
 
+from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.loop import Loop
 from shadowlab.kernel.netns import enter_private_segment
@@ -152,6 +153,30 @@ def run_again(job_path: str, folder: str) -> int:
                     print(
                         drive.ports[0], name, one["state"], one["failures"], one["received_bytes"], one["last_failure"]
                     )
+    return 0
+
+
+def run_one_by_one(job_path: str, folder: str) -> int:
+    """Each flow by itself: what it differs in, or why it cannot run."""
+    with open(job_path, "rb") as job:
+        scene: Scene = pickle.load(job)
+    enter_private_segment()
+    with LinuxSegment("test") as segment:
+        build(segment, scene)
+        for spec in scene.flows:
+            with Loop() as loop:
+                engine = Engine(
+                    loop=loop, segment=segment, flows=(spec,), addresses=scene.fabric.node_address, seed=scene.seed
+                )
+                try:
+                    with engine:
+                        begin_ns = loop.catch_up()
+                        engine.start(begin_ns)
+                        loop.run_until(begin_ns + scene.duration_ns)
+                        (one,) = engine.summary().values()
+                        print(one["state"], one["differs"], sep="|")
+                except KernelRefusedError as error:
+                    print(error)
     return 0
 
 

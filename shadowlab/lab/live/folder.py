@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -108,11 +109,7 @@ class LabFolder:
         """The ledger goes last: as long as there is one, whoever finds it can finish.  Called with everything gone."""
         control = self.path / GUEST_FOLDER
         if control.is_dir():
-            for below in (control / ".guest", control):
-                if below.is_dir():
-                    for file in below.iterdir():
-                        file.unlink()
-                    below.rmdir()
+            _remove_tree(control)
         for name in (*_OURS, LEDGER_FILE, LOCK_FILE):
             with suppress(FileNotFoundError):
                 (self.path / name).unlink()
@@ -121,6 +118,20 @@ class LabFolder:
         except OSError as error:
             left = ", ".join(sorted(file.name for file in self.path.iterdir()))
             raise ShadowFailedError(f"the lab's folder {self.path} holds files that are not ours: {left}") from error
+
+
+def _remove_tree(top: Path) -> None:
+    """With whatever programs of the lab made there, folders that they closed to us included; links are not followed."""
+    for folder, below, _ in os.walk(top):
+        for name in below:
+            path = os.path.join(folder, name)
+            if not os.path.islink(path):
+                with suppress(OSError):  # somebody else's: then it cannot be removed, and that is told
+                    os.chmod(path, 0o700)
+    try:
+        shutil.rmtree(top)
+    except OSError as error:
+        raise ShadowFailedError(f"{error.filename or top}: cannot be removed: {error.strerror}") from error
 
 
 class BusyError(ShadowFailedError):

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 class TcpOptions:
     """None leaves an option to the kernel; what is set is read back.
 
-    By socket: ``congestion_control``; ``mss`` (payload bytes of a segment, TCP's options not counted);
+    By socket: ``congestion_control`` (``control_recorded``: a record names it and nobody asked for it, so that a kernel
+    without it may take another); ``mss`` (payload bytes of a segment, TCP's options not counted);
     ``window_bytes``, the largest receive window; ``send_buffer_bytes``, what a sender may hold unacknowledged and
     unsent; ``pacing_bps``, the cap of the sender's pacing; ``dscp``, 0 to 63; ``keepalive_ns``, the idle time before a
     keep-alive probe; ``no_delay`` (Nagle's algorithm off).
@@ -26,6 +27,7 @@ class TcpOptions:
     """
 
     congestion_control: str = "cubic"
+    control_recorded: bool = False
     mss: int | None = None
     window_bytes: int | None = None
     send_buffer_bytes: int | None = None

@@ -171,11 +171,13 @@ def _change_control(form: CcForm, situation: Situation, written: str) -> Situati
     form.check(situation)
     name = form.cc_change
     flows = tuple(
-        replace(flow, tcp=replace(flow.tcp, congestion_control=name)) if form.has(flow) else flow
+        replace(flow, tcp=replace(flow.tcp, congestion_control=name, control_recorded=False))
+        if form.has(flow)
+        else flow
         for flow in situation.flows
     )
     workloads = tuple(
-        replace(one, tcp=replace(one.tcp, congestion_control=name))
+        replace(one, tcp=replace(one.tcp, congestion_control=name, control_recorded=False))
         if isinstance(one, Transfers | Requests | Incast) and form.has_workload(one)
         else one
         for one in situation.workloads

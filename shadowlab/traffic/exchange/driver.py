@@ -153,7 +153,10 @@ class OverTcp(Driver):
 
     def listen(self, targets: Iterable[str], sources: Iterable[str]) -> None:
         """Open a listener at each target, and let each source connect."""
-        for node in dict.fromkeys(targets):
+        targets, sources = dict.fromkeys(targets), dict.fromkeys(sources)
+        for node in dict.fromkeys((*targets, *sources)):
+            self.sockets.check_congestion_control(node)
+        for node in targets:
             listener = Listener(
                 loop=self.loop,
                 sockets=self.sockets,
@@ -162,7 +165,7 @@ class OverTcp(Driver):
             )
             self.listeners[node] = listener
             listener.open()
-        for node in dict.fromkeys(sources):
+        for node in sources:
             self.sockets.prepare(node)
 
     def close(self) -> None:

@@ -37,6 +37,7 @@ from shadowlab.traffic.tcp_socket import (
     TCP_NOTSENT_LOWAT,
     WINDOW_BYTES,
     SocketDoor,
+    check_congestion_control,
 )
 
 FIRST_LISTENER_PORT = 2001
@@ -105,6 +106,10 @@ class Sockets:
         self._as_born: dict[str, bool] = {}
         self._most_files = 0
         self._handshakes = Handshakes(door) if wishes(self._tcp) else None
+
+    def check_congestion_control(self, node: str) -> None:
+        """Raises KernelRefusedError, naming those there are, when the node cannot have the workload's."""
+        check_congestion_control(self._door, node, self._tcp.congestion_control, whose=self._name)
 
     def prepare(self, node: str) -> None:
         """Let a node connect again from a port whose last connection is in TIME-WAIT."""
