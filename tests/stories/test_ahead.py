@@ -10,7 +10,6 @@ import pytest
 from user_command import PATIENCE_S, assert_nothing_left, run, shared_memory, small_scenario, start, until
 
 BAD = {
-    "growth=-1": "growth: must lie between 0.01 and 1000, got -1",
     "fail=north-sout": "did you mean `north-south`?",
     "fail=north-south,at=30s": "ask with a longer --duration",
 }
