@@ -27,6 +27,7 @@ _COMMANDS = {
     "forecast": ("shadowlab.cli.ahead.forecast", "Forecast demand, and when it breaks which service level."),
     "query": ("shadowlab.cli.records.query", "Ask a run, finished or going on, for its indicators and raw records."),
     "export": ("shadowlab.cli.records.export", "Write all a run measured as CSV, Parquet or Prometheus text."),
+    "detect": ("shadowlab.cli.diagnosis.detect", "Find what is odd in a series of a CSV or Parquet file, row by row."),
     "topology": ("shadowlab.cli.topology", "Read, judge, draw and convert topology maps."),
     "telemetry": ("shadowlab.cli.telemetry", "Read, convert and judge files of production telemetry."),
     "agent": ("shadowlab.cli.agent", "Replicate this machine's TCP state to a shadow host, continuously."),

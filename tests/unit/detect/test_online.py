@@ -14,6 +14,7 @@ from shadowlab.detect.online.count_ratio import CountRatio
 from shadowlab.detect.online.level_shift import LevelShift
 from shadowlab.detect.online.reading import Online, Reading, Value, restored, saved
 from shadowlab.detect.online.registry import ONLINE
+from shadowlab.detect.panel.many import NO_ONSET, Many
 from shadowlab.detect.threshold.conformal import Conformal
 from shadowlab.detect.threshold.discovery import Lord
 from shadowlab.detect.threshold.policy import Policy, incidents
@@ -180,3 +181,40 @@ def test_alarms_that_begin_together_are_one_incident() -> None:
     found = incidents([(5, "b"), (1, "a"), (40, "a")], within_ns=10)
 
     assert [(one.onset_ns, one.subjects) for one in found] == [(1, ("a", "b")), (40, ("a",))]
+
+
+def test_many_series_at_once_tell_the_step_of_each_and_keep_little() -> None:
+    random = np.random.default_rng(5)
+    moments = 60 + random.normal(0, 0.2, (400, 50))
+    moments[250:, :25] += 4
+    moments[100, 30] = np.nan
+    many = Many(50)
+
+    told: list[set[int]] = [set() for _ in range(50)]
+    for row, moment in enumerate(moments):
+        scores, onsets = many.observe(row * S, moment)
+        assert ((scores >= 0) & (scores <= 1)).all()
+        for series in np.flatnonzero(onsets != NO_ONSET).tolist():
+            told[series].add(int(onsets[series]) // S)
+
+    assert told == [{250}] * 25 + [set()] * 25
+    assert many.bytes_per_series < 1024
+
+
+def test_many_constant_or_wild_series_have_sound_answers() -> None:
+    many = Many(4)
+    for row in range(100):
+        scores, _ = many.observe(row, np.array([7.0, 0.0, math.nan, 1e150 * (-1) ** row]))
+        assert ((scores >= 0) & (scores <= 1)).all()
+    assert scores[:3].tolist() == [0, 0, 0]
+
+
+def test_a_step_that_comes_daily_is_a_habit() -> None:
+    noise = np.random.default_rng(9).normal(100, 0.05, 8 * 288)
+    noise[np.arange(len(noise)) // 12 % 24 >= 12] += 10
+    panel = ONLINE["panel"].fresh()
+
+    said = [panel.observe(row * 300 * S, float(one)) for row, one in enumerate(noise)]
+    told = [row // 144 for row, one in enumerate(said) if one.score >= 0.5 and one.onset_ns is not None]
+
+    assert told == [1, 2, 3, 4]
