@@ -12,6 +12,7 @@ from typing import Protocol
 
 from shadowlab.detect.baseline import Baseline
 from shadowlab.detect.level_shift import LevelShift
+from shadowlab.detect.panel.of_table import TablePanel
 from shadowlab.detect.zscore import ZScore
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.verdict import Anomaly
@@ -26,4 +27,6 @@ class Detector(Protocol):
     def detect(self, table: SeriesTable, baseline: Baseline) -> tuple[Anomaly, ...]: ...
 
 
-DETECTORS: Mapping[str, Detector] = MappingProxyType({detector.name: detector for detector in (ZScore(), LevelShift())})
+DETECTORS: Mapping[str, Detector] = MappingProxyType(
+    {detector.name: detector for detector in (ZScore(), LevelShift(), TablePanel())}
+)

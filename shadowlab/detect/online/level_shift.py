@@ -22,13 +22,15 @@ LEAST_RELATIVE = 2e-3
 
 @dataclass(slots=True)
 class LevelShift:
-    """``limit`` in robust standard deviations, ``hold`` values in a row; ``drift`` and ``total`` are the CUSUM's."""
+    """``limit`` in robust standard deviations, ``hold`` values in a row; ``drift`` and ``total`` are the CUSUM's,
+    ``floor`` the least spread in the value's unit."""
 
     limit: float = 6.0
     hold: int = 3
     clip: float = 3.0
     drift: float = 1.0
     total: float = 20.0
+    floor: float = 1e-9
     level: Ordered = field(default_factory=lambda: Ordered(length=60))
     wild: Ordered = field(default_factory=lambda: Ordered(length=300))
     wild_part: float = 0.05
@@ -124,4 +126,4 @@ class LevelShift:
         return self._floored(own)
 
     def _floored(self, spread: float) -> float:
-        return max(spread, LEAST_RELATIVE * abs(self.level.median()), 1e-9)
+        return max(spread, LEAST_RELATIVE * abs(self.level.median()), self.floor)

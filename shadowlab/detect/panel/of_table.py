@@ -1,0 +1,100 @@
+"""The online detectors on a run's indicators: steps of each in its bad direction, losses as counts.
+
+In: a table of indicators, a baseline (its spread is the least that counts as a deviation).  Out: anomalies.
+Never: a look ahead: each subject and indicator is heard in order of time, from the first sample on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from shadowlab.detect.baseline import Baseline, badness, judged
+from shadowlab.detect.online.count_ratio import CountRatio
+from shadowlab.detect.online.level_shift import LevelShift
+from shadowlab.detect.threshold.policy import Policy
+from shadowlab.detect.zscore import PROBES_SENT, columns_in
+from shadowlab.model.kpi import SeriesTable
+from shadowlab.model.verdict import Anomaly
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    kpi: str
+    row: int
+    onset_ns: int
+    score: float
+    size: float
+    """In standard deviations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablePanel:
+    """What a subject's indicators tell within ``together_ns`` of each other is one anomaly."""
+
+    name: str = "panel"
+    limit: float = 6.0
+    hold: int = 3
+    probes_per_window: int = 5
+    together_ns: int = 30 * 10**9
+
+    def detect(self, table: SeriesTable, baseline: Baseline) -> tuple[Anomaly, ...]:
+        """The anomalies after the baseline's window, ordered by onset and subject."""
+        columns = columns_in(baseline, table)
+        found: list[Anomaly] = []
+        for index, subject in enumerate(table.subjects):
+            told: list[_Told] = []
+            for kpi in judged(table):
+                if kpi in baseline.centre and np.isfinite(baseline.centre[kpi][columns[index]]):
+                    floor = float(baseline.spread[kpi][columns[index]])
+                    told.extend(self._losses(table, index) if kpi == "loss" else self._steps(table, kpi, index, floor))
+            told = [one for one in told if table.times_ns[one.row] > baseline.to_ns and one.onset_ns >= baseline.to_ns]
+            found.extend(self._anomalies(subject, sorted(told, key=lambda one: (one.row, one.kpi)), table))
+        return tuple(sorted(found, key=lambda one: (one.onset_ns, one.path, one.detected_ns)))
+
+    def _steps(self, table: SeriesTable, kpi: str, index: int, floor: float) -> Iterator[_Told]:
+        detector, bad = LevelShift(limit=self.limit, hold=self.hold, floor=floor), badness(kpi)
+        for row, value in enumerate(table.values[kpi][:, index].tolist()):
+            before = detector.centre()
+            reading = detector.observe(_began(table, row), value)
+            moved = bad * (detector.centre() - before)
+            if reading.score >= 0.5 and reading.onset_ns is not None and moved > 0:
+                size = moved / max(detector.present_spread(), floor)
+                yield _Told(kpi=kpi, row=row, onset_ns=reading.onset_ns, score=reading.score, size=size)
+
+    def _losses(self, table: SeriesTable, index: int) -> Iterator[_Told]:
+        detector, policy = CountRatio(), Policy()
+        sent = table.values.get(PROBES_SENT)
+        for row, loss in enumerate(table.values["loss"][:, index].tolist()):
+            probes = float(sent[row, index]) if sent is not None else float(self.probes_per_window)
+            lost = min(round(loss * probes), probes) if loss == loss and probes == probes else float("nan")
+            now = _began(table, row)
+            reading = detector.observe(now, [lost, probes])
+            if policy.alarm(now, 2 * reading.score, None) and reading.onset_ns is not None:
+                size = detector.limit * reading.score / max(1 - reading.score, 1e-6)
+                yield _Told(kpi="loss", row=row, onset_ns=reading.onset_ns, score=reading.score, size=size)
+
+    def _anomalies(self, subject: str, told: list[_Told], table: SeriesTable) -> Iterator[Anomaly]:
+        while told:
+            first = told[0]
+            end = first.onset_ns + self.together_ns
+            same = [one for one in told if one.onset_ns <= end]
+            told = [one for one in told if one.onset_ns > end]
+            now = [one for one in same if one.row == first.row]
+            leading = max(now, key=lambda one: one.size)
+            yield Anomaly(
+                path=subject,
+                onset_ns=min(one.onset_ns for one in same),
+                detected_ns=int(table.times_ns[first.row]),
+                score=round(max(one.size for one in same), 3),
+                leading_kpi=leading.kpi,
+                zscores={one.kpi: round(one.size, 3) for one in now},
+                detector=self.name,
+            )
+
+
+def _began(table: SeriesTable, row: int) -> int:
+    """A sample stands at the end of its window; what it sees began at the window's beginning."""
+    return int(table.times_ns[max(row - 1, 0)])
