@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.hidden.book import Book
 from benchmarks.hidden.calendar import calendar
+from benchmarks.hidden.incidents import incidents
 from benchmarks.hidden.network import FAMILIES
 from benchmarks.hidden.page import write_page
 from benchmarks.hidden.produce import grounds
@@ -27,7 +28,7 @@ from benchmarks.hidden.what_if import counterfactuals
 LOADS = (0.3, 0.5, 0.7, 0.9)
 EDITED, USUAL = (0.5, 0.7), 0.5
 """The loads at which map and demand are edited, and that of the calendar."""
-STAGES = ("held-out", "counterfactuals", "calendar")
+STAGES = ("held-out", "counterfactuals", "incidents", "calendar")
 """Beside replication, without which there is none."""
 REPEATS = 5
 
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 found += [*held_out_time(case), *held_out_control(book, case)]
             if "counterfactuals" in asked.stages and load in EDITED:
                 found += counterfactuals(book, case)
+            if "incidents" in asked.stages and load == USUAL:
+                found += incidents(book, case)
             if "calendar" in asked.stages and load == USUAL:
                 found += calendar(book, case)
             for one in found:

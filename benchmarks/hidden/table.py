@@ -48,6 +48,8 @@ def table(rows: Sequence[Row], ground: Grounds) -> str:
         lines += ["", *_laid_out(_links(rows))]
     if any(row["stage"] == "counterfactuals" for row in rows):
         lines += ["", *_laid_out(_edits(rows))]
+    if any(row["stage"] == "incidents" for row in rows):
+        lines += ["", *_laid_out(_incidents(rows))]
     lines += [line for row in rows if row["stage"] == "calendar" for line in ("", *_calendar(row))]
     return "\n".join(lines)
 
@@ -72,6 +74,27 @@ def _edits(rows: Sequence[Row]) -> list[list[str]]:
                 f"{wrong:.0f}",
                 f"{2 * hit / (2 * hit + missed + wrong):.2f}" if hit + missed + wrong else "–",
                 _percent(_of(own, "prediction_error")),
+            ]
+        )
+    return found
+
+
+def _incidents(rows: Sequence[Row]) -> list[list[str]]:
+    some = [row for row in rows if row["stage"] == "incidents"]
+    found = [["what happened", "incidents", "verdict right", "said", "guilty one named"]]
+    for kind in _once(str(row["happened"]) for row in some):
+        own = [row for row in some if row["happened"] == kind]
+        said = ", ".join(
+            f"{name} {sum(row['verdict'] == name for row in own)}" for name in _once(str(row["verdict"]) for row in own)
+        )
+        named = [any(row["truly"] in str(one).split(" or ") for one in row["named"]) for row in own if row["truly"]]  # type: ignore[attr-defined]
+        found.append(
+            [
+                kind,
+                str(len(own)),
+                str(sum(bool(row["right"]) for row in own)),
+                said,
+                f"{sum(named)} of {len(named)}" if named else "–",
             ]
         )
     return found

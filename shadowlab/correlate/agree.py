@@ -52,6 +52,8 @@ TRUE_ENOUGH = 0.5
 LEAST_ERRORS: Mapping[str, float] = {"srtt_ms": 0.05, "retransmission_share": 0.0002, "throughput_mbps": 0.002}
 """Run-to-run noise is not taken for smaller than this: nothing is measured more finely."""
 LEAST_RELATIVE_ERROR = 0.005
+UNTRUE = 0.5
+"""Of what the shadow was off by before: what it does not show at rest, it does not show in motion."""
 DRIFT_NOISE = 0.03
 """Of a value: what a change of it may be off by because demands are read from a short recording."""
 
@@ -238,7 +240,8 @@ def _changes(
             then = replayed.get(path, {}).get(kpi)
             error = errors.get((path, kpi), math.nan)
             own = max(after.noise, error if math.isfinite(error) else demanded.error)
-            noise = math.hypot(own, max(calm.noise, own), demanded.error, rest.error)
+            wrong = UNTRUE * abs(calm.value - rest.value)
+            noise = math.hypot(own, max(calm.noise, own), demanded.error, rest.error, wrong)
             least = max(FLOORS[kpi] / 2, DRIFT_NOISE * max(abs(calm.value), abs(after.value)))
             found.append(
                 Change(

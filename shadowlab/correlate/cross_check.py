@@ -11,11 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from shadowlab.model.telemetry import TcpRecord
 from shadowlab.telemetry.attach import Connection
 
 MOST_FACTOR = 1.5
 """Two ends' rates may differ by this: their records are of different moments."""
+LEAST_BYTES = 10_000
+LEAST_SPAN_NS = 5_000_000_000
 LEAST_CONNECTIONS = 2
 LEAST_SHARE = 0.7
 """Of an instance's connections that must contradict their other ends."""
@@ -46,9 +47,9 @@ def find_liars(connections: Iterable[Connection]) -> tuple[Liar, ...]:
     """The worst first.  What contradicts an instance already accused accuses nobody else."""
     ratios: dict[tuple[str, str, int], float] = {}
     for number, one in enumerate(connections):
-        here, there = _rate(one.sender_records, "bytes_acked"), _rate(one.receiver_records, "bytes_received")
-        if here and there:
-            ratios[(one.source, one.target, number)] = math.log(here / there)
+        ratio = _ratio(one)
+        if ratio is not None:
+            ratios[(one.source, one.target, number)] = math.log(ratio)
     found: list[Liar] = []
     while True:
         by_instance: dict[str, list[float]] = defaultdict(list)
@@ -70,9 +71,23 @@ def _guilt(ratios: Sequence[float]) -> int:
     return wrong if wrong >= max(LEAST_CONNECTIONS, LEAST_SHARE * len(ratios)) else 0
 
 
-def _rate(records: Sequence[TcpRecord], name: str) -> float | None:
-    known = [(record.at_ns, getattr(record, name)) for record in records if getattr(record, name) is not None]
-    if len(known) < 2 or known[-1][0] <= known[0][0]:
+def _ratio(one: Connection) -> float | None:
+    """What the source's counter shows for each byte of the target's: of a whole life that both told the end of, else of
+    a time long enough for their records not to be of quite the same moments."""
+    ends = [
+        [(record, value) for record in records if (value := getattr(record, name)) is not None]
+        for records, name in ((one.sender_records, "bytes_acked"), (one.receiver_records, "bytes_received"))
+    ]
+    if not all(ends):
         return None
-    moved = known[-1][1] - known[0][1]
-    return float(moved) * 1e9 / (known[-1][0] - known[0][0]) if moved > 0 else None
+    if all(some[-1][0].closed_ns is not None for some in ends):
+        totals = [some[-1][1] for some in ends]
+        return float(totals[0] / totals[1]) if min(totals) >= LEAST_BYTES else None
+    rates = []
+    for some in ends:
+        span_ns = some[-1][0].at_ns - some[0][0].at_ns
+        moved = some[-1][1] - some[0][1]
+        if span_ns < LEAST_SPAN_NS or moved < LEAST_BYTES:
+            return None
+        rates.append(moved / span_ns)
+    return float(rates[0] / rates[1])

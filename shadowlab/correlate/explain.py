@@ -101,7 +101,9 @@ def explain(changes: Sequence[Change], ways: Ways, *, moved: bool) -> Explained:
     sparse, suspects = _few_links(changes, ways, left, noise, price)
     if sparse is not None:
         found.append(sparse)
-    found.append(_one_factor(changes, left, noise, price))
+    factor = _one_factor(changes, left, noise, price)
+    if factor.parameters:
+        found.append(factor)
     found.append(Hypothesis(name=EACH, verdict="shadow drifted", bic=price * len(changes)))
     # Of accounts that fit alike the plainer one stands first.
     found.sort(key=lambda one: (round(one.bic, 6), len(one.parameters)))
@@ -144,7 +146,8 @@ def _few_links(
         }
         parameters = tuple(f"{name}: {' and '.join(kpis.values())}" for name, kpis in named.items())
         chosen = tuple(named)
-    return Hypothesis(name=LINKS, verdict="network broke", bic=best, parameters=parameters), chosen
+    # Without a link this is the demand's account again, and is no rival of it.
+    return Hypothesis(name=LINKS, verdict="network broke", bic=best, parameters=parameters) if chosen else None, chosen
 
 
 def _classes(changes: Sequence[Change], ways: Ways) -> tuple[Mapping[str, list[int]], list[list[str]], _Floats]:
@@ -241,6 +244,4 @@ def _one_factor(changes: Sequence[Change], left: _Floats, noise: _Floats, price:
         best = min(choices, key=lambda one: one[0])
         total += best[0]
         parameters += [best[1]] if best[1] else []
-    # Without any factor this is the demand's account again, and must not win by being the same.
-    bic = total if parameters else math.inf
-    return Hypothesis(name=FACTOR, verdict="shadow drifted", bic=bic, parameters=tuple(parameters))
+    return Hypothesis(name=FACTOR, verdict="shadow drifted", bic=total, parameters=tuple(parameters))

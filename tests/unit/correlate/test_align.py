@@ -132,3 +132,19 @@ def test_one_odd_connection_accuses_nobody() -> None:
     some = [connection(a, b, told=3.0 if (a, b) == ("a", "b") else 1.0) for a in HOSTS for b in HOSTS if a != b]
 
     assert find_liars(some) == ()
+
+
+def test_short_lives_told_at_different_moments_accuse_nobody() -> None:
+    whole = [connection(a, "d") for a in "abc"]
+    clipped = [
+        Connection(
+            **{
+                **vars(one),
+                "sender_records": one.sender_records[3:5],
+                "receiver_records": one.receiver_records[3:6],
+            }
+        )
+        for one in whole
+    ]
+
+    assert find_liars(clipped) == ()

@@ -126,3 +126,9 @@ def test_any_trunk_with_any_loss_above_noise_is_found(trunk: str, size: float, s
 
     assert trunk in found.suspects
     assert found.best.verdict == "network broke"
+
+
+def test_an_account_that_finds_nothing_is_no_rival_of_the_demand() -> None:
+    found = explain(changes(lambda path, kpi: 0.0), WAYS, moved=False)
+
+    assert [one.name for one in found.hypotheses] == ["the demand alone", "each path by itself"]
