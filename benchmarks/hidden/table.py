@@ -29,8 +29,8 @@ def table(rows: Sequence[Row], ground: Grounds) -> str:
     header = ["stage", "who", "cases", "error", "worst", "÷ noise", "coverage", *(_SHORT[name] for name in KPIS)]
     body: list[list[str]] = []
     for stage in _once(_text(row["stage"]) for row in rows if "error" in row):
-        for who in _once(_text(row["who"]) for row in rows if row["stage"] == stage):
-            some = [row for row in rows if row["stage"] == stage and row.get("who") == who]
+        for who in _once(_text(row["who"]) for row in rows if _text(row["stage"]) == stage):
+            some = [row for row in rows if _text(row["stage"]) == stage and row.get("who") == who]
             body.append(
                 [
                     stage,

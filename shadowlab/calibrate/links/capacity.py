@@ -112,6 +112,7 @@ def _full(
         full = bottleneck.congested
     loads = load[full]
     rate, low, high, why = _rate(loads)
+    steady = high is not None
     levels = _levels(loads)
     if levels is not None:
         low, high = min(levels), max(levels)
@@ -133,7 +134,7 @@ def _full(
         value=rate,
         low=low,
         high=high,
-        standing="measured" if alone else "unidentifiable",
+        standing="bounded" if not steady and levels is None else "measured" if alone else "unidentifiable",
         flows=flows,
         samples=samples,
         seen_ns=last_ns,
@@ -182,8 +183,8 @@ def _inside(congested: Flags) -> Flags:
     return inside
 
 
-def _rate(loads: Floats) -> tuple[float, float, float, str]:
-    """The rate, its interval, and why."""
+def _rate(loads: Floats) -> tuple[float, float, float | None, str]:
+    """The rate, its interval, and why.  What scatters is no capacity, but a lower bound: without an upper end."""
     middle = float(np.median(loads))
     spread = float(1.4826 * np.median(np.abs(loads - middle)))
     half = max(2 * spread / np.sqrt(len(loads)), 0.005 * middle)
@@ -192,7 +193,7 @@ def _rate(loads: Floats) -> tuple[float, float, float, str]:
         return middle, middle - half, middle + half, why
     # Unsteady: a part of each moment the link was idle, or unseen traffic took its share.
     high = float(np.quantile(loads, 0.9))
-    return high, middle, float(loads.max()), f"{why.replace('the median', 'a high quantile')}; they scatter"
+    return high, middle, None, f"{why.replace('the median', 'a high quantile')}; they scatter"
 
 
 def _levels(loads: Floats) -> list[float] | None:

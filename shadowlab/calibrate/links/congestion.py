@@ -37,6 +37,8 @@ _BUSIER = 1.05
 _LAG = 0.35
 _EAGER = 0.3
 """In so many of the moments with a queue some sender must have had more to send than it could."""
+_EAGER_LOAD = 0.15
+"""And such senders must have carried so much of what crossed then."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +95,7 @@ def congestion_of(seen: Seen, base_rtt_ns: Floats, stated_bps: Sequence[int | No
     forward_bps, ack_bps = _rates(seen, edges)
     load = forward_bps @ seen.forward + ack_bps @ seen.back
     wait = _waits(seen, base_rtt_ns, start, step, bins)
-    found = _bottlenecks(seen, wait, base_rtt_ns, load, stated_bps, start, step)
+    found = _bottlenecks(seen, wait, base_rtt_ns, load, forward_bps, stated_bps, start, step)
     return Congestion(
         from_ns=start,
         step_ns=step,
@@ -139,6 +141,7 @@ def _bottlenecks(
     wait: Floats,
     base_rtt_ns: Floats,
     load: Floats,
+    data_bps: Floats,
     stated_bps: Sequence[int | None],
     start: int,
     step: int,
@@ -163,7 +166,7 @@ def _bottlenecks(
         queue = queues[chosen[0]]
         crossing = surely[:, chosen[0]]
         taken |= set(alike)
-        if not _filled(seen, eager, queue > 0, seen.forward[:, chosen[0]] > _CERTAIN, load[:, chosen[0]]):
+        if not _filled(eager, data_bps, queue > 0, seen.forward[:, chosen[0]] > _CERTAIN, load[:, chosen[0]]):
             continue
         left[:, crossing] = np.maximum(left[:, crossing] - queue[:, None], 0.0)
         threshold[:, crossing] += _LAG * queue[:, None]
@@ -185,10 +188,14 @@ def _eager(seen: Seen, bins: int, start: int, step: int) -> Flags:
     return result
 
 
-def _filled(seen: Seen, eager: Flags, congested: Flags, crossing: Flags, load: Floats) -> bool:
-    """Whether something can have filled the queue: a sender with more to send than it could, and no more traffic at
-    times without a queue.  What is always there, whatever the load, is an RTT that hosts add to, not a queue."""
+def _filled(eager: Flags, data_bps: Floats, congested: Flags, crossing: Flags, load: Floats) -> bool:
+    """Whether something can have filled the queue: a sender with more to send than it could, which carried a part of the
+    load that counts, and no more traffic at times without a queue.  What is always there, whatever the load, is an RTT
+    that hosts add to, not a queue; and where nearly all that crosses is paced, others wait for each other elsewhere."""
     if eager[congested][:, crossing].any(axis=1).mean() < _EAGER:
+        return False
+    carried = data_bps[congested][:, crossing]
+    if float((carried * eager[congested][:, crossing]).sum()) < _EAGER_LOAD * float(carried.sum()):
         return False
     calm = load[~congested & (load > 0)]
     return len(calm) < LEAST_BINS or float(np.median(calm)) <= _BUSIER * float(np.median(load[congested]))
