@@ -189,9 +189,9 @@ def _eager(seen: Seen, bins: int, start: int, step: int) -> Flags:
 
 
 def _filled(eager: Flags, data_bps: Floats, congested: Flags, crossing: Flags, load: Floats) -> bool:
-    """Whether something can have filled the queue: a sender with more to send than it could, which carried a part of the
-    load that counts, and no more traffic at times without a queue.  What is always there, whatever the load, is an RTT
-    that hosts add to, not a queue; and where nearly all that crosses is paced, others wait for each other elsewhere."""
+    """Whether something can have filled the queue: a sender with more to send than it could, which carried a part of
+    the load that counts, and no more traffic at times without a queue.  What is always there, whatever the load, is an
+    RTT that hosts add to, not a queue; and where nearly all that crosses is paced, the queue is elsewhere."""
     if eager[congested][:, crossing].any(axis=1).mean() < _EAGER:
         return False
     carried = data_bps[congested][:, crossing]
