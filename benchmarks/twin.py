@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parse(arguments)
     ground = grounds()
     book = Book(folder=asked.folder, grounds=ground)
-    rows: list[dict[str, object]] = []
-    for seed in asked.seed:
+    rows = [json.loads(line) for path in asked.read for line in path.read_text().splitlines() if line.startswith("{")]
+    for seed in asked.seed if not asked.read else ():
         for load in asked.loads:
             began = time.monotonic()
             case = make_case(book, seed, load, repeats=asked.repeats, family=asked.family)
@@ -76,6 +76,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--family", choices=sorted(FAMILIES), default="", help="instead of the seed's own")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of production for its noise")
     parser.add_argument("--stages", type=_stages, default=STAGES, metavar="NAME,…", help=f"of {', '.join(STAGES)}")
+    parser.add_argument("--read", type=Path, action="append", default=[], metavar="FILE",
+                        help="run nothing: the table of lines that were printed before")  # fmt: skip
     parser.add_argument("--page", action="store_true", help="also renew the figures of the documentation")
     parser.add_argument("--few", action="store_true", help="half load, two repeats, replication only: minutes")
     parser.add_argument("--folder", type=Path, default=Path("runs") / "twin", help="where runs are kept")

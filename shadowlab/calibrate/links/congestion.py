@@ -185,6 +185,10 @@ def _eager(seen: Seen, bins: int, start: int, step: int) -> Flags:
     result = np.zeros((bins, len(seen.pairs)), dtype=np.bool_)
     rows = (seen.eager > 0) & (seen.segments >= LEAST_SEGMENTS)
     result[np.clip((seen.to_ns[rows] - start - 1) // step, 0, bins - 1), seen.connection[rows]] = True
+    # A sender that mostly had nothing to send is no greedy one at the few moments that a mark is missing.
+    told = np.bincount(seen.connection, minlength=len(seen.pairs))
+    marked = np.bincount(seen.connection, weights=seen.eager <= 0, minlength=len(seen.pairs))
+    result[:, 2 * marked > told] = False
     return result
 
 
