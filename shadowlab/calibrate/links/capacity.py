@@ -59,6 +59,8 @@ def capacities(
             found[one] = _unfilled(most, stated_bps[one], int(crossing[one]), int(samples[one]), last_ns)
     for bottleneck in congestion.bottlenecks:
         more = _full(seen, congestion, bottleneck, stated_bps, findings)
+        if more.rate_bps.standing == "bounded":
+            continue  # what scatters was not full all the time: the most that crossed it says as much
         for place in bottleneck.places:
             if place not in found or found[place].rate_bps.standing == "bounded":
                 found[place] = more
