@@ -306,6 +306,7 @@ def _concluded(found: Calibration, suspects: Sequence[_Suspect], steps: Sequence
         share = max(0.05, 0.05 * one.best_misfit)
         for place in one.places:
             links[place] = _marked(links[place], found.links[place], words, share, rate_moved=one.rate_moves)
+            _mirror(links, found, place)
         if one.best_misfit > _BAD:
             findings.append(
                 Finding(
@@ -316,6 +317,20 @@ def _concluded(found: Calibration, suspects: Sequence[_Suspect], steps: Sequence
                 )
             )
     return replace(mended, links=tuple(links), findings=(*mended.findings, *findings), refinement=tuple(steps))
+
+
+def _mirror(links: list[LinkCalibration], found: Calibration, place: int) -> None:
+    """A direction that was taken to be like this one stays like it."""
+    other = next(number for number, one in enumerate(links) if one.direction == links[place].direction.reverse)
+    before, now = found.links[other], links[place]
+    for name in ("rate_bps", "queue_packets"):
+        value = getattr(before, name)
+        if (
+            value.standing == "prior"
+            and value.value is not None
+            and value.value == getattr(found.links[place], name).value
+        ):
+            links[other] = replace(links[other], **{name: replace(value, value=getattr(now, name).value)})
 
 
 def _marked(
