@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 from shadowlab.lab.scenario_form import Duration, Rate, Size
 from shadowlab.lab.workloads.quantities import arrivals, sizes, times
 from shadowlab.model.traffic.distribution import Distribution
-from shadowlab.model.traffic.workload import Arrivals
+from shadowlab.model.traffic.workload import Arrivals, Discipline
 from shadowlab.topology.quantities import Id
 
 Sizes = Annotated[Distribution, PlainValidator(sizes)]
@@ -133,6 +133,7 @@ class RawCompute(_Raw):
     workers: Count
     service: Times
     queue: int | None = Field(default=None, ge=0, strict=True)
+    discipline: Discipline = "fifo"
 
 
 RawWorkload = RawTransfers | RawRequests | RawIncast | RawDatagrams | RawLookups | RawProgram | RawReplay

@@ -82,7 +82,9 @@ def read_compute(section: Mapping[str, Any], *, fault: OnFault) -> dict[str, Com
     for node, item in section.items():
         raw = _validated(RawCompute, item, ("compute", node), fault)
         if raw is not None:
-            found[node] = Compute(workers=raw.workers, service_ns=raw.service, queue=raw.queue)
+            found[node] = Compute(
+                workers=raw.workers, service_ns=raw.service, queue=raw.queue, discipline=raw.discipline
+            )
     return found
 
 

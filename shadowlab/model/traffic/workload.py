@@ -232,6 +232,10 @@ def nodes_of(one: Workload) -> frozenset[str]:
             return frozenset((one.node,))
 
 
+Discipline = Literal["fifo", "shared"]
+"""A worker for each request, others wait in the order of arrival; or all that are there share the workers alike."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compute:
     """What an instance can serve: ``workers`` at once, each request for ``service_ns``, up to ``queue`` more waiting
@@ -241,6 +245,7 @@ class Compute:
     workers: int
     service_ns: Distribution
     queue: int | None = None
+    discipline: Discipline = "fifo"
 
     def __post_init__(self) -> None:
         if self.workers < 1:
