@@ -66,6 +66,8 @@ def opened(path: Path, wanted: Wanted, *, several: bool) -> Iterator[tuple[Chose
     Raises InputError for a file that cannot be read, or has no such columns, or no row; reading the rows raises it for
     a cell that is no time or number, with its line.
     """
+    if path.exists() and not path.is_file():  # it is read twice: its first bytes say what it is
+        raise InputError(f"{path}: no regular file: write what comes from a pipe into one first")
     try:
         with path.open("rb") as probe:
             head = probe.read(4)

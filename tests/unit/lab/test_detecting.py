@@ -170,6 +170,7 @@ def test_wrong_words_are_refused(tmp_path: Path) -> None:
     assert "lost, then sent" in refused(path, "--detector", "count-ratio", "--value-column", "rtt")
     assert "one --value-column, not 2" in refused(path, "--value-column", "rtt", "--value-column", "cp")
     assert "No such file" in refused(tmp_path / "missing.csv")
+    assert "no regular file" in refused(tmp_path)
     (tmp_path / "binary").write_bytes(bytes(range(256)))
     assert "neither CSV nor Parquet" in refused(tmp_path / "binary")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
