@@ -124,7 +124,7 @@ def compare(
     sides = _count_sides(seen, before, today, normal, agreed)
     explained = None
     suspects: tuple[str, ...] = ()
-    liars = find_liars(everybody)
+    liars = find_liars(production)
     if null is not None and ways is not None and sides.paths:
         without = {one.instance for one in liars}
         asked = _observe_shadow(null, null_ns)
