@@ -1,7 +1,8 @@
 """What a guest imports, compiled, in one file.
 
 In:    the name of the function that is to be called, where modules are found.
-Out:   the bytes of a bundle, kept in the cache, or None where none could be made: the guest then imports file by file.
+Out:   the bytes of a bundle, kept in the cache where that can be written, or None where none could be made: the guest
+       then imports file by file.
 Never: a module other than the one on the disk: every file's size and time are compared before a bundle is taken.
 
 Inside, each system call stops a traced process twice, and an import makes a dozen of them: of what a short run costs,
@@ -42,7 +43,8 @@ found = [
 ]
 sys.stdout.buffer.write(marshal.dumps(found))
 """
-_PATIENCE_S = 30
+_PATIENCE_S = 120
+"""Long, for a busy machine: without a bundle what is imported later takes other virtual time, and chance differs."""
 
 
 def bundle_for(entry: str, path: Sequence[str], flags: Sequence[str]) -> bytes | None:
@@ -61,9 +63,10 @@ def bundle_for(entry: str, path: Sequence[str], flags: Sequence[str]) -> bytes |
         pass  # not there yet, or torn
     try:
         made = _make(module, path, flags)
-        _keep(file, made)
     except (OSError, ValueError, SyntaxError, subprocess.SubprocessError):
         return None
+    with suppress(OSError):  # a cache that is not ours to write: made anew each time, for it must be there in every run
+        _keep(file, made)
     return made
 
 
