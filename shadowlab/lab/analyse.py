@@ -41,6 +41,10 @@ SURE = 0.99
 """Evidence suffices when its explanation is at least so probable twice in a row; until then more is waited for."""
 
 
+GROWN = 1.15
+"""Demand has grown on a link that carries more than its baseline by this factor."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measured:
     """The indicators of one run."""
@@ -161,7 +165,8 @@ def judge(measured: Measured, prepared: Prepared, detectors: Sequence[str]) -> J
         known = [one for one in anomalies if moment - EVIDENCE_STEPS_NS[-1] <= one.detected_ns <= moment]
         onset = min(one.onset_ns for one in known)
         evidence = gather(measured, prepared, {one.path for one in known}, (from_ns, to_ns), (onset, moment))
-        domain = fault_domain(known, evidence, prepared.network, prepared.flows)
+        full = filled(measured, (from_ns, to_ns), (onset, moment))
+        domain = fault_domain(known, evidence, prepared.network, prepared.flows, utilisation=full)
         cut = cut_directions(measured, to_ns, moment)
         if cut and domain is not None:
             black_hole = _black_hole(domain, cut, measured, known, prepared.flows)
@@ -176,12 +181,32 @@ def judge(measured: Measured, prepared: Prepared, detectors: Sequence[str]) -> J
         if confirmed:
             whole = gather(measured, prepared, {one.path for one in anomalies}, (from_ns, to_ns), (onset, end_ns))
             later = [one for one in anomalies if one.onset_ns >= onset]
-            refined = fault_domain(later, whole, prepared.network, prepared.flows)
+            refined = fault_domain(later, whole, prepared.network, prepared.flows, utilisation=full)
             # What came later sharpens the size and the list of the affected; it does not change where the fault is.
             same = refined is not None and refined.links == domain.links
             return Judgement(anomalies=anomalies, domain=refined if same else domain, localised_ns=moment)
     assert best is not None  # there was at least one moment
     return best
+
+
+def filled(measured: Measured, baseline_ns: tuple[int, int], window_ns: tuple[int, int]) -> dict[Direction, float]:
+    """The utilisation in a window of the directions that carry more than in the baseline by a seventh: demand has grown
+    there.  Of one that was full before nothing is said: a greedy connection fills what it is given."""
+    table = measured.links
+    utilisation = table.values.get("link_utilisation")
+    if utilisation is None:
+        return {}
+    before, now = (
+        utilisation[(table.times_ns > from_ns) & (table.times_ns <= to_ns)]
+        for from_ns, to_ns in (baseline_ns, window_ns)
+    )
+    by_name = {str(one): one for _, _, hops in (*measured.hops, *measured.flow_hops) for one in hops}
+    found = {}
+    for index, name in enumerate(table.subjects):
+        old, new = (part[:, index][~np.isnan(part[:, index])] for part in (before, now))
+        if name in by_name and old.size and new.size and new.mean() > GROWN * old.mean():
+            found[by_name[name]] = float(new.mean())
+    return found
 
 
 def _black_hole(

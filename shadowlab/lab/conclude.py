@@ -135,6 +135,11 @@ def _of_service(one: LevelOutcome) -> bool:
 def _where(domain: FaultDomain) -> str:
     if not domain.links:
         return f"Where: no link explains what is affected better than chance: {_count(domain.affected_paths, 'path')}."
+    if domain.kind == "overload":
+        return (
+            f"Where: {' and '.join(domain.links)}, full: demand has grown, nothing is broken; "
+            f"affected: {_count(domain.affected_paths, 'path')}, {_count(domain.affected_flows, 'flow')}."
+        )
     sizes = []
     for suspect in domain.suspects:
         parts = [f"loss {format_fraction(suspect.loss)}"] if suspect.loss > 0 else []

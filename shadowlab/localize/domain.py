@@ -6,14 +6,15 @@ is wrong.  Never: a direction named where the evidence only knows the link.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from shadowlab.localize.likelihood import DEFAULTS, Ranking, Settings, rank
+from shadowlab.localize.likelihood import IN_THE_SHADOW, Ranking, rank
+from shadowlab.localize.settings import Settings
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.network import Direction, Network
-from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence, Suspect
+from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence
 
 
 def fault_domain(
@@ -22,9 +23,11 @@ def fault_domain(
     network: Network,
     flows: Sequence[FlowSpec],
     *,
-    settings: Settings = DEFAULTS,
+    utilisation: Mapping[Direction, float] | None = None,
+    settings: Settings = IN_THE_SHADOW,
 ) -> FaultDomain | None:
-    """The isolated segment.  None without an anomaly; ``kind`` "unknown" and no links where no link explains them.
+    """The isolated segment.  None without an anomaly; ``kind`` "unknown" and no links where no link explains them;
+    "overload" where only links that are full explain them: these are named, but are no suspects.
 
     An evidence is affected if a detector flagged its path, by the anomalies or by its own mark.  The confidence is the
     least posterior among the suspects: the whole claim is as sure as its weakest part.
@@ -33,14 +36,20 @@ def fault_domain(
         return None
     flagged = {one.path for one in anomalies}
     flagged |= {one.path for one in evidence if one.affected}
-    ranking = rank([_flag(one, one.path in flagged) for one in evidence], settings=settings)
-    links = tuple(sorted({direction.link for one in ranking.suspects for direction in one.directions}))
+    ranking = rank(
+        [_flag(one, one.path in flagged) for one in evidence],
+        network=network,
+        utilisation=utilisation,
+        settings=settings,
+    )
+    blamed = ranking.suspects or ranking.overloaded
+    links = tuple(sorted({direction.link for one in blamed for direction in one.directions}))
     affected = _affected_paths(flagged, evidence, ranking)
     return FaultDomain(
         links=links,
-        kind=_kind(ranking.suspects),
+        kind=_kind(ranking),
         onset_ns=_onset(anomalies, affected),
-        confidence=min((one.posterior for one in ranking.suspects), default=0.0),
+        confidence=min((one.posterior for one in blamed), default=0.0),
         suspects=ranking.suspects,
         runners_up=ranking.runners_up,
         affected_paths=affected,
@@ -49,6 +58,8 @@ def fault_domain(
         ),
         groups=hit_groups(network, links),
         unseen=unseen_directions(network, evidence),
+        overloaded=tuple(sorted(str(one) for suspect in ranking.overloaded for one in suspect.directions)),
+        visible_loss=ranking.visible_loss,
     )
 
 
@@ -82,7 +93,8 @@ def _flag(one: PathEvidence, affected: bool) -> PathEvidence:
 
 def _affected_paths(flagged: set[str], evidence: Sequence[PathEvidence], ranking: Ranking) -> tuple[str, ...]:
     """The flagged paths that cross a suspect; all flagged paths where there is none or the evidence lacks the path."""
-    suspected = {direction for one in ranking.suspects for direction in one.directions}
+    blamed = ranking.suspects or ranking.overloaded
+    suspected = {direction for one in blamed for direction in one.directions}
     if not suspected:
         return tuple(sorted(flagged))
     by_path: dict[str, set[Direction]] = {}
@@ -97,9 +109,12 @@ def _onset(anomalies: Sequence[Anomaly], affected: Sequence[str]) -> int:
     return min(inside or [one.onset_ns for one in anomalies])
 
 
-def _kind(suspects: Sequence[Suspect]) -> Literal["loss", "delay", "loss and delay", "unknown"]:
+def _kind(ranking: Ranking) -> Literal["loss", "delay", "loss and delay", "overload", "unknown"]:
+    suspects = ranking.suspects
     loses = any(one.loss > 0 for one in suspects)
     delays = any(one.excess_delay_ns > 0 for one in suspects)
     if loses and delays:
         return "loss and delay"
+    if not suspects and ranking.overloaded:
+        return "overload"
     return "loss" if loses else "delay" if delays else "unknown"

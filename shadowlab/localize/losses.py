@@ -32,10 +32,8 @@ USUAL_RATE = 1e-5
 """What a good link loses before anything is known of it, worth one packet's evidence."""
 _SHAPE = 3.0
 """Of the Gamma prior of good links' rates: they differ by some 60 % of their average."""
-_USUAL = (0.34, 0.576, 0.787, 1.007, 1.307, 1.857)
-"""Six equally probable values of that prior, in averages."""
 _GRID = 14
-_REFINEMENTS = 7
+_REFINEMENTS = 12
 _BINS = 24
 
 
@@ -117,7 +115,9 @@ class Losses:
 
     def rates(self, without: int | None = None) -> Array:
         """x of every row under the good rates and the picks (but ``without``)."""
-        x: Array = np.bincount(self.crossing_row, self.good[self.crossed], minlength=len(self.lost)).astype(np.float64)
+        good = self.good.copy()
+        good[[one for one in self.picks if one != without]] = 0.0  # a fault's rate stands in place of its good one
+        x: Array = np.bincount(self.crossing_row, good[self.crossed], minlength=len(self.lost)).astype(np.float64)
         for index, rate in self.picks.items():
             if index != without:
                 x[self.rows_of(index)] += rate
@@ -142,25 +142,56 @@ class Losses:
     def estimate_good(self, *, first_guess: bool = False) -> None:
         """What each link loses by itself, under the picks; and what they lose on average."""
         exposure = np.where(self.is_link, self.exposure, 0.0)
-        whole = exposure.sum()
+        exposure[list(self.picks)] = 0.0
+        # What carries most of the traffic has no more say in what is usual than others: it may be what is faulty.
+        seen = exposure[exposure > 0]
+        say = np.minimum(1.0, 3 * float(np.median(seen)) / np.maximum(exposure, 1e-300)) if len(seen) else exposure
+        whole = float((say * exposure).sum())
         if first_guess:
-            losses = float(np.bincount(self.row_flow, self.lost * self.row_share).sum()) if self.flows else 0.0
-            self.average = (losses + 1) / (whole + 1 / USUAL_RATE)
+            self.average = self._guess(exposure)
             self.good = np.where(self.is_link, self.average, 0.0)
         for _ in range(6):
             x = self.rates()
             share = (self.lost * self.weights(x) / x)[self.crossing_row] * self.good[self.crossed]
             own = np.bincount(self.crossed, share, minlength=self.size)
+            own[list(self.picks)] = 0.0
             usual = np.minimum(own, self.settings.good_cap * self.average * exposure)
-            self.average = float((usual.sum() + 1) / (whole + 1 / USUAL_RATE))
+            self.average = float(((say * usual).sum() + 1) / (whole + 1 / USUAL_RATE))
             rate = (own + _SHAPE) / (exposure + _SHAPE / self.average)
             self.good = np.where(self.is_link, np.minimum(rate, self.settings.good_cap * self.average), 0.0)
-            self.good[list(self.picks)] = 0.0
+
+    def _guess(self, exposure: Array) -> float:
+        """What a link loses on average if each has an even part in what its ways lose; the worst fifth left out."""
+        hops = np.maximum(np.bincount(self.crossing_row, self.is_link[self.crossed], minlength=len(self.lost)), 1)
+        own = np.bincount(self.crossed, (self.lost * self.row_share / hops)[self.crossing_row], minlength=self.size)
+        there = exposure > 0
+        rate = np.sort(own[there] / exposure[there])[: max(1, int(0.8 * there.sum()))]
+        losses = float(rate.sum() / max(len(rate), 1) * exposure.sum())
+        return (losses + 1) / (float(exposure.sum()) + 1 / USUAL_RATE)
 
     @property
     def least(self) -> float:
         """The smallest excess rate that is a fault beside such good links."""
         return max(self.settings.least_loss, self.settings.above_good * self.average)
+
+    def log_likelihood(self) -> float:
+        """Of the state; of the lossless flows to first order in the shares of their ways."""
+        x = self.rates()
+        each = self.lost * log_lost(x) - self.kept * x
+        if self.single:
+            lossy = float(each.sum())
+        else:
+            each = each + np.log(self.row_share)
+            top = np.full(self.flows, -np.inf)
+            np.maximum.at(top, self.row_flow, each)
+            total = np.bincount(self.row_flow, np.exp(each - top[self.row_flow]), minlength=self.flows)
+            lossy = float((np.log(total) + top).sum())
+        rate = self.good.copy()
+        for index, picked in self.picks.items():
+            rate[index] = picked
+        quiet = float((self.sure_exposure * rate).sum())
+        soft = np.log1p(self.soft_share * np.expm1(-self.soft_kept * rate[self.soft_component]))
+        return lossy - quiet + float((self.soft_count * soft).sum())
 
     # --- what components would explain --------------------------------------------------------------------------
 
@@ -190,11 +221,15 @@ class Losses:
                 gain = asked.gains(u)
                 at, top = np.where(gain > top, u, at), np.maximum(gain, top)
         bad = top + 0.5 * np.log(2 * math.pi / np.maximum(asked.information(at), 1.0)) - math.log(high - low)
-        link = self.is_link[components]
-        good = np.stack([asked.gains(np.full(len(components), math.log(self.average * one))) for one in _USUAL])
-        peak = good.max(axis=0)
-        usual = np.where(link, peak + np.log(np.exp(good - peak).mean(axis=0)), 0.0)
+        # What all share: the likelihood with every other component good, at the rates that fit best.
+        good = np.maximum(self.good[components], 1e-12)
+        usual = np.where(self.is_link[components], asked.gains(np.log(good)) + self._unusual(good), 0.0)
         return Best(rate=np.exp(at), evidence=bad - usual)
+
+    def _unusual(self, good: Array) -> Array:
+        """The logarithm of the Gamma prior's density at good rates, over that at their average."""
+        ratio = good / self.average
+        return _SHAPE * (np.log(ratio) - ratio + 1)
 
     def interval(self, component: int, rate: float, x: Array) -> tuple[float, float]:
         """Where the log-likelihood is less than 1.92 below its best: 95 % of profile likelihood, as rates."""

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-Kind = Literal["link", "node", "host", "group"]
-"""What a component is: one direction of a link, a node that forwards, one that sends or receives, a named set of links
-that share a risk."""
+Kind = Literal["link", "cable", "node", "host", "group"]
+"""What a component is: one direction of a link, a link both ways, a node that forwards, one that sends or receives, a
+named set of links that share a risk."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from shadowlab.localize.settings import Settings
 from shadowlab.localize.shifts import Shifts, delays, shortfalls
 
 _ROUNDS = 4
+_TRIED = 10
 _BETTER = 0.5
 """A component takes a pick's place if it explains so much more (natural logarithm)."""
 
@@ -155,17 +156,35 @@ class Search:
             self.losses.estimate_good()
 
     def _drop(self) -> list[int]:
-        """Remove what no longer pays, the weakest first."""
+        """Remove each pick without which the others, estimated anew, explain as much but for its price: the weakest
+        first.  Where flows share most of their way the others may take over what a pick explained."""
         dropped: list[int] = []
         self.estimate()
-        while len(self.order) > 1:
-            net, index = min((self.alone(index)[0], index) for index in self.order)
-            if net > 0:
+        for index in sorted(self.order, key=lambda one: (self.alone(one)[0], one)):
+            if len(self.order) < 2:
                 break
+            if len(self.order) > _TRIED and self.alone(index)[0] > 0:
+                continue  # trying each without would take long, and many faults are far from each other
+            before, size = self._likelihood(), self._size(index)
+            others = {one: self._size(one) for one in self.order}
             self._unset(index)
             self.estimate()
-            dropped.append(index)
+            if before - self._likelihood() < self.price[index] - self._company(None):
+                dropped.append(index)
+                continue
+            others[index] = size
+            for one, its in others.items():
+                self._set(one, its)
+            self.losses.estimate_good()
         return dropped
+
+    def _size(self, index: int) -> Size:
+        rate, delay_ns, shortfall = (picks.get(index, 0.0) for picks in self._parts())
+        return Size(rate=rate, delay_ns=delay_ns, shortfall=shortfall)
+
+    def _likelihood(self) -> float:
+        shifts = sum(part.log_likelihood() for part in (self.delays, self.shortfalls))
+        return self.losses.log_likelihood() + shifts
 
     def _exchange(self) -> bool:
         """Let what explains more take a pick's place; whether anything changed."""
@@ -204,7 +223,7 @@ def prices(components: Sequence[Component], settings: Settings) -> Array:
     for one in components:
         count[one.kind] = count.get(one.kind, 0) + 1
     by_kind = {
-        kind: math.log(number) + settings.penalty + (0.0 if kind == "link" else settings.node_penalty)
+        kind: math.log(number) + settings.penalty + (0.0 if kind in ("link", "cable") else settings.node_penalty)
         for kind, number in count.items()
     }
     return np.array([by_kind[one.kind] for one in components], dtype=np.float64)

@@ -19,6 +19,7 @@ class Settings:
     delay, ``delay_model_error`` the share of it that adding delays up cannot explain.  ``dispersion`` above 1 weakens
     counts that come in bursts (variance over mean).  ``busy`` is the utilisation from which on a link may lose and
     delay because of its load, and ``busy_price`` what that explanation costs.
+    ``sorts``: a suspect is asked what sort of loss it has, which takes flows by the dozen.
     """
 
     least_loss: float = 2e-4
@@ -26,7 +27,7 @@ class Settings:
     least_shortfall: float = 0.2
     above_good: float = 3.0
     good_cap: float = 2.5
-    penalty: float = 0.0
+    penalty: float = -1.0
     node_penalty: float = 2.0
     delay_floor_ns: float = 2e5
     delay_model_error: float = 0.15
@@ -34,6 +35,7 @@ class Settings:
     busy: float = 0.9
     busy_price: float = 1.0
     most_suspects: int = 40
+    sorts: bool = True
     runners_up: int = 5
 
 

@@ -87,6 +87,10 @@ class Shifts:
                 left[self.rows_of(index)] -= shift
         return left
 
+    def log_likelihood(self) -> float:
+        """Of the picks, without its constant."""
+        return -float(huber(self.left() * self.weight).sum())
+
     def rows_of(self, component: int) -> Indices:
         """The timed flows that surely cross a component."""
         return self.of.values[self.of.starts[component] : self.of.starts[component + 1]]

@@ -23,6 +23,8 @@ from shadowlab.localize.settings import Settings
 _ALL_IS_LOST = 0.98
 _NEGLIGIBLE = 1e-6
 """Of less probability nothing is a runner-up."""
+_LEAST_LINKS = 3
+"""So many links are hit of a node that is named, or all that carried anything: two faults may meet by chance."""
 _IN_A_NODE = math.log(2)
 """What each link of a node costs that is said to be bad: it is or it is not."""
 
@@ -148,7 +150,7 @@ class _Verdict:
             return "capacity"
         if -math.expm1(-size.rate) >= _ALL_IS_LOST:
             return "black hole"
-        if size.rate and drops_what_waits(self.seen, flows, size.rate):
+        if size.rate and self.settings.sorts and drops_what_waits(self.seen, flows, size.rate):
             return "queue"
         if size.rate and size.delay_ns:
             return "loss and delay"
@@ -175,8 +177,8 @@ class _Verdict:
         for index in picked:
             kind = self.seen.components[index].kind
             own = [one for one in self._links(index) if one in links]
-            if kind == "host":
-                links |= set(self._links(index))  # a host is both directions of its link, which may be a switch's
+            if kind in ("host", "cable"):
+                links |= set(self._links(index))  # both directions of a link, which may be a switch's
             elif kind != "link" and own:
                 nodes[index] = own
                 links -= set(own)
@@ -188,7 +190,7 @@ class _Verdict:
             )
             if saved <= 0:
                 return nodes
-            if best not in picked or self.seen.components[best].kind != "host":
+            if best not in picked or self.seen.components[best].kind not in ("host", "cable"):
                 nodes[best] = own + [one for one in nodes.get(best, []) if one not in own]
             links -= set(own)
 
@@ -199,9 +201,9 @@ class _Verdict:
         """What is saved by naming a component instead of those of its links."""
         member = self._links(index)
         own = [one for one in member if one in links]
-        if len(own) < 2:
-            return 0.0, index, own
         seen = sum(1 for one in member if self.of_class[one] != UNSEEN)
+        if len(own) < max(2, min(_LEAST_LINKS, seen)):
+            return 0.0, index, own
         apart = float(self.search.price[own].sum())
         return apart - float(self.search.price[index]) - seen * _IN_A_NODE, index, own
 
@@ -235,7 +237,7 @@ class _Verdict:
     def _visible(self) -> tuple[Visible, ...]:
         rates = self.search.losses.visible(float(self.search.price.max(initial=0.0)))
         found = []
-        for kind in ("link", "node", "host", "group"):
+        for kind in ("link", "cable", "node", "host", "group"):
             mask = np.array([one.kind == kind for one in self.seen.components], dtype=bool)
             mask &= self.of_class != UNSEEN
             if mask.any():

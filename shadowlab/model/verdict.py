@@ -54,11 +54,18 @@ class Suspect:
     excess_delay_ns: float
     paths_affected: int
     paths_crossing: int
+    label: str = ""
+    """``node r1`` or ``group duct`` where that explains them; ``directions`` are then those of it that are hit."""
+    fault: str = ""
+    loss_interval: tuple[float, float] = (0.0, 0.0)
+    excess_delay_interval_ns: tuple[float, float] = (0.0, 0.0)
+    split_by: str = ""
+    """The measurement that would tell the members of the class apart."""
 
     @property
     def name(self) -> str:
         """The directions, as a report names them."""
-        return " or ".join(str(direction) for direction in self.directions)
+        return self.label or " or ".join(str(direction) for direction in self.directions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +73,7 @@ class FaultDomain:
     """The isolated segment: the links that explain the anomalies, and what hangs on them."""
 
     links: tuple[str, ...]
-    kind: Literal["loss", "delay", "loss and delay", "black hole", "unknown"]
+    kind: Literal["loss", "delay", "loss and delay", "capacity", "overload", "black hole", "unknown"]
     onset_ns: int
     confidence: float
     suspects: tuple[Suspect, ...]
@@ -76,6 +83,10 @@ class FaultDomain:
     groups: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
     """Directions that carried no evidence at all: nothing can be said of them."""
+    overloaded: tuple[str, ...] = ()
+    """Directions that lose or delay because they are full, which is no fault of theirs."""
+    visible_loss: float = 1.0
+    """The least loss that half of the directions would have shown."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,9 @@ def domain_section(result: RunResult) -> Html:
                     f"{plural(len(domain.affected_paths), 'path')}, {plural(len(domain.affected_flows), 'flow')}",
                 ),
                 ("Groups", ", ".join(domain.groups) or NOTHING),
+                ("Full, not faulty", ", ".join(domain.overloaded) or NOTHING),
+                ("Told apart by", "; ".join(one.split_by for one in domain.suspects if one.split_by) or NOTHING),
+                ("Half of the directions would show", f"a loss of {percent(domain.visible_loss)}"),
             ]
         ),
         table("Suspects and runners-up", heads, rows, right=range(2, 7)),
@@ -60,10 +63,15 @@ def _suspect(one: Suspect, role: str) -> tuple[object, ...]:
         badge(role, "bad" if role == "suspect" else "plain"),
         percent(one.posterior),
         number(one.score),
-        percent(one.loss),
+        _loss(one),
         format_duration(one.excess_delay_ns),
         f"{one.paths_affected} / {one.paths_crossing}",
     )
+
+
+def _loss(one: Suspect) -> str:
+    low, high = one.loss_interval
+    return f"{percent(one.loss)} ({percent(low)} to {percent(high)})" if low < high else percent(one.loss)
 
 
 def _unseen(unseen: tuple[str, ...]) -> str:
