@@ -25,10 +25,11 @@ from shadowlab.model.flow import FlowClass, FlowSpec
 from shadowlab.model.flow import Path as FlowPath
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Network
+from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.monitor.layout import EVENTS_FILE
 from shadowlab.shadow.ops import RunScript, TimedChange
-from shadowlab.shadow.plan import build_plan, change_impairment
-from shadowlab.topology.addressing import address
+from shadowlab.shadow.plan import build_plan, impair_ops
+from shadowlab.topology.addressing import address, leaving_of
 from shadowlab.topology.formats import load_map
 from shadowlab.topology.routing import shortest_routes
 
@@ -90,8 +91,9 @@ def workload(network: Network) -> tuple[FlowSpec, ...]:
                     target=b,
                     flow_class=flow_class,
                     rate_bps=None if rate is None else round(rate * rng.uniform(0.6, 1.4)),
-                    window_bytes=9_000 if kind == "receiver-limited" else None,
-                    congestion_control=control,
+                    tcp=TcpOptions(
+                        window_bytes=9_000 if kind == "receiver-limited" else None, congestion_control=control
+                    ),
                     start_ns=round(rng.uniform(0, 10) * S),
                 )
             )
@@ -114,7 +116,9 @@ def job(network: Network, fabric: Fabric) -> Job:
     ]
     link = network.links_by_id["kan-ind"]
     worse = [
-        change_impairment(fabric, network, one, replace(link.impairment(one), loss=0.027)) for one in link.directions
+        op
+        for one in link.directions
+        for op in impair_ops(fabric, network, one, replace(link.impairment(one), loss=0.027))
     ]
     incident = TimedChange(at_ns=EVENT_NS, reason="incident", ops=tuple(worse))
     return Job(
@@ -124,7 +128,7 @@ def job(network: Network, fabric: Fabric) -> Job:
         probe_every_ns=S,
         build=plan,
         addresses=fabric.node_address,
-        interface_directions={f"{i.node}/{i.name}": f"{i.link}|{i.node}|{i.peer}" for i in fabric.interfaces},
+        interface_directions=leaving_of(fabric),
         flows=workload(network),
         paths=(FlowPath(source="web-sea", target="db-nyc"),),
         watched=watched_interfaces(plan)[:1],

@@ -14,6 +14,10 @@ from shadowlab.model.telemetry import TcpRecord
 from shadowlab.model.units import NS_PER_MS, NS_PER_S
 from shadowlab.telemetry.attach import Connection
 
+SMOOTHED = 1.25 * math.sqrt((1 / 8) / (2 - 1 / 8))
+"""Standard deviation of a smoothed RTT over the mean deviation of its samples: of an exponential average with the gain
+1/8 (RFC 6298) over independent normal samples, whose standard deviation is 1.25 mean deviations."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
@@ -47,9 +51,17 @@ def _of_path(connections: Sequence[Connection], scale: float) -> Mapping[str, Ob
 
 
 def _mean_srtt(senders: Sequence[tuple[TcpRecord, ...]]) -> Observed | None:
-    """The mean of the senders' smoothed RTTs; a receiver's is the handshake's, and says nothing of now."""
-    values = [record.srtt_ns / NS_PER_MS for records in senders for record in records if record.srtt_ns is not None]
-    return Observed(value=sum(values) / len(values), noise=0.0, records=len(values)) if values else None
+    """The mean of the senders' smoothed RTTs; a receiver's is the handshake's, and says nothing of now.
+
+    A reading is one moment of what moves with the round trips: see :data:`SMOOTHED`.
+    """
+    known = [record for records in senders for record in records if record.srtt_ns is not None]
+    if not known:
+        return None
+    values = [(record.srtt_ns or 0) / NS_PER_MS for record in known]
+    spread = sum((record.rttvar_ns or 0) for record in known) / len(known) / NS_PER_MS
+    noise = SMOOTHED * spread / math.sqrt(len(known))
+    return Observed(value=sum(values) / len(values), noise=noise, records=len(known))
 
 
 def _difference(records: tuple[TcpRecord, ...], name: str) -> int | None:
