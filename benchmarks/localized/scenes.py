@@ -181,6 +181,6 @@ def _faults(scene: Scene, tree: FatTree, rng: np.random.Generator) -> tuple[tupl
     found: list[int] = []
     for switch in chosen:
         own = [index[name] for name in tree.components[switch].links]
-        share = rng.uniform(0.25, 1.0)  # of its links, as in the published experiment
+        share = rng.uniform(0.25, 1.0)  # of its links
         found += rng.choice(own, max(2, round(share * len(own))), replace=False).tolist()
     return tuple(sorted(int(one) for one in chosen)), np.array(sorted(set(found)))

@@ -1,6 +1,6 @@
 """What counts as a fault: the one frozen set of numbers that the search goes by.
 
-They were frozen on the seeds that ``benchmarks/localization.py`` calls ``tuning``; figures are reported on others.
+They were frozen on seeds below 1000 of ``benchmarks/localization.py``; figures are reported on others.
 """
 
 from __future__ import annotations
