@@ -22,6 +22,9 @@ from pathlib import Path
 from shadowlab.errors import CannotRunError, InputError
 from shadowlab.guest import init
 
+LEAST_ROOM_BYTES = 32 << 20
+"""On a disk with less the bundle is left out: it takes 2 MB, which the run's records may need."""
+
 
 @contextmanager
 def control_folder(folder: Path, *, job: bytes, boot: dict[str, object], bundle: bytes | None = None) -> Iterator[Path]:
@@ -46,7 +49,8 @@ def control_folder(folder: Path, *, job: bytes, boot: dict[str, object], bundle:
         for left_by_a_killed_run in control.iterdir():
             left_by_a_killed_run.unlink()
         (control / init.JOB_FILE).write_bytes(job)
-        if bundle is not None:
+        room = os.statvfs(control)
+        if bundle is not None and room.f_bavail * room.f_frsize >= LEAST_ROOM_BYTES:
             (control / init.BUNDLE_FILE).write_bytes(bundle)
         (control / init.INTERPRETER_LINK).symlink_to(os.path.realpath(sys.executable))
         (control / init.PROGRAM_LINK).symlink_to(os.path.realpath(init.__file__))

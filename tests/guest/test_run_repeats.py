@@ -99,7 +99,8 @@ def test_the_files_that_are_compared_are_all_there_and_hold_something(first: dic
     raw = {*(f"{name}.blocks" for name in RECORDS), "trace.jsonl", "events.jsonl", "inside.json"}
 
     folders = ("raw", "rehearsals/0", "rehearsals/1")
-    assert set(first) == {*COMPARED, *(f"{folder}/{name}" for folder in folders for name in raw)}
+    moments = {f"{folder}/rehearsal.json" for folder in folders[1:]}
+    assert set(first) == {*COMPARED, *moments, *(f"{folder}/{name}" for folder in folders for name in raw)}
     assert all(content for content in first.values())
     assert json.loads(first["raw/inside.json"])["failures"] == []
 

@@ -203,7 +203,7 @@ def test_a_map_that_is_wrong_is_refused_with_the_place(tmp_path: Path, old: str,
         pytest.param(
             "seed: 1",
             "seed: 1\ndetectors: [zscore, crystal-ball]",
-            "incident.yaml:8:21: detectors[2]: unknown detector 'crystal-ball'; known: level-shift, zscore",
+            "incident.yaml:8:21: detectors[2]: unknown detector 'crystal-ball'; known: level-shift, panel, zscore",
             id="unknown detector",
         ),
         pytest.param(

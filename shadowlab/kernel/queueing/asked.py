@@ -37,8 +37,10 @@ def netem_requests(record: InterfaceRecord, impairment: Impairment) -> tuple[tup
     requests = [pkt_sched.set_netem(record.ifindex, netem, place) for place, netem in enumerate(netems)]
     if len(netems) < there:
         requests.insert(0, pkt_sched.delete_below_root(record.ifindex))
-    elif there:
-        requests.append(requests.pop(0))  # the root lets go of its rate only once there is a wire below
+    elif there and not (record.impairment is not None and record.impairment.duplicate is not None):
+        # The root lets go of its rate only once there is a wire below.  One that makes duplicates must change first:
+        # newer kernels, and old ones with the repair, refuse another netem in its tree.
+        requests.append(requests.pop(0))
     record.has_table = record.has_table or bool(netems[0].table)
     record.shaper_root, record.impairment, record.netems = "", impairment, len(netems)
     return netems, requests
