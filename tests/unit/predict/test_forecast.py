@@ -62,8 +62,9 @@ def test_a_few_odd_days_move_the_robust_trend_by_little() -> None:
     assert found == pytest.approx(whole[14 * DAY :], rel=0.12)
 
 
+@pytest.mark.slow
 def test_the_library_s_model_stands_behind_the_same_interface() -> None:
-    pytest.importorskip("statsforecast")
+    """With the extra `forecast`, which scripts/test-all installs."""
     whole = course(15)
 
     assert Library().forecast(whole[: 14 * DAY], DAY, DAY) == pytest.approx(whole[14 * DAY :], rel=0.05)
