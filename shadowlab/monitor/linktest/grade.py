@@ -145,7 +145,8 @@ def _delay(case: _Case) -> Finding:
         doubt_ns += precision.late_p90_ns + _SIGMAS * wish.jitter_ns * (stretch / len(delays)) ** 0.5
     else:
         found = min(delays) - serial_ns
-    within = _DELAY_TOLERANCE_NS + doubt_ns
+    # Each netem of a row has a timer of its own, and a machine's idleness makes each late.
+    within = _DELAY_TOLERANCE_NS * wish.netems + precision.late_p90_ns * (wish.netems - 1) + doubt_ns
     if abs(found - wished) > within:
         return case.finding("delay", "ns", wished, "off", found=found, within=within, samples=len(delays))
     blurred = doubt_ns > max(_DELAY_BLUR_NS, _DELAY_BLUR_SHARE * wished)
