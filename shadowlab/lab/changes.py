@@ -19,8 +19,9 @@ from shadowlab.lab.events.words import describe_event
 from shadowlab.model.fabric import Fabric, Route
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Link, Network
-from shadowlab.shadow.ops import Op, ScaleDemand, TimedChange
+from shadowlab.shadow.ops import Op, TimedChange
 from shadowlab.shadow.plan import impair_ops, link_state_ops, route_ops
+from shadowlab.shadow.traffic_ops import ScaleDemand
 from shadowlab.shadow.transport import keeping_windows
 from shadowlab.topology.link_keys.restate import restated
 from shadowlab.topology.routing import shortest_routes

@@ -28,19 +28,8 @@ from shadowlab.monitor.tcp_counters import TcpCounters
 from shadowlab.monitor.tracing.witness import Book, Witnesses
 from shadowlab.monitor.ways import RunningFlow, Ways
 from shadowlab.shadow.apply import apply
-from shadowlab.shadow.ops import (
-    Op,
-    RemoveRoute,
-    ScaleDemand,
-    SetCongestion,
-    SetLinkState,
-    SetPacing,
-    SetRoute,
-    SetServers,
-    SetWorkers,
-    TimedChange,
-    TrafficOp,
-)
+from shadowlab.shadow.ops import Op, RemoveRoute, SetLinkState, SetRoute, TimedChange
+from shadowlab.shadow.traffic_ops import ScaleDemand, SetCongestion, SetPacing, SetServers, SetWorkers, TrafficOp
 from shadowlab.traffic.engine import Engine
 from shadowlab.traffic.exchange.engine import Exchanges
 from shadowlab.traffic.programs import Programs

@@ -26,7 +26,7 @@ _NOTHING = (0,) * (len(RECORDS["queues"].columns) - 2)
 
 
 class SampledFlow(Protocol):
-    """A flow at one moment, as :class:`shadowlab.traffic.engine.FlowSample` is."""
+    """A flow at one moment, as :class:`shadowlab.traffic.standing.FlowSample` is."""
 
     @property
     def tcp_info(self) -> bytes: ...
@@ -45,7 +45,7 @@ class SampledFlow(Protocol):
 
 
 class EndedConnection(Protocol):
-    """A connection of a flow that is no more, as :class:`shadowlab.traffic.drive.ConnectionEnd` is."""
+    """A connection of a flow that is no more, as :class:`shadowlab.traffic.standing.ConnectionEnd` is."""
 
     @property
     def at_ns(self) -> int: ...

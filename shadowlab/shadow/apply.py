@@ -25,17 +25,12 @@ from shadowlab.shadow.ops import (
     RemoveNode,
     RemoveRoute,
     RunScript,
-    ScaleDemand,
-    SetCongestion,
     SetLinkState,
     SetNeighbour,
-    SetPacing,
     SetRoute,
-    SetServers,
     SetTransport,
-    SetWorkers,
-    TrafficOp,
 )
+from shadowlab.shadow.traffic_ops import ScaleDemand, SetCongestion, SetPacing, SetServers, SetWorkers, TrafficOp
 
 OnScript = Callable[[RunScript], ScriptOutcome]
 OnTraffic = Callable[[TrafficOp], None]

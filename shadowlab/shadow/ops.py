@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from shadowlab.kernel.sockets.negotiation import ECN, ECN_ANSWER, ECN_ASK, SACK, TIMESTAMPS, WINDOW_SCALING
 from shadowlab.model.impairment import Impairment
-from shadowlab.model.units import format_rate
+from shadowlab.shadow.traffic_ops import ScaleDemand, SetCongestion, SetPacing, SetServers, SetWorkers
 
 _LONGEST_NAME = 15
 
@@ -286,70 +286,6 @@ class RemoveNode:
 
     def describe(self) -> str:
         return f"node {self.node}: remove"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScaleDemand:
-    """Multiply the rate of the paced flows named (all, if none is) by ``factor``, against their specification."""
-
-    flows: tuple[str, ...]
-    factor: float
-
-    def describe(self) -> str:
-        return f"demand of {len(self.flows) or 'all'} flows times {self.factor:g}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SetCongestion:
-    """Give the replicated flows named another congestion control, those that are open at once."""
-
-    flows: tuple[str, ...]
-    control: str
-
-    def describe(self) -> str:
-        return f"congestion control of {len(self.flows)} flows: {self.control}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SetPacing:
-    """Hold each of the replicated flows named to a rate, at its sender; None: to none."""
-
-    flows: tuple[str, ...]
-    rate_bps: int | None
-
-    def describe(self) -> str:
-        rate = "unpaced" if self.rate_bps is None else f"at most {format_rate(self.rate_bps)} each"
-        return f"{len(self.flows)} flows: {rate}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SetWorkers:
-    """Let an instance serve so many requests at once from now on; what is being served is finished."""
-
-    node: str
-    workers: int
-
-    def describe(self) -> str:
-        return f"instance {self.node}: {self.workers} workers"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SetServers:
-    """Let the clients of a workload of requests choose among these servers from now on.
-
-    Connections that are open last as long as they would.  A server that is new serves as ``like`` does.
-    """
-
-    workload: str
-    servers: tuple[str, ...]
-    like: str
-
-    def describe(self) -> str:
-        return f"servers of {self.workload}: {', '.join(self.servers)}"
-
-
-TrafficOp = ScaleDemand | SetCongestion | SetPacing | SetWorkers | SetServers
-"""What whoever drives traffic does, and no kernel is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)

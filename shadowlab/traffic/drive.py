@@ -13,7 +13,6 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple
 
 from shadowlab.errors import KernelRefusedError
 from shadowlab.kernel.loop import Loop
@@ -24,6 +23,7 @@ from shadowlab.traffic.send_buffer import SendBuffer
 from shadowlab.traffic.session import AwaitWritable, Commands, Connect, Drop, Finish, RetryAt, Session, TickAt, Write
 from shadowlab.traffic.slow_reader import READ_EVERY_NS, SlowReader, reads_slowly
 from shadowlab.traffic.socket_options import set_congestion_control, set_pacing
+from shadowlab.traffic.standing import ConnectionEnd, FlowSample
 from shadowlab.traffic.tcp_socket import (
     SocketDoor,
     clamp_window,
@@ -42,27 +42,6 @@ LAST_PORT = 65_535
 _OFTEN = 16
 """Of the reads of a flow without a window of its own, the first so many and then one in so many clamp it again."""
 _ENDS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-
-
-class FlowSample(NamedTuple):
-    """A flow at one moment.  ``tcp_info`` is empty while it has no connection; counters count since the start."""
-
-    tcp_info: bytes
-    attempt: int
-    idle: bool
-    closed: bool
-    failed: bool
-    received_bytes: int
-    unsent_bytes: int
-
-
-class ConnectionEnd(NamedTuple):
-    """A connection that is no more: when it ended (monotonic), whether it failed, and how it stood then."""
-
-    at_ns: int
-    attempt: int
-    failed: bool
-    tcp_info: bytes
 
 
 class Drive:

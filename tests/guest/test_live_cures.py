@@ -16,8 +16,9 @@ from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Link, Network, Node
 from shadowlab.model.traffic.distribution import constant
 from shadowlab.model.traffic.workload import Compute, Requests
-from shadowlab.shadow.ops import SetCongestion, SetPacing, SetServers, SetWorkers, TimedChange
+from shadowlab.shadow.ops import TimedChange
 from shadowlab.shadow.plan import build_plan
+from shadowlab.shadow.traffic_ops import SetCongestion, SetPacing, SetServers, SetWorkers
 from shadowlab.store.reader import read_records
 from shadowlab.store.recorder import ENDING
 from shadowlab.topology.addressing import address

@@ -16,7 +16,8 @@ from shadowlab.mitigate.situation import Situation
 from shadowlab.model.cure.action import AddInstance, HoldRate, SetControl, SetInstance
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.traffic.workload import Requests, nodes_of, service_of
-from shadowlab.shadow.ops import Op, ScaleDemand, SetCongestion, SetPacing, SetServers, SetWorkers
+from shadowlab.shadow.ops import Op
+from shadowlab.shadow.traffic_ops import ScaleDemand, SetCongestion, SetPacing, SetServers, SetWorkers
 
 
 def change_congestion(one: ChangeCongestion, at: Situation) -> Candidate:

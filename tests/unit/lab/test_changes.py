@@ -10,7 +10,8 @@ from lab_example import MS, S, prepared
 from shadowlab.errors import InputError
 from shadowlab.lab.changes import CONVERGENCE_NS, Timeline, resolve_events
 from shadowlab.model.network import Direction
-from shadowlab.shadow.ops import ScaleDemand, SetLinkState, SetRoute
+from shadowlab.shadow.ops import SetLinkState, SetRoute
+from shadowlab.shadow.traffic_ops import ScaleDemand
 
 NORTH_SOUTH = Direction(link="north-south", source="north", target="south")
 WEB, DB = "192.0.2.10", "192.0.2.20"

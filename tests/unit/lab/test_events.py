@@ -16,7 +16,8 @@ from shadowlab.lab.events.steps import Usable, steps_of
 from shadowlab.lab.events.words import describe_event
 from shadowlab.model.network import Direction
 from shadowlab.model.queue import Codel
-from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, ScaleDemand, SetLinkState, SetRoute
+from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, SetLinkState, SetRoute
+from shadowlab.shadow.traffic_ops import ScaleDemand
 from shadowlab.topology.formats import load_map
 
 NORTH_SOUTH = Direction(link="north-south", source="north", target="south")

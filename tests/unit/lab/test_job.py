@@ -8,7 +8,8 @@ from pathlib import Path
 from lab_example import S, prepared
 
 from shadowlab.lab.job import Job
-from shadowlab.shadow.ops import RunScript, ScaleDemand, TimedChange
+from shadowlab.shadow.ops import RunScript, TimedChange
+from shadowlab.shadow.traffic_ops import ScaleDemand
 
 
 def test_a_job_survives_the_way_in(tmp_path: Path) -> None:

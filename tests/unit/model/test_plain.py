@@ -11,7 +11,8 @@ from shadowlab.model.jitter import JitterShape, standard_table
 from shadowlab.model.loss import Chance, FourState, GilbertElliott, Reorder
 from shadowlab.model.plain import from_plain, to_plain
 from shadowlab.model.queue import Cake, Codel, Fifo, Pie, Red
-from shadowlab.shadow.ops import CreateNode, ImpairEgress, RunScript, ScaleDemand, TimedChange
+from shadowlab.shadow.ops import CreateNode, ImpairEgress, RunScript, TimedChange
+from shadowlab.shadow.traffic_ops import ScaleDemand
 
 
 def a_job() -> Job:

@@ -27,7 +27,7 @@ from shadowlab.monitor.raw_records import read_probes, read_queues, read_tcp
 from shadowlab.store.reader import BlockReader, read_records
 from shadowlab.store.recorder import Rows
 from shadowlab.store.records import RECORDS
-from shadowlab.traffic.drive import ConnectionEnd
+from shadowlab.traffic.standing import ConnectionEnd
 
 MS = 1_000_000
 BASE = os.getpid()

@@ -13,9 +13,10 @@ from shadowlab.kernel.ports import ScriptOutcome
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction
 from shadowlab.shadow.apply import apply
-from shadowlab.shadow.ops import RunScript, ScaleDemand, SetRoute
+from shadowlab.shadow.ops import RunScript, SetRoute
 from shadowlab.shadow.plan import build_plan, impair_ops, ingress_device, link_state_ops, route_ops
 from shadowlab.shadow.trace import Trace, TraceFault, trace
+from shadowlab.shadow.traffic_ops import ScaleDemand
 from shadowlab.topology.routing import path_directions
 
 LEAVING = {
