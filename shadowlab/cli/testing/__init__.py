@@ -1,0 +1,1 @@
+"""Networks in tests: what pytest finds when ShadowLab is installed."""
