@@ -15,6 +15,7 @@ from shadowlab.cli.live import COMMANDS as LIVE_COMMANDS
 
 _COMMANDS = {
     "run": ("shadowlab.cli.run", "Run a scenario: build the shadow, drive it, judge it, try the cures."),
+    "demo": ("shadowlab.cli.gallery.command", "Run a scenario that comes with ShadowLab; list them, copy them."),
     "plan": ("shadowlab.cli.plan", "Show what a scenario would build and what it would cost."),
     "calibrate": ("shadowlab.cli.calibrate.command", "Find what a map's links are like from telemetry of production."),
     "whatif": ("shadowlab.cli.ahead.whatif", "Ask what would happen if something were different."),
