@@ -20,6 +20,7 @@ _COMMANDS = {
     "calibrate": ("shadowlab.cli.calibrate.command", "Find what a map's links are like from telemetry of production."),
     "whatif": ("shadowlab.cli.ahead.whatif", "Ask what would happen if something were different."),
     "sweep": ("shadowlab.cli.ahead.sweep", "Ask a grid of what-if questions on all cores; goes on after a kill."),
+    "farm": ("shadowlab.cli.farm", "Share sweeps out over hosts: certificates, scheduler, workers."),
     "headroom": ("shadowlab.cli.ahead.headroom", "Find how much demand may grow before a service level breaks."),
     "mitigate": (
         "shadowlab.cli.ahead.mitigate",

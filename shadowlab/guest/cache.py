@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -98,6 +99,12 @@ def read_kernel(folder: Path) -> BuiltKernel | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return kernel if os.access(kernel.path, os.X_OK) else None
+
+
+def kernel_hash(kernel: BuiltKernel) -> str:
+    """Of all that is run of it: the program by its manifest, the library that is loaded into it by its bytes."""
+    preload = b"" if kernel.preload is None else kernel.preload.read_bytes()
+    return sha256(kernel.sha256.encode() + sha256(preload).digest()).hexdigest()
 
 
 def write_manifest(kernel: BuiltKernel) -> None:

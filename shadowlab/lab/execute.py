@@ -17,7 +17,7 @@ from typing import Literal
 
 from shadowlab.errors import CannotRunError, DiskFullError, InputError, ShadowFailedError
 from shadowlab.guest.boot import run_in_guest
-from shadowlab.guest.cache import BuiltKernel, find_kernel, need_kernel
+from shadowlab.guest.cache import BuiltKernel, find_kernel, kernel_hash, need_kernel
 from shadowlab.guest.init import JOB_FOLDER
 from shadowlab.kernel.capability import probe_host
 from shadowlab.kernel.private import describe_private, run_private, user_namespace_suffices
@@ -54,6 +54,11 @@ class Place:
         if self.kernel is None:
             return f"Linux {os.uname().release} (host)"
         return f"Linux {self.kernel.version} (embedded, {self.kernel.key})"
+
+    @property
+    def identity(self) -> str:
+        """The same for the same bytes of a kernel, which the key, made from what it was built of, cannot promise."""
+        return self.description if self.kernel is None else f"{self.description} {kernel_hash(self.kernel)}"
 
 
 def choose_place(kernel: KernelChoice, clock: ClockChoice) -> Place:

@@ -27,6 +27,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from shadowlab.errors import InputError
 from shadowlab.replicate.batch import instance_path
 
+AUTHORITY = "ShadowLab lab authority"
+FARM_AUTHORITY = "ShadowLab farm authority"
+"""Its certificates mean the right to run code on every machine of a farm; none of them is ever an agent's."""
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 398
 _EARLIER = timedelta(minutes=5)
@@ -45,7 +48,7 @@ class Issued:
     until: datetime
 
 
-def create_authority(folder: Path, *, now_ns: int, name: str = "ShadowLab lab authority") -> None:
+def create_authority(folder: Path, *, now_ns: int, name: str = AUTHORITY) -> None:
     """Raises InputError if there is one already, or the folder cannot be written."""
     if (folder / "ca.key").exists() or (folder / "ca.pem").exists():
         raise InputError(f"{folder}: there is an authority already; name another folder, or remove it yourself")
@@ -70,10 +73,12 @@ def create_authority(folder: Path, *, now_ns: int, name: str = "ShadowLab lab au
         raise InputError(f"{error.filename or folder}: cannot be written: {error.strerror}") from error
 
 
-def issue(folder: Path, name: str, *, server: bool, now_ns: int, days: int = LEAF_DAYS) -> Issued:
-    """A certificate for an instance (its common name), or for a receiver (its DNS name or address).
+def issue(folder: Path, name: str, *, server: bool, now_ns: int, days: int = LEAF_DAYS, farm: bool = False) -> Issued:
+    """A certificate for an instance (its common name), or for a receiver (its DNS name or address), or for a member of
+    a ``farm``, who is both ends of connections and needs no token.
 
-    Raises InputError for a name that cannot be, a name that has one, or a folder without an authority.
+    Raises InputError for a name that cannot be, a name that has one, a folder without an authority or with one of the
+    other kind.
     """
     try:
         step = instance_path(name)
@@ -82,17 +87,20 @@ def issue(folder: Path, name: str, *, server: bool, now_ns: int, days: int = LEA
     if step in _OWN_NAMES:
         raise InputError(f"{name!r} is the name of a file of the authority; choose another")
     authority_key, authority = _load(folder)
+    if farm != (authority.subject == x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, FARM_AUTHORITY)])):
+        theirs, ours = ("agents", "farms") if farm else ("a farm", "agents")
+        raise InputError(f"{folder}: this authority is for {theirs}, not for {ours}; make another folder for those")
     there = folder / step
     now = _moment(now_ns)
     key = ec.generate_private_key(ec.SECP256R1())
-    usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
+    usages = [ExtendedKeyUsageOID.SERVER_AUTH] * (server or farm) + [ExtendedKeyUsageOID.CLIENT_AUTH] * (not server)
     builder = (
         _unsigned(
             x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), authority.subject, key.public_key(), now, days
         )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(authority=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
     )
     if server:
@@ -105,7 +113,7 @@ def issue(folder: Path, name: str, *, server: bool, now_ns: int, days: int = LEA
         _write(there / "key.pem", _pem_key(key), _PRIVATE)
         _write(there / "cert.pem", certificate.public_bytes(serialization.Encoding.PEM), _PUBLIC)
         _write(there / "ca.pem", authority.public_bytes(serialization.Encoding.PEM), _PUBLIC)
-        if not server:
+        if not server and not farm:
             _write(there / "token", token.encode() + b"\n", _PRIVATE)
             _append(folder / "tokens", f"{step} {token}\n")
         line = {"serial": f"{issued.serial:x}", "name": name, "server": server, "until": issued.until.isoformat()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -14,6 +15,22 @@ from shadowlab.cli.scale_option import scale_option
 if TYPE_CHECKING:
     from shadowlab.lab.ahead.opening import Subject
     from shadowlab.lab.ahead.whatif import Effort
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What `whatif` and `sweep` are asked alike."""
+
+    about: Subject
+    effort: Effort
+    scenarios: tuple[str, ...]
+    file: Path | None
+    each: bool
+    kernel: Literal["auto", "embedded", "host"]
+    clock: Literal["auto", "virtual", "real"]
+    as_json: bool
+    quiet: bool
+
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _TAKEN = (
@@ -172,3 +189,21 @@ def place_options(function: _F) -> _F:
     ):
         function = option(function)
     return function
+
+
+def variant_options(*, least_runs: int, most_runs: int, out: str) -> Callable[[_F], _F]:
+    """All that a command needs which asks about variants: it gets ``question`` and ``out``, whose help is stated."""
+
+    def decorate(function: _F) -> _F:
+        @functools.wraps(function)
+        def command(*words: Any, **values: Any) -> Any:
+            given = {one.name: values.pop(one.name) for one in fields(Question)}
+            return function(*words, question=Question(**given), **values)
+
+        wrapped: Any = place_options(command)
+        wrapped = click.option("--out", type=click.Path(path_type=Path), help=out)(wrapped)
+        wrapped = question_options(least_runs=least_runs, most_runs=most_runs)(scenario_options(wrapped))
+        found: _F = wrapped
+        return found
+
+    return decorate

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 import click
 
-from shadowlab.cli.ahead.options import place_options, question_options, scenario_options
+from shadowlab.cli.ahead.options import Question, variant_options
 from shadowlab.cli.interrupt import Interrupt
 from shadowlab.errors import EXIT_LEVELS_BROKEN
 
-if TYPE_CHECKING:
-    from shadowlab.lab.ahead.opening import Subject
-    from shadowlab.lab.ahead.whatif import Effort
-
 
 @click.command()
-@question_options(least_runs=2, most_runs=5)
-@scenario_options
-@click.option("--out", type=click.Path(path_type=Path), help="A new folder for answer.json, plots and report.html.")
+@variant_options(least_runs=2, most_runs=5, out="A new folder for answer.json, plots and report.html.")
 @click.option(
     "--kinds",
     is_flag=True,
@@ -29,21 +22,8 @@ if TYPE_CHECKING:
     callback=lambda *given: _show_kinds(*given),
     help="List the kinds of scenarios and exit.",
 )
-@place_options
 @click.pass_obj
-def whatif(
-    interrupt: Interrupt,
-    about: Subject,
-    effort: Effort,
-    scenarios: tuple[str, ...],
-    file: Path | None,
-    each: bool,
-    out: Path | None,
-    kernel: Literal["auto", "embedded", "host"],
-    clock: Literal["auto", "virtual", "real"],
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def whatif(interrupt: Interrupt, question: Question, out: Path | None) -> None:
     """What would happen to the service levels of MAP, SCENARIO or RUN if something were different?
 
     The network is run as it is and as it would be, with the same chance, several times, until the answer is sure.
@@ -63,23 +43,27 @@ def whatif(
     from shadowlab.report.ahead.plain import answer_json
     from shadowlab.report.ahead.terminal import render_answer
 
-    with shown_progress(quiet=quiet) as progress:
+    with shown_progress(quiet=question.quiet) as progress:
         progress.stage("read the question")
-        asked = about.open()
-        variants = asked_variants(asked, scenarios, file, each=each)
+        asked = question.about.open()
+        variants = asked_variants(asked, question.scenarios, question.file, each=question.each)
         with (
             AnswerFolder(out) as folder,
-            inquiry(asked, effort, kernel=kernel, clock=clock, progress=progress, interrupt=interrupt) as (
-                ask,
-                overall,
-            ),
+            inquiry(
+                asked,
+                question.effort,
+                kernel=question.kernel,
+                clock=question.clock,
+                progress=progress,
+                interrupt=interrupt,
+            ) as (ask, overall),
         ):
             answer = ask.answer(
                 variants, on_round=lambda number, runs: overall.round(f"round {number}: {runs} runs", runs)
             )
             page = folder.write(answer)
     interrupt.nothing_to_lose()
-    if as_json:
+    if question.as_json:
         sys.stdout.write(answer_json(answer))
     else:
         render_answer(answer, Console())

@@ -1,32 +1,22 @@
-"""Runs of variants, on all cores, of which only figures are kept.
+"""Runs of variants, of which only figures are kept.
 
-In: variants that are ready, a place to run them.  Out: the figures of each, in their order; those that a store already
-has are not run again.  Never: more than a few runs' raw records on the disk at a time.
+In: variants that are ready, a crew to run them.  Out: the figures of each, in their order; those that a store already
+has are not run again.  Never: a job run twice for two variants that come to the same.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 
-from shadowlab.errors import ShadowFailedError
 from shadowlab.kernel.examine.memory import free_bytes
+from shadowlab.lab.ahead.crew import Crew, Errand
 from shadowlab.lab.ahead.variants import Ready
-from shadowlab.lab.analyse import WINDOW_NS, measure
-from shadowlab.lab.execute import LEAST_GUEST_BYTES, Done, Place, Work, execute
+from shadowlab.lab.execute import LEAST_GUEST_BYTES, Place
 from shadowlab.lab.interrupt import Interrupt, check
-from shadowlab.lab.progress import Progress
-from shadowlab.lab.summaries import validity
-from shadowlab.lab.workloads.measure import measure_exchanges
 from shadowlab.predict.cost import count_parts, map_cost, need_memory
-from shadowlab.predict.sweep.figures import LevelFigure, RunFigures, level_figures, link_figures
-
-_CHUNK_OF_A_CORE = 8
-"""Jobs that are held ready at a time, for each core."""
+from shadowlab.predict.sweep.figures import LevelFigure, RunFigures
 
 
 class Store:
@@ -46,11 +36,10 @@ class Store:
 
 @dataclass(kw_only=True)
 class Runner:
-    """``scratch`` holds raw records of the runs under way; whoever made it removes it."""
+    """``crew`` runs what the store does not have, for this place."""
 
     place: Place
-    scratch: Path
-    progress: Progress
+    crew: Crew
     interrupt: Interrupt
     store: Store = field(default_factory=Store)
     on_figures: Callable[[RunFigures], None] = lambda _: None
@@ -60,101 +49,51 @@ class Runner:
     def run(self, ready: Iterable[Ready]) -> Iterator[RunFigures]:
         """The figures of each, in their order."""
         rest = iter(ready)
-        while chunk := list(islice(rest, _CHUNK_OF_A_CORE * len(os.sched_getaffinity(0)))):
+        while chunk := list(islice(rest, self.crew.at_a_time)):
             yield from self._chunk(chunk)
 
     def _chunk(self, chunk: Sequence[Ready]) -> list[RunFigures]:
         check(self.interrupt)
         found: dict[int, RunFigures] = {}
         ids: dict[int, str] = {}
-        works: dict[int, Work] = {}
+        errands: dict[int, Errand] = {}
         for index, one in enumerate(chunk):
             if one.prepared is None:
                 found[index] = _nothing_left(one)
                 self.on_figures(found[index])
                 continue
-            ids[index] = one.content_id(f"{self.place.description} {self.place.clock}")
+            ids[index] = one.content_id(f"{self.place.identity} {self.place.clock}")
             known = self.store.get(ids[index])
             if known is not None:
                 found[index] = known
                 self.on_figures(_named(known, one))
-            elif ids[index] not in {ids[other] for other in works}:
-                works[index] = self._work(one, ids[index])
-        self._execute(chunk, works, ids, found)
+            elif ids[index] not in {ids[other] for other in errands}:
+                errands[index] = self._errand(one, ids[index])
+        self._execute(errands, found)
         by_id = {ids[index]: figures for index, figures in found.items() if index in ids}
         # Two variants may come to the same job: growth 1 is the baseline.
         return [_named(found.get(index) or by_id[ids[index]], one) for index, one in enumerate(chunk)]
 
-    def _work(self, one: Ready, content_id: str) -> Work:
-        prepared = one.prepared
-        assert prepared is not None
-        cost = map_cost(count_parts(prepared.plan), self.place.kind)
-        need_memory(cost, free_bytes(), "the shadow")
-        return Work(
-            name=f"{one.variant.name}, seed {prepared.seed}",
-            job=prepared.job(),
-            folder=self.scratch / content_id,
-            expected_wall_s=prepared.cost.wall_s,
-            memory_bytes=max(LEAST_GUEST_BYTES, cost.guest_bytes),
-            files=prepared.files,
-        )
+    def _errand(self, one: Ready, content_id: str) -> Errand:
+        assert one.prepared is not None
+        cost = map_cost(count_parts(one.prepared.plan), self.place.kind)
+        if self.crew.here:
+            need_memory(cost, free_bytes(), "the shadow")
+        return Errand(id=content_id, ready=one, memory_bytes=max(LEAST_GUEST_BYTES, cost.guest_bytes))
 
-    def _execute(
-        self,
-        chunk: Sequence[Ready],
-        works: Mapping[int, Work],
-        ids: Mapping[int, str],
-        found: dict[int, RunFigures],
-    ) -> None:
-        order = list(works)
+    def _execute(self, errands: Mapping[int, Errand], found: dict[int, RunFigures]) -> None:
+        order = list(errands)
 
-        def on_done(number: int, done: Done) -> None:
+        def on_figures(number: int, figures: RunFigures, worth_keeping: bool) -> None:
             index = order[number]
-            found[index] = self._figures(chunk[index], works[index], done)
-            self.store.put(ids[index], found[index])
-            self._over(works[index], found[index])
+            found[index] = figures
+            if worth_keeping:
+                self.store.put(errands[index].id, figures)
+            self.on_figures(figures)
 
-        def on_failed(number: int, error: ShadowFailedError) -> None:
-            # Not kept in the store: another time it may go better.
-            index = order[number]
-            prepared = chunk[index].prepared
-            assert prepared is not None
-            found[index] = RunFigures(variant=chunk[index].variant.name, seed=prepared.seed, fault=str(error))
-            self._over(works[index], found[index])
-
-        if works:
-            self.ran += len(works)
-            execute(
-                self.place,
-                list(works.values()),
-                self.progress.work,
-                self.interrupt.asked,
-                on_done=on_done,
-                on_failed=on_failed,
-            )
-
-    def _over(self, work: Work, figures: RunFigures) -> None:
-        shutil.rmtree(work.folder, ignore_errors=True)
-        self.on_figures(figures)
-
-    def _figures(self, one: Ready, work: Work, done: Done) -> RunFigures:
-        prepared = one.prepared
-        assert prepared is not None
-        to_ns = prepared.scenario.duration_ns
-        measured = measure(work.folder, prepared, to_ns)
-        exchanged = measure_exchanges(work.folder, prepared, to_ns, WINDOW_NS)
-        valid, why = validity(self.place, measured.punctual, done.report)
-        if not valid:
-            return RunFigures(variant=one.variant.name, seed=prepared.seed, fault=f"void: {why}")
-        return RunFigures(
-            variant=one.variant.name,
-            seed=prepared.seed,
-            levels=level_figures(
-                measured.paths, exchanged.services, one.levels, from_ns=one.from_ns, to_ns=to_ns, cut=one.cut
-            ),
-            links=link_figures(measured.links, from_ns=one.from_ns, to_ns=to_ns),
-            cut=one.cut,
-        )
+        if errands:
+            self.ran += len(errands)
+            self.crew.run(list(errands.values()), on_figures)
 
 
 def _named(figures: RunFigures, one: Ready) -> RunFigures:

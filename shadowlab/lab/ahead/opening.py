@@ -6,18 +6,19 @@ In: what the command line says.  Out: an :class:`~shadowlab.lab.ahead.whatif.Inq
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from shadowlab.errors import InputError
 from shadowlab.lab.ahead.asked import Asked, open_question, read_level
+from shadowlab.lab.ahead.crew import Crew, LocalCrew
 from shadowlab.lab.ahead.measuring import Runner, Store
 from shadowlab.lab.ahead.overall import Overall
 from shadowlab.lab.ahead.variants import WARM_UP_NS
 from shadowlab.lab.ahead.whatif import Effort, Inquiry
-from shadowlab.lab.execute import ClockChoice, KernelChoice, choose_place
+from shadowlab.lab.execute import ClockChoice, KernelChoice, Place, choose_place
 from shadowlab.lab.interrupt import Interrupt
 from shadowlab.lab.progress import Progress
 from shadowlab.model.units import NS_PER_S
@@ -55,6 +56,10 @@ class Subject:
         )
 
 
+CrewMaker = Callable[[Place, Callable[[], bool], Progress], AbstractContextManager[Crew]]
+"""From a place, the wish to end and a progress to whoever runs errands, for as long as a block lasts."""
+
+
 @contextmanager
 def inquiry(
     asked: Asked,
@@ -66,16 +71,18 @@ def inquiry(
     interrupt: Interrupt,
     store: Store | None = None,
     scratch: Path | None = None,
+    crew: CrewMaker | None = None,
 ) -> Iterator[tuple[Inquiry, Overall]]:
     """An inquiry and the progress of its rounds.  Raw records go below ``scratch``, or the temporary folder, and go
-    away with the block."""
+    away with the block.  ``crew``: who runs the jobs, if not this machine's cores."""
     place = choose_place(kernel, clock)
     overall = Overall(progress)
     interrupt.something_to_lose()
-    with tempfile.TemporaryDirectory(prefix="shadowlab-ahead-", dir=scratch) as folder:
-        runner = Runner(
-            place=place, scratch=Path(folder), progress=overall, interrupt=interrupt, store=store or Store()
-        )
+    with tempfile.TemporaryDirectory(prefix="shadowlab-ahead-", dir=scratch) as folder, ExitStack() as stack:
+        chosen: Crew = LocalCrew(place=place, scratch=Path(folder), interrupted=interrupt.asked, progress=overall)
+        if crew is not None:
+            chosen = stack.enter_context(crew(place, interrupt.asked, overall))
+        runner = Runner(place=place, crew=chosen, interrupt=interrupt, store=store or Store())
 
         def known(figures: RunFigures) -> None:
             overall.work(f"{figures.variant}, seed {figures.seed}", 1.0)
