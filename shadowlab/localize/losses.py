@@ -18,6 +18,7 @@ search goes over the few flows that lost something.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,9 @@ USUAL_RATE = 1e-5
 """What a good link loses before anything is known of it, worth one packet's evidence."""
 _SHAPE = 3.0
 """Of the Gamma prior of good links' rates: they differ by some 60 % of their average."""
+_LEAST_FLOWS, _SURELY, _LEAST_VARIANCE = 6, 4.0, 0.5
+"""A pick is uneven where so many flows lost something, and the variance among them is so many deviations and so many
+squared means beyond chance."""
 _GRID = 14
 _REFINEMENTS = 12
 _BINS = 24
@@ -113,15 +117,36 @@ class Losses:
 
     # --- the state ---------------------------------------------------------------------------------------------
 
-    def rates(self, without: int | None = None) -> Array:
-        """x of every row under the good rates and the picks (but ``without``)."""
+    def rates(self, without: int | None = None, uneven: Mapping[int, Array] | None = None) -> Array:
+        """x of every row under the good rates and the picks (but ``without``), these times what ``uneven`` holds."""
         good = self.good.copy()
         good[[one for one in self.picks if one != without]] = 0.0  # a fault's rate stands in place of its good one
         x: Array = np.bincount(self.crossing_row, good[self.crossed], minlength=len(self.lost)).astype(np.float64)
         for index, rate in self.picks.items():
             if index != without:
-                x[self.rows_of(index)] += rate
+                x[self.rows_of(index)] += rate if uneven is None else rate * uneven.get(index, 1.0)
         return np.maximum(x, 1e-12)
+
+    def uneven(self, without: int) -> dict[int, Array]:
+        """For the picks (but ``without``) that take more from some flows than from others, how much more, per row.
+
+        A queue that drops what waits takes nothing from most flows and much from a few; taken as one rate for all, what
+        these lost beyond it would be blamed on whatever else they cross.  A factor per flow with a Gamma prior of mean
+        1, whose variance is that of the losses beyond Poisson's, where that is sure.
+        """
+        found: dict[int, Array] = {}
+        x = self.rates(without)
+        for index, rate in self.picks.items():
+            rows = self.rows_of(index)
+            if index == without or not self.single or len(rows) < _LEAST_FLOWS:
+                continue
+            own, expected = self.lost[rows] * rate / x[rows], self.kept[rows] * rate
+            squares = float((expected**2).sum())
+            beyond = float(((own - expected) ** 2 - own).sum())
+            if beyond > _SURELY * math.sqrt(2 * squares + float(expected.sum())) and beyond > _LEAST_VARIANCE * squares:
+                inverse = squares / beyond
+                found[index] = (inverse + own) / (inverse + expected)
+        return found
 
     def rows_of(self, component: int) -> Indices:
         """The rows that cross a component, each once."""

@@ -74,8 +74,10 @@ class Search:
         for _ in range(_ROUNDS):
             self._add_all()
             if not self._exchange():
-                return
-        self._add_all()
+                break
+        else:
+            self._add_all()
+        self._prune()
 
     def candidates(self, without: int | None = None) -> Candidates:
         """What each component would explain on top of the picks (but ``without``)."""
@@ -177,6 +179,21 @@ class Search:
                 self._set(one, its)
             self.losses.estimate_good()
         return dropped
+
+    def _prune(self) -> None:
+        """Remove what only explains how unevenly the others take from their flows: the weakest first."""
+        for index in sorted(self.order, key=lambda one: (self.alone(one)[0], one)):
+            if len(self.order) < 2 or index not in self.losses.picks:
+                continue
+            uneven = self.losses.uneven(index)
+            if not uneven:
+                continue
+            one = np.array([index])
+            plain = self.losses.best(one, self.losses.rates(index)).evidence[0]
+            spread = self.losses.best(one, self.losses.rates(index, uneven)).evidence[0]
+            if self.alone(index)[0] - max(float(plain), 0.0) + max(float(spread), 0.0) <= 0:
+                self._unset(index)
+                self.estimate(sweeps=1)
 
     def _size(self, index: int) -> Size:
         rate, delay_ns, shortfall = (picks.get(index, 0.0) for picks in self._parts())

@@ -48,6 +48,8 @@ class _Verdict:
         nodes = self._nodes()
         inside = {link for links in nodes.values() for link in links}
         inside |= {one for one in self.search.order if self._links(one) and set(self._links(one)) <= inside}
+        faults = len(nodes) + sum(1 for one in self.search.order if one not in inside and one not in nodes)
+        dearer = math.log(max(len(self.search.order), 1) / max(faults, 1))
         found: list[tuple[int, Found]] = []
         rivals: dict[str, Found] = {}
         for index in self.search.order:
@@ -55,6 +57,8 @@ class _Verdict:
                 continue
             candidates = self.search.candidates(without=index)
             one, beside = self._found(index, candidates)
+            if nodes and one.score <= dearer:  # it was cheap only beside the many links of one node
+                continue
             found.append((index, one))
             for rival in beside:
                 if rival.name not in rivals or rivals[rival.name].posterior < rival.posterior:
