@@ -62,6 +62,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout_ns: int, te
 def _hold_a_nodes_rights() -> None:
     privileges.keep_only(privileges.NODE)
     privileges.no_new_privileges()
+    privileges.set_death_signal(signal.SIGKILL)  # last: a change of rights takes it away
 
 
 def _scratch_folder() -> str:

@@ -46,6 +46,14 @@ class RehearsedCures:
             raise InputError(f"{name} asks nothing of production that could be written down")
         return self._subject(found)
 
+    def helping(self, name: str | None) -> Subject:
+        """As :meth:`subject`, but only what was better than doing nothing.  Raises InputError."""
+        found = self.subject(name)
+        one = next(one for one in self.cures if one.cure == found.cure)
+        if one.recovered <= 0:
+            raise InputError(f"{one.cure} was no better than doing nothing in {self.scenario}: it is not executed")
+        return found
+
     def _subject(self, one: CureOutcome) -> Subject:
         nothing = next((other for other in self.cures if other.kind == "nothing"), one)
         back = "" if one.rolled_back_share is None else ", and its way back was tried"
