@@ -51,12 +51,8 @@ def rank(
     ``network`` adds groups, and says which nodes are instances; ``utilisation`` tells overload from a fault.  Raises
     ValueError for a path that lost more than it sent.
     """
-    for one in evidence:
-        if not 0 <= one.lost <= one.sent:
-            raise ValueError(f"path {one.path}: {one.lost} packets lost of {one.sent} sent")
-    directions = sorted({direction for one in evidence for direction in one.directions})
-    components = _components(directions, network)
-    found = localise(_observations(evidence, directions, components, utilisation or {}), settings)
+    directions = _directions(evidence)
+    found = localise(observe(evidence, network=network, utilisation=utilisation), settings)
     of_name = {_name(direction): direction for direction in directions}
     count = len(directions)
 
@@ -68,9 +64,30 @@ def rank(
         runners_up=suspects(found.runners_up),
         overloaded=suspects(found.overloaded),
         background_loss=found.good_loss,
-        needed_gain=float(prices(components, settings)[0]) if count else settings.penalty,
+        needed_gain=float(prices(_components(directions, network), settings)[0]) if count else settings.penalty,
         visible_loss=next((one.median_loss for one in found.visible if one.kind == "link"), 1.0),
     )
+
+
+def observe(
+    evidence: Sequence[PathEvidence],
+    *,
+    network: Network | None = None,
+    utilisation: Mapping[Direction, float] | None = None,
+) -> Observations:
+    """The evidence as every method of localisation takes it.
+
+    Raises ValueError for a path that lost more than it sent.
+    """
+    for one in evidence:
+        if not 0 <= one.lost <= one.sent:
+            raise ValueError(f"path {one.path}: {one.lost} packets lost of {one.sent} sent")
+    directions = _directions(evidence)
+    return _observations(evidence, directions, _components(directions, network), utilisation or {})
+
+
+def _directions(evidence: Sequence[PathEvidence]) -> list[Direction]:
+    return sorted({direction for one in evidence for direction in one.directions})
 
 
 def _name(direction: Direction) -> str:

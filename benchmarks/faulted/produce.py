@@ -1,0 +1,134 @@
+"""Run a case: production with its secrets, recorded as a run records; and what the diagnosing side knows beforehand.
+
+In: a case.  Out: a folder of raw records, named by the job; the map and the demand as prepared, without the fault.
+Never: an event in what the diagnosing side holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.faulted.draw import BASELINE_NS, DURATION_NS, MS, SECOND, Case
+from shadowlab.errors import ShadowFailedError
+from shadowlab.lab.events.event import Event
+from shadowlab.lab.execute import Place, Work, choose_place, execute
+from shadowlab.lab.inputs.gathered import Inputs
+from shadowlab.lab.job import Job
+from shadowlab.lab.prepare import Prepared, resolve
+from shadowlab.lab.scenario import Scenario
+from shadowlab.model.result import NO_TELEMETRY
+from shadowlab.model.traffic.workload import Workload
+from shadowlab.shadow.ops import RunScript, TimedChange
+from shadowlab.shadow.plan import build_plan, route_ops
+from shadowlab.shadow.transport import plan_transport
+from shadowlab.telemetry.attach import NOTHING_ATTACHED
+from shadowlab.topology.routing import shortest_routes
+
+EXPECTED_WALL_S = 60.0
+_DONE = "done"
+
+
+def known(case: Case) -> Prepared:
+    """What the diagnosing side has before anything happens: the map, the demand, no event."""
+    return _prepared(case, (), ())
+
+
+def _prepared(case: Case, events: Sequence[Event], workloads: Sequence[Workload]) -> Prepared:
+    scenario = Scenario(
+        path=Path("campaign"), name="campaign", title="", map=Path(), telemetry=None, production_after=None,
+        duration_ns=DURATION_NS, seed=case.seed, sample_every_ns=SECOND, probe_every_ns=200 * MS,
+        baseline_ns=BASELINE_NS, levels=(), events=tuple(sorted(events, key=lambda one: one.at_ns)),
+        detectors=("panel",), expect=None, wall_budget_ns=3600 * SECOND,
+    )  # fmt: skip
+    inputs = Inputs(
+        network=case.ground.network, flows=case.ground.flows, workloads=tuple(workloads), attachment=NOTHING_ATTACHED,
+        telemetry=NO_TELEMETRY, production=None, allowed=(), recorded={},
+    )  # fmt: skip
+    return resolve(scenario, inputs, seed=case.seed, scale=1.0)
+
+
+def production_job(case: Case) -> Job:
+    """The job with everything that is hidden."""
+    whole = _prepared(case, case.events, case.workloads)
+    network, fabric = whole.network, whole.fabric
+    routes = shortest_routes(network, fabric, aggregate=False, partial=True)
+    settings = plan_transport(whole.flows, fabric).settings
+    changes = list(whole.timeline.changes)
+    for number, one in enumerate(case.filters):
+        device = fabric.by_direction[one.direction]
+        text = f"tc qdisc add dev {device.name} clsact\ntc filter add dev {device.name} egress {one.words}\n"
+        script = RunScript(node=device.node, name=f"filter{number}", text=text, environment=(), timeout_ns=10 * SECOND)
+        changes.append(TimedChange(at_ns=one.at_ns, reason="a filter", ops=(script,)))
+    for loop in case.loops:
+        back = fabric.by_direction[loop.way.reverse]
+        address = fabric.node_address[loop.destination]
+        turned = tuple(
+            route._replace(via=back.peer_address, interface=back.name, others=())
+            if route.node == back.node and route.destination == address
+            else route
+            for route in routes
+        )
+        changes.append(TimedChange(at_ns=loop.at_ns, reason="a loop", ops=route_ops(routes, turned)))
+    before = known(case).job()
+    # Probes and samples are those that were agreed before: traffic that nobody announced brings none.
+    job = replace(whole.job(), build=build_plan(network, fabric, routes, settings), watched=before.watched)
+    return replace(job, paths=before.paths, timeline=tuple(sorted(changes, key=lambda one: one.at_ns)))
+
+
+def key_of(job: Job, kernel: str) -> str:
+    """A run's name: by its job, and the kernel it runs on."""
+    return hashlib.sha256(job.to_bytes() + kernel.encode()).hexdigest()[:20]
+
+
+def produce(
+    cases: Sequence[Case], folder: Path, on_ready: Callable[[Case, Path], None], *, place: Place | None = None
+) -> None:
+    """Run what was not run before, as many at once as there are cores; ``on_ready`` is called for each case, in the
+    order in which they are done.  Its folder is complete; a run that fails is told and left out."""
+    where = place or choose_place("embedded", "virtual")
+    waiting: list[tuple[Case, Work]] = []
+    for case in cases:
+        job = production_job(case)
+        target = folder / "raw" / key_of(job, where.description)
+        if (target / _DONE).exists():
+            on_ready(case, target)
+            continue
+        shutil.rmtree(target, ignore_errors=True)
+        waiting.append((case, Work(name=case.name, job=job, folder=target, expected_wall_s=EXPECTED_WALL_S)))
+
+    def done(index: int, _: object) -> None:
+        case, work = waiting[index]
+        failed = failures(work.folder)
+        if failed:
+            print(json.dumps({"case": case.name, "failed": failed[0]}), flush=True)
+            return
+        (work.folder / _DONE).touch()
+        on_ready(case, work.folder)
+
+    def broken(index: int, error: ShadowFailedError) -> None:
+        print(json.dumps({"case": waiting[index][0].name, "failed": str(error)}), flush=True)
+
+    some = [work for _, work in waiting]
+    if some:
+        execute(where, some, lambda _name, _share: None, lambda: False, on_done=done, on_failed=broken)
+
+
+def failures(folder: Path) -> list[str]:
+    """Scripts of a run that did not do what they should: then the fault was not there."""
+    found = []
+    for line in (folder / "events.jsonl").read_text().splitlines() if (folder / "events.jsonl").exists() else ():
+        one = json.loads(line)
+        if one.get("exit_code"):
+            found.append(f"{one.get('operation', one)}"[:300] + str(one.get("output", ""))[:200])
+    return found
+
+
+def cores() -> int:
+    """How many runs go at once."""
+    return len(os.sched_getaffinity(0))
