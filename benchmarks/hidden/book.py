@@ -3,13 +3,15 @@
 In: jobs.  Out: what their runs came to.  A run is named by the content of its job, the kernel it ran on and the code
 that drove it, so an interrupted bench goes on where it stopped.
 
-``given/`` holds what a copy may be made of, ``sealed/`` what only the scorer opens.
+``given/`` holds what a copy may be made of, ``sealed/`` what only the scorer opens, ``series/`` what ``shadowlab run``
+derives from a run of a scenario.  Several processes may write into one folder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,7 +24,12 @@ from benchmarks.hidden.measured import Seen, measure
 from benchmarks.hidden.network import Hidden
 from benchmarks.hidden.produce import Grounds, job_of, production_task, run_production, run_shadow
 from benchmarks.hidden.workload import Traffic
+from shadowlab.lab.analyse import measure as indicators
+from shadowlab.lab.execute import LEAST_GUEST_BYTES, Work, execute
+from shadowlab.lab.prepare import Prepared
+from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.network import Network
+from shadowlab.store.series import read_series, write_series
 from shadowlab.topology.writers.native import write_native
 
 Window = tuple[float, float]
@@ -60,7 +67,7 @@ class Book:
         )
         sealed = self.folder / "sealed" / f"{key}.json"
         if not sealed.exists():
-            with tempfile.TemporaryDirectory(dir=self._scratch()) as name:
+            with tempfile.TemporaryDirectory(dir=self.scratch()) as name:
                 raw = Path(name)
                 run_production(self.grounds.production, task, raw, seed=seed, seconds=seconds)
                 seen = [measure(raw, hidden.network, traffic, from_s=a, to_s=b) for a, b in windows]
@@ -83,7 +90,7 @@ class Book:
         key = _key(job.to_bytes(), self.grounds.shadow.kernel.key, [window])
         path = self.folder / "shadows" / f"{key}.json"
         if not path.exists():
-            with tempfile.TemporaryDirectory(dir=self._scratch()) as name:
+            with tempfile.TemporaryDirectory(dir=self.scratch()) as name:
                 run_shadow(self.grounds.shadow, job, Path(name))
                 seen = measure(Path(name), network, traffic, from_s=window[0], to_s=window[1])
             _write(path, seen.to_json())
@@ -92,7 +99,27 @@ class Book:
             self.found += 1
         return Seen.from_json(json.loads(path.read_text()))
 
-    def _scratch(self) -> Path:
+    def series(self, prepared: Prepared) -> SeriesTable:
+        """The indicators of each path of a scenario's shadow, as ``shadowlab run`` would derive them."""
+        assert self.grounds.shadow.kernel is not None
+        job = prepared.job()
+        path = self.folder / "series" / f"{_key(job.to_bytes(), self.grounds.shadow.kernel.key, [])}.csv"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.scratch()) as name:
+                work = Work(name="shadow", job=job, folder=Path(name), expected_wall_s=prepared.cost.wall_s,
+                            memory_bytes=2 * LEAST_GUEST_BYTES, files=prepared.files)  # fmt: skip
+                execute(self.grounds.shadow, [work], lambda _name, _share: None, lambda: False)
+                beside = path.with_suffix(f".{os.getpid()}")
+                write_series(beside, indicators(Path(name), prepared, prepared.scenario.duration_ns).paths)
+                beside.rename(path)
+            self.made += 1
+        else:
+            self.found += 1
+        return read_series(path)
+
+    def scratch(self) -> Path:
+        """A folder for what nobody keeps."""
         scratch = self.folder / "scratch"
         scratch.mkdir(parents=True, exist_ok=True)
         return scratch
@@ -115,6 +142,6 @@ def _code() -> str:
 
 def _write(path: Path, content: object | Mapping[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
+    beside = path.with_suffix(f".{os.getpid()}")
     beside.write_text(json.dumps(content, sort_keys=True))
     beside.rename(path)

@@ -93,7 +93,7 @@ def _verdict(book: Book, case: Case, kind: str, network: Network, factor: float,
     given, (now,) = book.production(
         production, case.traffic.grown(factor), [WINDOW], seed=seed, seconds=SECONDS, told_s=SECONDS
     )
-    today = copy_of(given.map, given.telemetry, seconds=SECONDS).traffic
+    today = copy_of(book, given, seconds=SECONDS, refine=False).traffic
     shadow = book.shadow(case.copy.network, today, WINDOW, seed=1, seconds=SECONDS)
     alone = residual = 0.0
     for subject, values in now.values.items():

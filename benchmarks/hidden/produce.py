@@ -86,10 +86,14 @@ def production_task(production: Hidden, traffic: Traffic, *, seed: int, seconds:
     job = job_of(production.network, traffic, seed=seed, seconds=seconds)
     fabric = address(production.network)
     routes = shortest_routes(production.network, fabric, aggregate=False, partial=True)
-    changes = unmodelled(production, fabric, routes, seed=seed, duration_ns=job.duration_ns)
+    told_ns, changes = round(told_s * 1e9), []
+    for turn, begin_ns in enumerate(range(0, job.duration_ns, told_ns)):  # a longer run begins as a shorter one does
+        span_ns = min(told_ns, job.duration_ns - begin_ns)
+        some = unmodelled(production, fabric, routes, seed=seed + 1000 * turn, duration_ns=span_ns)
+        changes += [replace(one, at_ns=one.at_ns + begin_ns) for one in some]
     chance = random.Random(f"clocks {production.seed}")
     agents = {host: round(chance.gauss(0, 20e6)) for host in production.hosts}
-    task = {"job": to_plain(replace(job, timeline=changes)), "agents": agents, "told_ns": round(told_s * 1e9)}
+    task = {"job": to_plain(replace(job, timeline=tuple(changes))), "agents": agents, "told_ns": told_ns}
     return json.dumps(task, sort_keys=True).encode()
 
 

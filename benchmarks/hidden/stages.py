@@ -5,7 +5,6 @@ In: a book, a seed, a load.  Out: rows of plain figures.  Never: a copy that has
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -13,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from benchmarks.hidden.baselines import fluid, formulas
-from benchmarks.hidden.book import Book
+from benchmarks.hidden.book import Book, Given
 from benchmarks.hidden.copy import Copy, copy_of
 from benchmarks.hidden.measured import KPIS, Seen, coverage, errors
 from benchmarks.hidden.network import GHOST, Hidden, hidden
@@ -41,7 +40,7 @@ class Case:
     later: Seen
     copy: Copy
     shadow: Seen
-    calibrated_in_s: float
+    given: Given
 
     @property
     def told(self) -> Seen:
@@ -57,7 +56,7 @@ class Case:
         }
 
 
-def make_case(book: Book, seed: int, load: float, *, repeats: int, family: str = "") -> Case:
+def make_case(book: Book, seed: int, load: float, *, repeats: int, family: str = "", refine: bool = True) -> Case:
     """Run production ``repeats`` times, copy it, run the copy."""
     production = hidden(seed, family)
     demand = traffic(production, load)
@@ -68,12 +67,10 @@ def make_case(book: Book, seed: int, load: float, *, repeats: int, family: str =
         book.production(production, demand, [WINDOW], seed=1 + number, seconds=SECONDS, told_s=SECONDS)[1][0]
         for number in range(1, repeats)
     ]
-    before = time.process_time()
-    copy = copy_of(given.map, given.telemetry, seconds=SECONDS)
-    spent = time.process_time() - before
+    copy = copy_of(book, given, seconds=SECONDS, refine=refine)
     shadow = book.shadow(copy.network, copy.traffic, WINDOW, seed=1, seconds=SECONDS)
     return Case(hidden=production, load=load, traffic=demand, seen=(told, *others), later=later, copy=copy,
-                shadow=shadow, calibrated_in_s=spent)  # fmt: skip
+                shadow=shadow, given=given)  # fmt: skip
 
 
 def replication(book: Book, case: Case) -> list[dict[str, object]]:
@@ -104,8 +101,12 @@ def held_out_control(book: Book, case: Case) -> list[dict[str, object]]:
     )
     copy = case.copy
     ours = book.shadow(copy.network, copy.traffic.controlled(control), WINDOW, seed=1, seconds=SECONDS)
-    none = book.shadow(copy.guess, copy.traffic.controlled(control), WINDOW, seed=1, seconds=SECONDS)
-    others = {"shadow": ours, "last value": case.told, "no calibration": none}
+    others = {
+        "shadow": ours,
+        "last value": case.told,
+        "formulas": formulas(copy.network, copy.traffic.controlled(control), losses_of(copy.connections)),
+        "fluid": fluid(copy.network, copy.traffic.controlled(control)),
+    }
     return [_row(f"held-out control ({control})", case, name, truth, one) for name, one in others.items()]
 
 
@@ -153,8 +154,19 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def links(case: Case) -> list[dict[str, object]]:
-    """How far each property of each direction is from the truth, where the calibration says that it was measured."""
-    rows: list[dict[str, object]] = []
+    """How far each property of each direction is from the truth, where the calibration says that it was measured; and
+    what the calibration cost."""
+    rows: list[dict[str, object]] = [
+        {
+            "stage": "calibration",
+            "seed": case.hidden.seed,
+            "family": case.hidden.family,
+            "load": case.load,
+            "nodes": len(case.copy.network.nodes),
+            "refining_runs": case.copy.refining_runs,
+            "processor_s": case.copy.processor_s,
+        }
+    ]
     for one in case.copy.calibration.links:
         if GHOST in str(one.direction):
             continue

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.hidden.measured import KPIS
 from benchmarks.hidden.produce import Grounds
+from benchmarks.hidden.what_if import COUNTS
 
 Row = dict[str, object]
 _SHORT = {
@@ -46,29 +47,51 @@ def table(rows: Sequence[Row], ground: Grounds) -> str:
     lines += _laid_out([header, *body])
     if any(row["stage"] == "links" for row in rows):
         lines += ["", *_laid_out(_links(rows))]
+    if any(row["stage"] == "calibration" for row in rows):
+        lines += ["", *_laid_out(_calibrations(rows))]
     if any(row["stage"] == "counterfactuals" for row in rows):
-        lines += ["", *_laid_out(_edits(rows))]
+        lines += ["", *_laid_out(_edits(rows)), "", *_laid_out(_edits_by_kind(rows))]
     if any(row["stage"] == "incidents" for row in rows):
         lines += ["", *_laid_out(_incidents(rows))]
     lines += [line for row in rows if row["stage"] == "calendar" for line in ("", *_calendar(row))]
     return "\n".join(lines)
 
 
+def _calibrations(rows: Sequence[Row]) -> list[list[str]]:
+    found = [["calibrations of", "nodes", "refined", "runs each", "processor time, median", "most"]]
+    some = [row for row in rows if row["stage"] == "calibration"]
+    for family in sorted({str(row["family"]) for row in some}):
+        own = [row for row in some if row["family"] == family]
+        runs, spent = [one for one in _of(own, "refining_runs") if one], _of(own, "processor_s")
+        nodes = sorted(_of(own, "nodes"))
+        found.append(
+            [
+                family,
+                f"{nodes[0]:.0f}–{nodes[-1]:.0f}",
+                f"{len(runs)} of {len(own)}",
+                f"{float(np.mean(runs)):.1f}" if runs else "–",
+                f"{float(np.median(spent)):.0f} s",
+                f"{max(spent):.0f} s",
+            ]
+        )
+    return found
+
+
 def _edits(rows: Sequence[Row]) -> list[list[str]]:
     some = [row for row in rows if row["stage"] == "counterfactuals"]
-    found = [["who", "edits", "moved", "sign right", "promises broken", "foreseen", "feared in vain", "F1", "error"]]
+    found = [["who", "edits", "moved", "sign right", "wrong", "said unmoved", "promises broken", "foreseen",
+              "feared in vain", "F1", "error"]]  # fmt: skip
     for who in _once(str(row["who"]) for row in some):
         own = [row for row in some if row["who"] == who]
-        moved, right, hit, missed, wrong = (
-            sum(_of(own, name))
-            for name in ("moved", "sign_right", "broken_and_foreseen", "broken_and_missed", "feared_in_vain")
-        )
+        moved, right, unmoved, hit, missed, wrong = (sum(_of(own, name)) for name in COUNTS)
         found.append(
             [
                 who,
                 str(len(own)),
                 f"{moved:.0f}",
                 _percent([right / moved] if moved else []),
+                _percent([(moved - right - unmoved) / moved] if moved else []),
+                _percent([unmoved / moved] if moved else []),
                 f"{hit + missed:.0f}",
                 f"{hit:.0f}",
                 f"{wrong:.0f}",
@@ -76,6 +99,20 @@ def _edits(rows: Sequence[Row]) -> list[list[str]]:
                 _percent(_of(own, "prediction_error")),
             ]
         )
+    return found
+
+
+def _edits_by_kind(rows: Sequence[Row]) -> list[list[str]]:
+    """Right of moved: by kind of edit, and by indicator."""
+    some = [row for row in rows if row["stage"] == "counterfactuals"]
+    kinds = sorted({str(row["kind"]) for row in some})
+    found = [["sign right of moved", *kinds, *(_SHORT[name] for name in KPIS)]]
+    for who in _once(str(row["who"]) for row in some):
+        own = [row for row in some if row["who"] == who]
+        by_kind = [[row for row in own if row["kind"] == kind] for kind in kinds]
+        cells = [[sum(_of(part, name)) for name in ("right", "moved")] for part in by_kind]
+        cells += [[sum(_of(own, f"{name} {kpi}")) for name in ("right", "moved")] for kpi in KPIS]
+        found.append([who, *(f"{right:.0f} of {moved:.0f}" for right, moved in cells)])
     return found
 
 

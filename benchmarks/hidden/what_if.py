@@ -2,7 +2,9 @@
 
 In: a case.  Out: rows: whether each indicator moved the way that was predicted, and which promises broke.
 
-A change of production counts if it exceeds a tenth of the value and twice the noise of one run.  Promises are made from
+Both sides are asked with the same chance: production's edited run is held against the run of the same seed without the
+edit, and so is the copy's.  A change of production counts if it exceeds a tenth of the value and twice the noise of one
+run; a prediction of less than a fiftieth says that nothing moves.  Promises are made from
 what production was like before: a 95th percentile of round-trip times up to 1.3 times that, a 99th of completion times
 up to 1.5 times, nine tenths of the goodput, a retransmitted share up to one percent more.  A prediction is production's
 present value times the change of the copy: whoever asks has the present at hand.
@@ -18,7 +20,7 @@ import numpy as np
 from benchmarks.hidden.baselines import fluid, formulas
 from benchmarks.hidden.book import Book
 from benchmarks.hidden.measured import FLOORS, Seen
-from benchmarks.hidden.stages import SECONDS, WINDOW, Case, losses_of
+from benchmarks.hidden.stages import SECONDS, WINDOW, Case, losses_of, true_links
 from benchmarks.hidden.workload import Traffic, utilisation
 from shadowlab.model.network import Link, Network
 from shadowlab.model.queue import Codel, Fifo, Queue
@@ -31,6 +33,10 @@ _LEAST_CHANGE, _LEAST_GUESS = 0.1, 0.02
 _LIMITS: Mapping[str, float] = {"goodput_mbps": 0.9, "srtt_p95_ms": 1.3, "completion_p99_ms": 1.5}
 _MORE_RETRANSMITTED = 0.01
 
+COUNTS = ("moved", "right", "unmoved", "foreseen", "missed", "in vain")
+"""Of values of production: those that moved, of these those whose direction was predicted and those that were said not
+to move; promises that broke and were foreseen to, or not; those feared for in vain."""
+
 Edited = tuple[Network, Traffic]
 
 
@@ -38,93 +44,106 @@ Edited = tuple[Network, Traffic]
 class Edit:
     """``apply`` takes the truth and the copy alike."""
 
+    kind: str
     name: str
     apply: Callable[[Network, Traffic], Edited]
+
+
+def edits_of(case: Case, most: int | None) -> list[Edit]:
+    """``most`` of them, other ones for other seeds; all without it."""
+    some = list(edits(case))
+    count = len(some) if most is None else min(most, len(some))
+    first = case.hidden.seed * count
+    return [some[(first + number) % len(some)] for number in range(count)]
 
 
 def edits(case: Case) -> Iterator[Edit]:
     """Growth; the busiest trunks that can be done without fail; a host moves; another buffer, another discipline."""
     network = case.hidden.network
     busy = [one for one in _busiest(case) if not network.is_access(one)]
-    yield Edit(name=f"growth x{GROWTH}", apply=lambda net, some: (net, some.grown(GROWTH)))
+    yield Edit(kind="growth", name=f"growth x{GROWTH}", apply=lambda net, some: (net, some.grown(GROWTH)))
     spare = [link for link in busy if _connected(_without(network, link.id), case)]
     for link in spare[:MOST_FAILURES]:
-        yield Edit(name=f"{link.id} fails", apply=lambda net, some, name=link.id: (_without(net, name), some))  # type: ignore[misc]
+        yield Edit(
+            kind="link fails",
+            name=f"{link.id} fails",
+            apply=lambda net, some, name=link.id: (_without(net, name), some),
+        )  # type: ignore[misc]
     host, router = _move(case)
-    yield Edit(name=f"{host} moves to {router}", apply=lambda net, some: (_moved(net, host, router), some))
+    yield Edit(
+        kind="host moves", name=f"{host} moves to {router}", apply=lambda net, some: (_moved(net, host, router), some)
+    )
     trunk = busy[0].id
-    for name, queue in (
-        (f"{trunk} with {SHALLOW} packets", Fifo(packets=SHALLOW)),
-        (f"{trunk} with {DEEP} packets", Fifo(packets=DEEP)),
-        (f"{trunk} with FQ-CoDel", Codel(fair=True, ecn=False)),
+    for kind, name, queue in (
+        ("shallow buffer", f"{trunk} with {SHALLOW} packets", Fifo(packets=SHALLOW)),
+        ("deep buffer", f"{trunk} with {DEEP} packets", Fifo(packets=DEEP)),
+        ("AQM", f"{trunk} with FQ-CoDel", Codel(fair=True, ecn=False)),
     ):
-        yield Edit(name=name, apply=lambda net, some, one=queue: (_queued(net, trunk, one), some))  # type: ignore[misc]
+        yield Edit(kind=kind, name=name, apply=lambda net, some, one=queue: (_queued(net, trunk, one), some))  # type: ignore[misc]
 
 
-def counterfactuals(book: Book, case: Case) -> list[dict[str, object]]:
+def counterfactuals(book: Book, case: Case, most: int | None) -> list[dict[str, object]]:
     """One row per edit and predictor."""
     copy, rows = case.copy, []
-    losses = losses_of(copy.connections)
+    losses, truly = losses_of(copy.connections), true_links(case)
     calm = {
         "shadow": case.shadow,
         "no calibration": book.shadow(copy.guess, copy.traffic, WINDOW, seed=1, seconds=SECONDS),
         "formulas": formulas(copy.network, copy.traffic, losses),
         "fluid": fluid(copy.network, copy.traffic),
         "last value": case.told,
+        "true links": book.shadow(truly, copy.traffic, WINDOW, seed=1, seconds=SECONDS),
     }
-    for one in edits(case):
+    for one in edits_of(case, most):
         network, traffic = one.apply(case.hidden.network, case.traffic)
         edited = replace(case.hidden, network=network)
         _, (truth,) = book.production(edited, traffic, [WINDOW], seed=1, seconds=SECONDS, told_s=SECONDS)
         ours, some = one.apply(copy.network, copy.traffic)
-        guess, _ = one.apply(copy.guess, copy.traffic)
+        guess, right = (one.apply(net, copy.traffic)[0] for net in (copy.guess, truly))
         after = {
             "shadow": book.shadow(ours, some, WINDOW, seed=1, seconds=SECONDS),
             "no calibration": book.shadow(guess, some, WINDOW, seed=1, seconds=SECONDS),
             "formulas": formulas(ours, some, losses),
             "fluid": fluid(ours, some),
             "last value": case.told,
+            "true links": book.shadow(right, some, WINDOW, seed=1, seconds=SECONDS),
         }
-        rows += [_judged(case, one.name, name, truth, calm[name], after[name]) for name in after]
+        rows += [_judged(case, one, name, truth, calm[name], after[name]) for name in after]
     return rows
 
 
-def _judged(case: Case, edit: str, who: str, truth: Seen, calm: Seen, after: Seen) -> dict[str, object]:
+def _judged(case: Case, edit: Edit, who: str, truth: Seen, calm: Seen, after: Seen) -> dict[str, object]:
     noise = case.noise()
-    moved = right = hit = missed = wrong = 0
+    counts = dict.fromkeys((*COUNTS, *(f"{name} {kpi}" for kpi in FLOORS for name in COUNTS[:3])), 0)
     errors = []
     for subject, values in truth.values.items():
         for kpi, true in values.items():
-            present = [one.values[subject][kpi] for one in case.seen if kpi in one.values.get(subject, {})]
-            if not present or kpi not in calm.values.get(subject, {}) or kpi not in after.values.get(subject, {}):
+            sides = [one.values.get(subject, {}).get(kpi) for one in (case.told, calm, after)]
+            if None in sides:
                 continue
-            base = float(np.mean(present))
-            was, will = calm.values[subject][kpi], after.values[subject][kpi]
+            base, was, will = (one for one in sides if one is not None)
             size = max(abs(base), FLOORS[kpi])
             predicted = base + (will - was) if kpi == "retransmission_share" else base * will / max(was, 1e-9)
             errors.append(abs(predicted - true) / max(abs(true), FLOORS[kpi]))
             if abs(true - base) > max(_LEAST_CHANGE, 2 * noise.get((subject, kpi), 0.0)) * size:
-                moved += 1
-                right += (predicted - base) * (true - base) > 0 and abs(predicted - base) > _LEAST_GUESS * size
+                said = predicted - base if abs(predicted - base) > _LEAST_GUESS * size else 0.0
+                for name, hit in (("moved", True), ("right", said * (true - base) > 0), ("unmoved", said == 0)):
+                    counts[name] += hit
+                    counts[f"{name} {kpi}"] += hit
             broken, feared = (_breaks(kpi, base, value) for value in (true, predicted))
-            hit, missed, wrong = (
-                hit + (broken and feared),
-                missed + (broken and not feared),
-                wrong + (feared and not broken),
-            )
+            counts["foreseen"] += broken and feared
+            counts["missed"] += broken and not feared
+            counts["in vain"] += feared and not broken
     return {
         "stage": "counterfactuals",
         "seed": case.hidden.seed,
         "family": case.hidden.family,
         "load": case.load,
-        "edit": edit,
+        "kind": edit.kind,
+        "edit": edit.name,
         "who": who,
-        "moved": moved,
-        "sign_right": right,
-        "broken_and_foreseen": hit,
-        "broken_and_missed": missed,
-        "feared_in_vain": wrong,
         "prediction_error": float(np.median(errors)) if errors else None,
+        **counts,
     }
 
 

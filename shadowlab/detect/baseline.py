@@ -9,7 +9,7 @@ a deviation of zero would make any change infinite.  A floor is what an operator
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,9 @@ FLOORS: Mapping[str, Floor] = {
 }
 """With the threshold of 4: latency must rise by 0.4 ms and 4 %, throughput fall by a fifth, retransmissions rise by
 1.6 % of the segments."""
+
+REACH = 4.0
+"""So many spreads from the baseline the reference detector calls an anomaly."""
 
 NO_FLOOR = Floor(absolute=1e-9)
 
@@ -99,6 +102,24 @@ def learn(
     return Baseline(
         from_ns=from_ns, to_ns=to_ns, subjects=table.subjects, centre=centre, spread=spread, samples=samples
     )
+
+
+def widened(baseline: Baseline, sound: Mapping[tuple[str, str], Array], *, reach: float = REACH) -> Baseline:
+    """A baseline whose spread is such that no window of a sound network lies ``reach`` spreads out on its bad side.
+
+    ``sound``: by subject and indicator the ascending deviations of windows without a fault, in the indicator's unit, of
+    which the largest is the split-conformal bound: a further window of a sound network passes it with a chance of one
+    in their number plus one (Vovk, Gammerman and Shafer 2005).  Nothing is narrowed; losses are counts, which have
+    their own threshold.
+    """
+    spread = {kpi: values.copy() for kpi, values in baseline.spread.items()}
+    for column, subject in enumerate(baseline.subjects):
+        for kpi, values in spread.items():
+            deviations = sound.get((subject, kpi))
+            if kpi != "loss" and deviations is not None and len(deviations):
+                worst = deviations[-1] if badness(kpi) > 0 else -deviations[0]
+                values[column] = np.fmax(values[column], worst / reach) if np.isfinite(values[column]) else np.nan
+    return replace(baseline, spread=spread)
 
 
 def judged(table: SeriesTable) -> tuple[str, ...]:

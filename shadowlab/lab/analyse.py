@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shadowlab.detect.baseline import learn
+from shadowlab.correlate.fault_free import fault_free
+from shadowlab.detect.baseline import learn, widened
 from shadowlab.detect.registry import DETECTORS
 from shadowlab.errors import ShadowFailedError
 from shadowlab.lab.prepare import Prepared
@@ -150,10 +151,16 @@ def _traces(lines: Sequence[_Line], prepared: Prepared) -> list[PathTrace]:
     ]
 
 
-def judge(measured: Measured, prepared: Prepared, detectors: Sequence[str]) -> Judgement:
-    """Learn the baseline, let the detectors look, and place what they find."""
+def judge(
+    measured: Measured, prepared: Prepared, detectors: Sequence[str], sound: SeriesTable | None = None
+) -> Judgement:
+    """Learn the baseline, let the detectors look, and place what they find.  ``sound`` are settled windows of the same
+    network without a fault under today's demand: what varies there by itself is no anomaly."""
     from_ns, to_ns = prepared.scenario.baseline_ns
     baseline = learn(measured.paths, from_ns=from_ns, to_ns=to_ns)
+    if sound is not None and len(sound.times_ns):
+        first_ns, last_ns = int(sound.times_ns[0]) - 1, int(sound.times_ns[-1])
+        baseline = widened(baseline, fault_free(sound, from_ns=first_ns, to_ns=last_ns))
     found = [one for name in detectors for one in DETECTORS[name].detect(measured.paths, baseline)]
     anomalies = tuple(sorted(found, key=lambda one: (one.detected_ns, one.path)))
     if not anomalies:

@@ -16,7 +16,6 @@ from pathlib import Path
 from shadowlab import __version__
 from shadowlab.correlate.agree import compare
 from shadowlab.correlate.align import certain, clock_offsets, find_lag
-from shadowlab.correlate.fault_free import fault_free_table
 from shadowlab.correlate.parameters import compare_parameters
 from shadowlab.correlate.residual import production_series, residuals
 from shadowlab.detect.levels import judge_levels
@@ -24,7 +23,7 @@ from shadowlab.detect.registry import DETECTORS
 from shadowlab.kernel.examine.memory import free_bytes
 from shadowlab.lab.analyse import WINDOW_NS, Judgement, Measured, judge, measure
 from shadowlab.lab.conclude import conclusions, headline, no_verdict
-from shadowlab.lab.correlation.null_model import null_model, null_window, ways_of
+from shadowlab.lab.correlation.null_model import null_model, null_window, sound_windows, ways_of
 from shadowlab.lab.events.planned import Planned, behind, planned_work
 from shadowlab.lab.execute import (
     LEAST_GUEST_BYTES,
@@ -167,7 +166,9 @@ class _Run:
         self._stage("measure and judge")
         measured = measure(raw, prepared, scenario.duration_ns, self._late_ns)
         self._exchanges = measure_exchanges(raw, prepared, scenario.duration_ns, WINDOW_NS, self._late_ns)
-        judgement = judge(measured, prepared, scenario.detectors)
+        asked = self._asked_for(null)
+        sound = sound_windows(prepared, asked) if asked is not None else None
+        judgement = judge(measured, prepared, scenario.detectors, sound)
         before = judge_levels(
             measured.paths,
             scenario.levels,
@@ -183,7 +184,7 @@ class _Run:
             services=self._exchanges.services,
         )
         cures = self._cures(judgement, measured)
-        correlation = self._correlate(measured, null)
+        correlation = self._correlate(measured, null, asked)
         result = self._result(measured, judgement, before, after, cures, correlation, done)
         self._stage("write the report")
         self._wall["whole run"] = time.monotonic() - started
@@ -231,7 +232,14 @@ class _Run:
         self._wall["rehearsals"] = time.monotonic() - began
         return outcomes
 
-    def _correlate(self, measured: Measured, null: Prepared | str) -> Correlation:
+    def _asked_for(self, null: Prepared | str) -> SeriesTable | None:
+        """The indicators of the null model, if it was run."""
+        if not isinstance(null, Prepared):
+            return None
+        folder = self._folder.path / NULL_MODEL
+        return measure(folder, null, null.scenario.duration_ns, self._late_ns).paths
+
+    def _correlate(self, measured: Measured, null: Prepared | str, asked: SeriesTable | None) -> Correlation:
         prepared, scenario = self._prepared, self._scenario
         production = prepared.production
         if production is None:
@@ -242,12 +250,8 @@ class _Run:
         last_event = max((event.settled_ns for event in scenario.events), default=scenario.baseline_ns[1])
         before, scale = prepared.attachment.connections, prepared.scaling.factor
         self._keep_residuals(measured.paths, scale)
-        asked = None
-        if isinstance(null, Prepared):
-            folder = self._folder.path / NULL_MODEL
-            asked = measure(folder, null, null.scenario.duration_ns, self._late_ns).paths
-            sound = fault_free_table(asked, from_ns=null_window(prepared)[0], to_ns=null_window(prepared)[1])
-            write_series(self._folder.file(FAULT_FREE_FILE), sound)
+        if asked is not None:
+            write_series(self._folder.file(FAULT_FREE_FILE), sound_windows(prepared, asked))
         found = compare(
             production.connections,
             measured.paths,

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from shadowlab.correlate.fault_free import fault_free_table
 from shadowlab.errors import InputError
 from shadowlab.lab.cures.read import Cures
 from shadowlab.lab.prepare import Prepared, prepare
 from shadowlab.model.flow import Path
+from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.network import Network
 from shadowlab.model.units import NS_PER_S
 from shadowlab.topology.routing import intended_way
@@ -48,6 +50,12 @@ def null_model(prepared: Prepared) -> Prepared | str:
         return prepare(sound, seed=prepared.seed, scale=prepared.scaling.factor)
     except InputError as error:
         return f"today's demand cannot be driven: {error}"
+
+
+def sound_windows(prepared: Prepared, asked: SeriesTable) -> SeriesTable:
+    """Of the null model's indicators ``asked`` the windows in which it was settled: no fault, today's demand."""
+    from_ns, to_ns = null_window(prepared)
+    return fault_free_table(asked, from_ns=from_ns, to_ns=to_ns)
 
 
 def ways_of(network: Network, paths: Iterable[Path]) -> Mapping[str, tuple[str, ...]]:
