@@ -165,4 +165,5 @@ def _told(book: Book, case: Case, before: Path, after: Path) -> Correlation:
             null=book.series(null),
             null_ns=null_window(prepared),
             ways=ways_of(prepared.network, prepared.paths),
+            spread=prepared.network.ecmp,
         )

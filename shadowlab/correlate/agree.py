@@ -29,13 +29,14 @@ import numpy as np
 
 from shadowlab.correlate.align import certain, clock_offsets
 from shadowlab.correlate.cross_check import Liar, find_liars
+from shadowlab.correlate.evidence import base_changes, demand_moved, expected
 from shadowlab.correlate.explain import CLEAR, DEMAND, EVENTS, LINKS, Change, Explained, Ways, explain
 from shadowlab.correlate.fidelity import advice, fidelities
 from shadowlab.correlate.noise import batch_error, typical_difference
 from shadowlab.correlate.production import Observed, observe_production
 from shadowlab.correlate.residual import production_series
 from shadowlab.model.kpi import SeriesTable
-from shadowlab.model.verdict import Agreement, Correlation
+from shadowlab.model.verdict import Agreement, Correlation, Hypothesis
 from shadowlab.telemetry.attach import Connection
 
 RELATIVE_NOISE = 0.1
@@ -89,6 +90,7 @@ def compare(
     null: SeriesTable | None = None,
     null_ns: tuple[int, int] = (0, 0),
     ways: Ways | None = None,
+    spread: bool = False,
 ) -> Correlation:
     """Compare what production shows after the event with the shadow's ``window_ns`` (from < time <= to).
 
@@ -96,7 +98,7 @@ def compare(
     ``production_scale`` divides production's rates.  ``events_replayed`` says that the shadow ran the scenario's
     events; False makes it the null model: today's demand and a sound network.  ``null`` are the indicators of the null
     model where that was run by itself, of which ``null_ns`` counts.  ``ways`` are the directions of each path there, of
-    all that is to be told of links.
+    all that is to be told of links; ``spread`` says that flows are spread over equal ones.
     """
     everybody = [*production_before, *production]
     offsets = clock_offsets(everybody)
@@ -129,12 +131,14 @@ def compare(
         without = {one.instance for one in liars}
         asked = _observe_shadow(null, null_ns)
         changes = _changes(seen, before, asked, shown if events_replayed else {}, normal, errors, without)
-        explained = explain(changes, ways, moved=bool(sides.both or sides.production)) if changes else None
+        changes += base_changes(production_before, production, without, spread=spread)
+        moved = demand_moved(changes)
+        explained = explain(expected(changes, ways, moved), ways, moved=bool(moved)) if changes else None
     if explained is None:
         verdict, why = _judge(sides, share, events_replayed)
     else:
         verdict, why, suspects = _weigh(explained, sides, share)
-    if liars and verdict != "confirmed":
+    if liars:
         verdict, why, suspects = _blame(liars, why)
     missing = len(set(seen) - set(shown))
     if missing:
@@ -252,6 +256,8 @@ def _changes(
                     replayed=then.value - rest.value if then is not None else math.nan,
                     noise=max(noise, least),
                     level=rest.value,
+                    scatter=math.hypot(own, max(calm.noise, own)) if math.isfinite(error) else after.noise,
+                    calm=calm.value,
                 )
             )
     return found
@@ -259,12 +265,15 @@ def _changes(
 
 def _weigh(explained: Explained, sides: _Sides, share: float) -> tuple[Verdict, str, tuple[str, ...]]:
     """The best account's verdict, if it is clearly the best."""
-    best = explained.best
+    best = _standing_account(explained)
     values = f"Values agree in {share:.0%} of the comparisons."
     rival = next((one for one in explained.hypotheses if one.verdict != best.verdict), None)
-    evidence = f"by {explained.margin:.0f} in BIC over “{rival.name}”" if rival is not None else ""
+    margin = rival.bic - best.bic if rival is not None else math.inf
+    evidence = f"by {margin:.0f} in BIC over “{rival.name}”" if rival is not None and margin > 0 else ""
+    if rival is not None and margin <= 0:
+        evidence = f"and “{rival.name}” ({rival.verdict}) is not clearly better ({-margin:.1f} in BIC)"
     what = f": {'; '.join(best.parameters)}" if best.parameters else ""
-    if rival is not None and explained.margin < CLEAR:
+    if rival is not None and explained.margin < CLEAR and best.name != DEMAND:
         both = f"“{best.name}”{what} ({best.verdict}) and “{rival.name}” ({rival.verdict})"
         return "unsure", f"Two accounts fit about as well ({explained.margin:.1f} apart): {both}. {values}", ()
     where = f"production left its baseline on {sides.both + sides.production} of {sides.paths} paths"
@@ -278,10 +287,17 @@ def _weigh(explained: Explained, sides: _Sides, share: float) -> tuple[Verdict, 
         cure = "calibrate again" if best.parameters else "no pattern fits: calibrate again, or mend the map"
         return "shadow drifted", f"All over, production is not where the shadow is{what}; {cure}. {values}", ()
     if share < TRUE_ENOUGH:
-        return "shadow drifted", f"Neither side left its baseline, yet they are far apart. {values}", ()
+        values += " The shadow was not true before, either: see its fidelity."
     if best.name == EVENTS:
         return "confirmed", f"Production did what the shadow did, events replayed: {where}. {values}", ()
     return "confirmed", f"Nothing happened that today's demand does not account for, {evidence}. {values}", ()
+
+
+def _standing_account(explained: Explained) -> Hypothesis:
+    """The best account; but that nothing happened beside today's demand stands until another one is clearly better."""
+    demand = next(one for one in explained.hypotheses if one.name == DEMAND)
+    best = explained.best
+    return demand if best.verdict != "confirmed" and demand.bic - best.bic < CLEAR else best
 
 
 def _blame(liars: Sequence[Liar], why: str) -> tuple[Verdict, str, tuple[str, ...]]:

@@ -1,7 +1,8 @@
 """Do the two ends of connections tell the same story?  An instance that lies is no broken network.
 
-In: connections recorded at both ends.  Out: the instances whose counters contradict their peers', and by what factor.
-Never: an instance accused by a single connection.
+In: connections.  Out: the instances whose counters contradict their peers', or their own segments, and by what factor.
+Never: an instance accused by a single connection for what its peer says; a segment that holds several times what a
+segment can hold accuses by itself.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ LEAST_SPAN_NS = 5_000_000_000
 LEAST_CONNECTIONS = 2
 LEAST_SHARE = 0.7
 """Of an instance's connections that must contradict their other ends."""
+OVERFULL = 4.0
+"""Times its largest payload that a connection's mean segment must hold to be impossible."""
+LEAST_SEGMENTS = 20
 KNOWN_FACTORS = {8.0: "bits for bytes", 1000.0: "kilo left out", 1024.0: "Ki left out", 1e6: "mega left out"}
 _NEAR = 0.15
 
@@ -32,25 +36,33 @@ class Liar:
     factor: float
     connections: int
     of: int
+    overfull: bool = False
+    """It is accused by its own segments, which would hold ``factor`` times what a segment can."""
 
     def describe(self) -> str:
         """One line, with the usual cause of such a factor if there is one."""
         big = max(self.factor, 1 / self.factor)
         known = next((words for value, words in KNOWN_FACTORS.items() if abs(big / value - 1) < _NEAR), "")
         what = (
-            f"counts {self.factor:.3g} times what the other ends of {self.connections} of its {self.of} connections do"
+            f"counts {self.factor:.3g} times the bytes that its own segments can hold, in {self.connections} of its "
+            f"{self.of} connections"
+            if self.overfull
+            else f"counts {self.factor:.3g} times what the other ends of {self.connections} of its {self.of} "
+            "connections do"
         )
         return f"{self.instance} {what}" + (f" ({known}?)" if known else "")
 
 
 def find_liars(connections: Iterable[Connection]) -> tuple[Liar, ...]:
     """The worst first.  What contradicts an instance already accused accuses nobody else."""
+    known = list(connections)
     ratios: dict[tuple[str, str, int], float] = {}
-    for number, one in enumerate(connections):
+    for number, one in enumerate(known):
         ratio = _ratio(one)
         if ratio is not None:
             ratios[(one.source, one.target, number)] = math.log(ratio)
-    found: list[Liar] = []
+    found = _overfull(known)
+    ratios = {key: ratio for key, ratio in ratios.items() if not {one.instance for one in found} & set(key[:2])}
     while True:
         by_instance: dict[str, list[float]] = defaultdict(list)
         for (source, target, _), ratio in ratios.items():
@@ -64,6 +76,29 @@ def find_liars(connections: Iterable[Connection]) -> tuple[Liar, ...]:
         factor = math.exp(wrong[len(wrong) // 2])
         found.append(Liar(instance=name, factor=factor, connections=len(wrong), of=len(own)))
         ratios = {key: ratio for key, ratio in ratios.items() if name not in key[:2]}
+
+
+def _overfull(connections: Sequence[Connection]) -> list[Liar]:
+    """Those whose segments hold more than segments can, in most of the connections that tell."""
+    fills: dict[str, list[float]] = defaultdict(list)
+    for one in connections:
+        for end, records, names in (
+            (one.source, one.sender_records, ("bytes_acked", "data_segments_out")),
+            (one.target, one.receiver_records, ("bytes_received", "data_segments_in")),
+        ):
+            last = records[-1] if records else None
+            if last is None:
+                continue
+            moved, segments = (getattr(last, name) for name in names)
+            if moved is not None and last.mss and segments is not None and segments >= LEAST_SEGMENTS:
+                fills[end].append(moved / segments / last.mss)
+    found = []
+    for name, own in sorted(fills.items()):
+        wrong = sorted(one for one in own if one > OVERFULL)
+        if wrong and len(wrong) >= LEAST_SHARE * len(own):
+            factor = wrong[len(wrong) // 2]
+            found.append(Liar(instance=name, factor=factor, connections=len(wrong), of=len(own), overfull=True))
+    return found
 
 
 def _guilt(ratios: Sequence[float]) -> int:

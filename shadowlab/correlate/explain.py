@@ -27,10 +27,19 @@ from numpy.typing import NDArray
 
 from shadowlab.model.verdict import Hypothesis
 
-ADDITIVE = ("srtt_ms", "retransmission_share")
-"""Indicators that grow by what each link of a way adds."""
+BASE = "base_rtt_ms"
+"""The least round-trip time: of the way itself, without queues."""
+ADDITIVE = ("retransmission_share", BASE, "srtt_ms")
+"""Indicators that grow by what each link of a way adds; what a link loses comes first, for losses drain its queue."""
+_SIZES: Mapping[str, str] = {
+    "retransmission_share": "{:+.2%} retransmitted",
+    BASE: "{:+.3g} ms",
+    "srtt_ms": "{:+.3g} ms waiting",
+}
 MOST_LINKS = 3
 MOST_DEVIATION = 10.0
+MOST_FACTOR = 3.0
+"""What grows by more than this times itself all over is no drift."""
 CLEAR = 6.0
 """By how much the best account must beat the best of another verdict: strong evidence (Kass and Raftery 1995)."""
 _NOTABLE = 2.0
@@ -49,7 +58,7 @@ class Change:
     """Of one indicator on one path, from before to after: production's, and what the two shadows changed by.
 
     ``replayed`` is NaN where no events were replayed.  ``noise`` is that of the difference between production's change
-    and a right prediction of it; ``level`` the shadow's value before.
+    and a right prediction of it; ``level`` the shadow's value before (of a least round-trip time, production's).
     """
 
     path: str
@@ -59,6 +68,9 @@ class Change:
     replayed: float
     noise: float
     level: float
+    scatter: float = 0.0
+    calm: float = 0.0
+    """Production's own part of the noise, and its value before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +169,7 @@ def _classes(changes: Sequence[Change], ways: Ways) -> tuple[Mapping[str, list[i
     for row, one in enumerate(changes):
         source, _, target = one.path.partition("→")
         there = ways.get(one.path, ())
-        back = ways.get(f"{target}→{source}", ()) if one.kpi == "srtt_ms" else ()
+        back = ways.get(f"{target}→{source}", ()) if one.kpi in (BASE, "srtt_ms") else ()
         for direction in sorted({*there, *back}):
             crossing.setdefault(direction, []).append(row)
     classes: dict[tuple[int, ...], list[str]] = {}
@@ -190,18 +202,21 @@ def _fit(
     rest, parameters = left.copy(), 0
     sizes: list[dict[str, str]] = [{} for _ in picked]
     places = np.array(picked, dtype=np.intp)
+    lossy = np.zeros(len(picked), dtype=np.bool_)
     for kpi in ADDITIVE:
         rows = np.flatnonzero([one.kpi == kpi for one in changes])
         if not len(rows):
             continue
         matrix = columns[np.ix_(rows, places)] / noise[rows, None]
-        excess = _not_negative(matrix, left[rows] / noise[rows])
+        drained = lossy if kpi == "srtt_ms" else np.zeros_like(lossy)
+        excess = _not_negative(matrix, left[rows] / noise[rows], but=drained)
         for place, size in enumerate(excess):
-            strength = size * math.sqrt(float((matrix[:, place] ** 2).sum()))
+            strength = abs(size) * math.sqrt(float((matrix[:, place] ** 2).sum()))
             if strength > math.sqrt(price):  # what is not worth its price is left out
                 rest[rows] -= columns[rows, picked[place]] * size
                 parameters += 1
-                sizes[place][kpi] = f"+{size:.3g} ms" if kpi == "srtt_ms" else f"+{size:.2%} retransmitted"
+                lossy[place] |= kpi == "retransmission_share"
+                sizes[place][kpi] = _SIZES[kpi].format(size)
     hit = (columns[:, places] > 0).sum(axis=1) > 0
     for row, one in enumerate(changes):  # what a path carries falls by an amount that no formula here tells
         if one.kpi not in ADDITIVE and hit[row] and rest[row] < -_NOTABLE * noise[row]:
@@ -210,15 +225,17 @@ def _fit(
     return _misfit(rest / noise) + price * parameters, sizes
 
 
-def _not_negative(matrix: _Floats, wanted: _Floats, rounds: int = 50) -> _Floats:
-    """Least squares with no value below zero, one value after the other until none moves (there are at most three)."""
+def _not_negative(matrix: _Floats, wanted: _Floats, *, but: NDArray[np.bool_], rounds: int = 50) -> _Floats:
+    """Least squares with no value below zero ``but`` for these, one value after the other until none moves (there are
+    at most three)."""
     found = np.zeros(matrix.shape[1])
     squares = (matrix**2).sum(axis=0)
     for _ in range(rounds):
         before = found.copy()
         for place in np.flatnonzero(squares > 0):
             others = wanted - matrix @ found + matrix[:, place] * found[place]
-            found[place] = max(0.0, float(matrix[:, place] @ others) / squares[place])
+            size = float(matrix[:, place] @ others) / squares[place]
+            found[place] = size if but[place] else max(0.0, size)
         if np.allclose(found, before, rtol=1e-9, atol=0.0):
             break
     return found
@@ -239,6 +256,8 @@ def _one_factor(changes: Sequence[Change], left: _Floats, noise: _Floats, price:
             square = float(column @ column)
             if square > 0:
                 size = float(column @ wanted) / square
+                if column is level and abs(size) > MOST_FACTOR:
+                    continue
                 cost = _misfit(wanted - column * size) + price + 2 * math.log(2)
                 choices.append((cost, f"{kpi}: {words.format(size)}"))
         best = min(choices, key=lambda one: one[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shadowlab.detect.baseline import learn, median_mad
+from shadowlab.detect.baseline import learn, median_mad, widened
 from shadowlab.model.kpi import SeriesTable
 
 S = 10**9
@@ -77,3 +77,15 @@ def test_the_median_agrees_with_numpy_where_numpy_has_one(rows: int) -> None:
 def test_an_empty_window_is_refused() -> None:
     with pytest.raises(ValueError, match="empty"):
         learn(table(latency_ms=[[1.0]]), from_ns=5, to_ns=5)
+
+
+def test_a_sound_network_s_own_deviations_widen_a_baseline_on_the_bad_side_and_never_narrow_it() -> None:
+    latency = np.array([[10.0, 10.0], [10.2, 10.2]] * 10)
+    baseline = learn(table(latency_ms=latency), from_ns=0, to_ns=20 * S)
+    sound = {("p0", "latency_ms"): np.array([-50.0, 0.0, 8.0]), ("p1", "latency_ms"): np.array([-9.0, 0.0, 0.01])}
+
+    wide = widened(baseline, sound, reach=4.0)
+
+    assert wide.spread["latency_ms"][0] == pytest.approx(8.0 / 4.0)
+    assert wide.spread["latency_ms"][1] == baseline.spread["latency_ms"][1]
+    assert wide.centre == baseline.centre

@@ -123,6 +123,18 @@ def test_delay_on_two_paths_is_placed_on_the_link_they_share(ready: Prepared) ->
     assert found.domain.affected_paths == ("web→api", "web→db")
 
 
+def test_what_a_sound_network_shows_under_the_same_demand_is_no_anomaly_and_more_than_that_is(ready: Prepared) -> None:
+    run = measured(ready, slower_ms={"web→db": 6.0})
+    swings = np.where(np.arange(SECONDS)[:, None] % 5 == 4, 8.0, 0.0) * np.ones(len(PATHS))
+    sound = replace(run.paths, values={"latency_ms": 12 + swings})
+
+    calm, loud = (judge(one, ready, ["zscore"], sound) for one in (run, measured(ready, slower_ms={"web→db": 60.0})))
+
+    assert judge(run, ready, ["zscore"]).anomalies
+    assert not calm.anomalies
+    assert {one.path for one in loud.anomalies} == {"web→db"}
+
+
 def test_what_gets_better_is_no_fault(ready: Prepared) -> None:
     found = judge(measured(ready, slower_ms={"web→db": -6.0, "web→api": -3.0}), ready, ["zscore"])
 
