@@ -7,7 +7,7 @@ moment it was known.  Never: a look at the scenario's events: the judging rooms 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from shadowlab.lab.recorded.watched import derive, watched_of
 from shadowlab.localize.domain import fault_domain
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.kpi import SeriesTable
-from shadowlab.model.network import Direction
+from shadowlab.model.network import Direction, Network
 from shadowlab.model.result import PathTrace
 from shadowlab.model.units import NS_PER_S
 from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence, Suspect
@@ -44,6 +44,19 @@ SURE = 0.99
 
 GROWN = 1.15
 """Demand has grown on a link that carries more than its baseline by this factor."""
+
+
+_NOTICED_NS = 5 * NS_PER_S
+"""So long before a route is known to be cut its packets may have been lost."""
+
+
+DOUBLED = 2.0
+"""Where the load grows by this factor, a buffer that fills in bursts is the load's doing."""
+
+
+FULL_BUFFER = (0.5, 1.5)
+"""A packet of each path across a link was late by such a share of what a full buffer costs: it was full.  Less will do,
+for probes come now and then, and seldom when a burst is at its longest; much more is the work of another link."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,14 +179,15 @@ def judge(
     if not anomalies:
         return Judgement(anomalies=(), domain=None, localised_ns=prepared.scenario.duration_ns)
     end_ns = prepared.scenario.duration_ns
+    usual = gather(measured, prepared, set(), (from_ns, to_ns), (from_ns, to_ns))
     best: Judgement | None = None
     before: tuple[str, ...] = ()
     for moment in sorted({min(one.detected_ns + step, end_ns) for one in anomalies for step in EVIDENCE_STEPS_NS}):
         known = [one for one in anomalies if moment - EVIDENCE_STEPS_NS[-1] <= one.detected_ns <= moment]
         onset = min(one.onset_ns for one in known)
         evidence = gather(measured, prepared, {one.path for one in known}, (from_ns, to_ns), (onset, moment))
-        full = filled(measured, (from_ns, to_ns), (onset, moment))
-        domain = fault_domain(known, evidence, prepared.network, prepared.flows, utilisation=full)
+        full = filled(measured, prepared.network, (from_ns, to_ns), (onset, moment))
+        domain = fault_domain(known, evidence, prepared.network, prepared.flows, before=usual, utilisation=full)
         cut = cut_directions(measured, to_ns, moment)
         if cut and domain is not None:
             black_hole = _black_hole(domain, cut, measured, known, prepared.flows)
@@ -188,7 +202,7 @@ def judge(
         if confirmed:
             whole = gather(measured, prepared, {one.path for one in anomalies}, (from_ns, to_ns), (onset, end_ns))
             later = [one for one in anomalies if one.onset_ns >= onset]
-            refined = fault_domain(later, whole, prepared.network, prepared.flows, utilisation=full)
+            refined = fault_domain(later, whole, prepared.network, prepared.flows, before=usual, utilisation=full)
             # What came later sharpens the size and the list of the affected; it does not change where the fault is.
             same = refined is not None and refined.links == domain.links
             return Judgement(anomalies=anomalies, domain=refined if same else domain, localised_ns=moment)
@@ -196,9 +210,16 @@ def judge(
     return best
 
 
-def filled(measured: Measured, baseline_ns: tuple[int, int], window_ns: tuple[int, int]) -> dict[Direction, float]:
-    """The utilisation in a window of the directions that carry more than in the baseline by a seventh: demand has grown
-    there.  Of one that was full before nothing is said: a greedy connection fills what it is given."""
+def filled(
+    measured: Measured, network: Network, baseline_ns: tuple[int, int], window_ns: tuple[int, int]
+) -> dict[Direction, float]:
+    """The median utilisation in a window of the directions that carry more than in the baseline by a seventh: demand
+    has grown there.  Of one that was full before nothing is said: a greedy connection fills what it is given.
+
+    It is 1 where a packet that crossed had to wait as long as the buffer can make it: many senders at once fill one in
+    bursts that a second's mean does not show.
+    """
+    waited = _longest_waits(measured, baseline_ns, window_ns)
     table = measured.links
     utilisation = table.values.get("link_utilisation")
     if utilisation is None:
@@ -212,13 +233,44 @@ def filled(measured: Measured, baseline_ns: tuple[int, int], window_ns: tuple[in
     for index, name in enumerate(table.subjects):
         old, new = (part[:, index][~np.isnan(part[:, index])] for part in (before, now))
         if name in by_name and old.size and new.size and new.mean() > GROWN * old.mean():
-            found[by_name[name]] = float(new.mean())
+            direction = by_name[name]
+            shares = waited.get(direction, 0.0) / _buffer_ms(network, direction)
+            full = FULL_BUFFER[0] < shares < FULL_BUFFER[1] and new.mean() > DOUBLED * old.mean()
+            found[direction] = 1.0 if full else float(np.median(new))
     return found
+
+
+def _longest_waits(
+    measured: Measured, baseline_ns: tuple[int, int], window_ns: tuple[int, int]
+) -> dict[Direction, float]:
+    """By how many milliseconds a probe was later in a window than most were in the baseline: for each direction that of
+    the path across it which was least late, for what a direction does to packets it does to those of all its paths."""
+    times = measured.paths.times_ns
+    before = (times > baseline_ns[0]) & (times <= baseline_ns[1])
+    inside = (times > window_ns[0]) & (times <= window_ns[1])
+    usual, longest = measured.paths.values["delay_there_ms"], measured.paths.values["delay_there_max_ms"]
+    waits: dict[Direction, float] = {}
+    for index, path in enumerate(measured.paths.subjects):
+        old, new = usual[before, index], longest[inside, index]
+        old, new = old[~np.isnan(old)], new[~np.isnan(new)]
+        if old.size and new.size:
+            late = float(new.max() - np.median(old))
+            for one in _route(measured, path, window_ns[1])[0]:
+                waits[one] = min(late, waits.get(one, late))
+    return waits
+
+
+def _buffer_ms(network: Network, direction: Direction) -> float:
+    """How long the last packet of a full buffer waits, by the map; endless where nothing waits."""
+    impairment = network.impairment(direction)
+    if impairment.rate_bps is None:
+        return float("inf")
+    return impairment.queue_packets * impairment.mtu * 8 / impairment.rate_bps * 1e3
 
 
 def _black_hole(
     domain: FaultDomain,
-    cut: Sequence[Direction],
+    cut: Mapping[Direction, int],
     measured: Measured,
     known: Sequence[Anomaly],
     flows: Sequence[FlowSpec],
@@ -247,15 +299,22 @@ def _black_hole(
         runners_up=(),
         affected_paths=affected,
         affected_flows=tuple(sorted(flow.id for flow in flows if f"{flow.source}→{flow.target}" in affected)),
-        onset_ns=min(one.onset_ns for one in known if one.path in affected or not crossing),
+        onset_ns=_onset([one.onset_ns for one in known if one.path in affected or not crossing], min(cut.values())),
     )
+
+
+def _onset(onsets: Sequence[int], cut_ns: int) -> int:
+    """The first of these that the cut can have caused: routers notice a second late, and something else may have moved
+    the paths before."""
+    return min((one for one in onsets if one >= cut_ns - _NOTICED_NS), default=min(onsets))
 
 
 def gather(
     measured: Measured, prepared: Prepared, affected: set[str], baseline_ns: tuple[int, int], window_ns: tuple[int, int]
 ) -> tuple[PathEvidence, ...]:
-    """What every path tells in a window, in two voices: its probes, which crossed the way there and back, and the data
-    segments of its flows, whose retransmissions speak of the way there alone.  Flows of a path that are spread over
+    """What every path tells in a window, in three voices: its probes on their way there, the answers on theirs (both
+    clocks are the shadow's, so a one-way time is as exact as a round trip), and the data segments of its flows, whose
+    retransmissions speak of the way there alone.  Flows of a path that are spread over
     several ways are not heard: their counts are of the path.
 
     A path whose route changed in the window speaks for its last route, from that change on; and of its delay it says
@@ -263,7 +322,6 @@ def gather(
     """
     counts, times = measured.counts, measured.counts.times_ns
     before = (times > baseline_ns[0]) & (times <= baseline_ns[1])
-    latency = measured.paths.values["latency_ms"]
     found = []
     for index, path in enumerate(prepared.paths):
         name = str(path)
@@ -281,19 +339,27 @@ def gather(
             again = int(counts.segments_retransmitted[heard, index].sum())
             data = replace(voice, directions=shared[0], sent=sent, lost=min(again, sent))
             found.append(replace(data, excess_delay_ns=float("nan")))
-        normal, now = latency[before, index], latency[inside, index]
-        normal, now = normal[~np.isnan(normal)], now[~np.isnan(now)]
-        comparable = normal.size > 1 and now.size > 0 and max(since, back_since) <= baseline_ns[0]
-        found.append(
-            replace(
-                voice,
-                directions=(*there, *back),
-                sent=int(counts.probes_sent[inside, index].sum()),
-                lost=int(counts.probes_lost[inside, index].sum()),
-                excess_delay_ns=float(np.median(now) - np.median(normal)) * 1e6 if comparable else float("nan"),
-                delay_noise_ns=max(float(normal.std()) * 1e6, 1e4) if comparable else 1.0,
+        sent, lost = counts.probes_sent[inside, index], counts.probes_lost[inside, index]
+        share = np.nan_to_num(measured.paths.values["loss_there"][inside, index])
+        lost_there = np.minimum(np.rint(share * sent).astype(np.int64), lost)
+        for kpi, way, of, gone in (
+            ("delay_there_ms", there, sent, lost_there),
+            ("delay_back_ms", back, sent - lost_there, lost - lost_there),
+        ):
+            delays = measured.paths.values[kpi]
+            normal, now = delays[before, index], delays[inside, index]
+            normal, now = normal[~np.isnan(normal)], now[~np.isnan(now)]
+            comparable = normal.size > 1 and now.size > 0 and max(since, back_since) <= baseline_ns[0]
+            found.append(
+                replace(
+                    voice,
+                    directions=way,
+                    sent=int(of.sum()),
+                    lost=int(gone.sum()),
+                    excess_delay_ns=float(np.median(now) - np.median(normal)) * 1e6 if comparable else float("nan"),
+                    delay_noise_ns=max(float(normal.std()) * 1e6, 1e4) if comparable else 1.0,
+                )
             )
-        )
     return tuple(found)
 
 
@@ -319,15 +385,15 @@ def _route(measured: Measured, path: str, now_ns: int) -> tuple[tuple[Direction,
     )
 
 
-def cut_directions(measured: Measured, from_ns: int, to_ns: int) -> tuple[Direction, ...]:
-    """The directions that routes lost without a replacement, in (from, to]: read from the routing state, before any
-    statistics.  A route that ends early at a node lost the direction it used to leave that node by."""
+def cut_directions(measured: Measured, from_ns: int, to_ns: int) -> dict[Direction, int]:
+    """The directions that routes lost without a replacement, in (from, to], and when: read from the routing state,
+    before any statistics.  A route that ends early at a node lost the direction it used to leave that node by."""
     routes: dict[str, tuple[Direction, ...]] = {}
-    cut: set[Direction] = set()
+    cut: dict[Direction, int] = {}
     for since, path, hops in measured.hops:
         used = routes.get(path, ())
         if from_ns < since <= to_ns and used[: len(hops)] == hops and len(hops) < len(used):
-            cut.add(used[len(hops)])
+            cut.setdefault(used[len(hops)], since)
         else:
             routes[path] = hops
-    return tuple(sorted(cut))
+    return dict(sorted(cut.items()))

@@ -137,7 +137,7 @@ def _where(domain: FaultDomain) -> str:
         return f"Where: no link explains what is affected better than chance: {_count(domain.affected_paths, 'path')}."
     if domain.kind == "overload":
         return (
-            f"Where: {' and '.join(domain.links)}, full: demand has grown, nothing is broken; "
+            f"Where: {' and '.join(domain.links)}: demand has grown, nothing is broken; "
             f"affected: {_count(domain.affected_paths, 'path')}, {_count(domain.affected_flows, 'flow')}."
         )
     sizes = []

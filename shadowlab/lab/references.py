@@ -54,9 +54,10 @@ def _level_faults(scenario: Scenario, known: Sequence[str]) -> Iterator[Fault]:
 
 def _expectation_faults(scenario: Scenario, network: Network) -> Iterator[Fault]:
     expect = scenario.expect
-    if expect is not None and expect.fault is not None and expect.fault not in network.links_by_id:
-        message = f"expect: the map has no link {expect.fault!r}{_near(expect.fault, list(network.links_by_id))}"
-        yield Fault(place=expect.place, message=message)
+    for link in (expect.fault if expect is not None else None) or ():
+        if link not in network.links_by_id:
+            message = f"expect: the map has no link {link!r}{_near(link, list(network.links_by_id))}"
+            yield Fault(place=expect.place if expect is not None else "", message=message)
 
 
 def _event_faults(event: Event, network: Network, flows: Sequence[str]) -> Iterator[Fault]:

@@ -291,7 +291,7 @@ class _Run:
         detected = min((one.detected_ns for one in judgement.anomalies), default=scenario.duration_ns)
         origin = provenance(prepared, self._place, measured, done.report)
         fault = None if self._work_behind(judgement) else domain
-        expectations = expectations_of(prepared, fault, cures)
+        expectations = expectations_of(prepared, fault, cures, after)
         workloads = workload_summaries(prepared, self._exchanges)
         if measured.punctual.too_void:
             headline_of_run, sentences = no_verdict(origin)

@@ -35,12 +35,21 @@ LEAST_WALL_BUDGET_NS = 2 * NS_PER_S
 """Booting and building alone take one."""
 
 
+NO_FAULT = "none"
+"""As ``expect.fault``: no link is to be blamed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What the author of the scenario expects; unset parts are not checked.  ``best`` may be doing nothing."""
+    """What the author of the scenario expects; unset parts are not checked.  ``best`` may be doing nothing.
 
-    fault: str | None
+    ``fault``: the links of the fault domain, none if no link is to be blamed.  ``broken``: the service levels, and no
+    others, that do not hold after the event.
+    """
+
+    fault: tuple[str, ...] | None
     best: str | None
+    broken: tuple[str, ...] | None = None
     place: str = ""
 
 
@@ -259,7 +268,19 @@ class _Resolver:
             self._fault(
                 ("expect", "best"), f"no mitigation is called {raw.expect.best!r}; there are {', '.join(names)}"
             )
-        return Expectation(fault=raw.expect.fault, best=raw.expect.best, place=self._document.place(("expect",)))
+        levels = [one.name for one in raw.service_levels]
+        for name in raw.expect.broken or ():
+            if name not in levels:
+                known = ", ".join(levels) or "none"
+                self._fault(("expect", "broken"), f"no service level is called {name!r}; there are {known}")
+        blamed = raw.expect.fault
+        listed = None if blamed is None else (blamed,) if isinstance(blamed, str) else tuple(sorted(blamed))
+        return Expectation(
+            fault=() if listed == (NO_FAULT,) else listed,
+            best=raw.expect.best,
+            broken=None if raw.expect.broken is None else tuple(sorted(set(raw.expect.broken))),
+            place=self._document.place(("expect",)),
+        )
 
     def _levels(self, raw: RawScenario) -> list[ServiceLevel]:
         levels = []

@@ -104,8 +104,9 @@ class RawWindow(_Raw):
 
 
 class RawExpectation(_Raw):
-    fault: str | None = None
+    fault: str | list[str] | None = None
     best: str | None = None
+    broken: list[str] | None = None
 
 
 class RawMapOptions(_Raw):

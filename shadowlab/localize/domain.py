@@ -11,10 +11,12 @@ from dataclasses import replace
 from typing import Literal
 
 from shadowlab.localize.likelihood import IN_THE_SHADOW, Ranking, rank
+from shadowlab.localize.load import explained_by_load
 from shadowlab.localize.settings import Settings
+from shadowlab.localize.usual import loses_more
 from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.network import Direction, Network
-from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence
+from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence, Suspect
 
 
 def fault_domain(
@@ -23,14 +25,16 @@ def fault_domain(
     network: Network,
     flows: Sequence[FlowSpec],
     *,
+    before: Sequence[PathEvidence] = (),
     utilisation: Mapping[Direction, float] | None = None,
     settings: Settings = IN_THE_SHADOW,
 ) -> FaultDomain | None:
     """The isolated segment.  None without an anomaly; ``kind`` "unknown" and no links where no link explains them;
-    "overload" where only links that are full explain them: these are named, but are no suspects.
+    "overload" where only links whose load has grown explain them: these are named, but are no suspects.
 
     An evidence is affected if a detector flagged its path, by the anomalies or by its own mark.  The confidence is the
-    least posterior among the suspects: the whole claim is as sure as its weakest part.
+    least posterior among the suspects: the whole claim is as sure as its weakest part.  What loses no more than it did
+    in the evidence of ``before``, the baseline, is no suspect.
     """
     if not anomalies:
         return None
@@ -41,6 +45,13 @@ def fault_domain(
         network=network,
         utilisation=utilisation,
         settings=settings,
+    )
+    news = [one for one in ranking.suspects if _is_news(one, ranking, evidence, before)]
+    loaded = [one for one in news if explained_by_load(one, utilisation or {}, network)]
+    ranking = replace(
+        ranking,
+        suspects=tuple(one for one in news if one not in loaded),
+        overloaded=(*ranking.overloaded, *loaded),
     )
     blamed = ranking.suspects or ranking.overloaded
     links = tuple(sorted({direction.link for one in blamed for direction in one.directions}))
@@ -85,6 +96,12 @@ def unseen_directions(network: Network, evidence: Iterable[PathEvidence]) -> tup
         if one.sent > 0:
             seen.update(one.directions)
     return tuple(str(direction) for direction in network.directions if direction not in seen)
+
+
+def _is_news(one: Suspect, ranking: Ranking, evidence: Sequence[PathEvidence], before: Sequence[PathEvidence]) -> bool:
+    if one.excess_delay_ns > 0 or not before:
+        return True
+    return loses_more(one, evidence, before, [other for other in ranking.suspects if other is not one])
 
 
 def _flag(one: PathEvidence, affected: bool) -> PathEvidence:

@@ -12,17 +12,27 @@ from shadowlab.lab.conclude import best_cure
 from shadowlab.lab.events.words import describe_event
 from shadowlab.lab.prepare import Prepared
 from shadowlab.mitigate.candidate import NOTHING
+from shadowlab.model.level import LevelOutcome
 from shadowlab.model.result import TimelineEntry
 from shadowlab.model.verdict import CureOutcome, FaultDomain
 
 
-def expectations_of(prepared: Prepared, fault: FaultDomain | None, cures: Sequence[CureOutcome]) -> dict[str, bool]:
-    """What the scenario expects, and whether it came so."""
+def expectations_of(
+    prepared: Prepared, fault: FaultDomain | None, cures: Sequence[CureOutcome], after: Sequence[LevelOutcome]
+) -> dict[str, bool]:
+    """What the scenario expects, and whether it came so.  ``after``: the service levels since the event."""
     expect = prepared.scenario.expect
     found: dict[str, bool] = {}
-    if expect is not None and expect.fault is not None:
-        found[f"the fault domain is {expect.fault}"] = fault is not None and fault.links == (expect.fault,)
-    if expect is not None and expect.best is not None:
+    if expect is None:
+        return found
+    if expect.fault is not None:
+        blamed = fault.links if fault is not None and (expect.fault or fault.kind != "overload") else ()
+        words = f"the fault domain is {' and '.join(expect.fault)}" if expect.fault else "no link is blamed"
+        found[words] = tuple(sorted(blamed)) == expect.fault
+    if expect.broken is not None:
+        broken = tuple(sorted({one.level for one in after if not one.holds}))
+        found[f"broken is {' and '.join(expect.broken) or 'nothing'}"] = broken == expect.broken
+    if expect.best is not None:
         best = best_cure(cures)
         found[f"the best cure is {expect.best}"] = (NOTHING.name if best is None else best.cure) == expect.best
     return found

@@ -37,8 +37,8 @@ def measured(
     slower_ms: dict[str, float] | None = None,
     hops: tuple[tuple[int, str, tuple[Direction, ...]], ...] | None = None,
 ) -> Measured:
-    """A run in which each second after the event so many probes get lost, segments are sent again, and the round trip
-    takes longer."""
+    """A run in which each second after the event so many probes get lost on their way there, segments are sent again,
+    and the way there takes longer."""
     times = np.arange(1, SECONDS + 1, dtype=np.int64) * S
     late = (times > EVENT * S)[:, None]
     shape = (SECONDS, len(PATHS))
@@ -60,6 +60,10 @@ def measured(
         subjects=PATHS,
         values={
             "latency_ms": 12 + noise + after(slower_ms),
+            "delay_there_ms": 6 + noise / 2 + after(slower_ms),
+            "delay_there_max_ms": 6.1 + noise / 2 + after(slower_ms),
+            "delay_back_ms": 6 + noise / 2,
+            "loss_there": counts.probes_lost / PROBES,
             "loss": counts.probes_lost / PROBES,
             "retransmission_share": counts.segments_retransmitted / SEGMENTS,
             PROBES_SENT: np.full(shape, float(PROBES)),
@@ -141,24 +145,27 @@ def test_what_gets_better_is_no_fault(ready: Prepared) -> None:
     assert (found.anomalies, found.domain) == ((), None)
 
 
-def test_a_path_speaks_with_two_voices(ready: Prepared) -> None:
+def test_a_path_speaks_with_three_voices(ready: Prepared) -> None:
     run = measured(ready, lost={"web→db": 3}, again={"web→db": 6}, slower_ms={"web→db": 2.0})
 
-    data, probes = evidence_of(ready, run, "web→db", (EVENT, EVENT + 10))
+    data, probes, answers = evidence_of(ready, run, "web→db", (EVENT, EVENT + 10))
 
     there = path_directions(ready.network, "web", "db")
     assert (data.directions, data.sent, data.lost) == (there, 10 * SEGMENTS, 60)
     assert np.isnan(data.excess_delay_ns)
-    assert probes.directions == there + path_directions(ready.network, "db", "web")
+    assert probes.directions == there
     assert (probes.sent, probes.lost, probes.affected) == (10 * PROBES, 30, True)
     assert probes.excess_delay_ns == pytest.approx(2_000_000, abs=50_000)
     assert 10_000 <= probes.delay_noise_ns < 50_000
+    assert answers.directions == path_directions(ready.network, "db", "web")
+    assert (answers.sent, answers.lost) == (10 * PROBES - 30, 0)
+    assert answers.excess_delay_ns == pytest.approx(0, abs=50_000)
 
 
 def test_more_retransmissions_than_segments_count_as_all_of_them(ready: Prepared) -> None:
     run = measured(ready, again={"web→db": 5 * SEGMENTS})
 
-    data, _ = evidence_of(ready, run, "web→db", (EVENT, EVENT + 10))
+    data, *_ = evidence_of(ready, run, "web→db", (EVENT, EVENT + 10))
 
     assert data.lost == data.sent == 10 * SEGMENTS
 
@@ -172,7 +179,7 @@ def test_a_path_that_changed_its_way_speaks_for_the_new_way_from_then_on(ready: 
         hops=(*shortest(ready), ((EVENT + 4) * S, "web→db", around)),
     )
 
-    data, probes = evidence_of(ready, run, "web→db", (EVENT, EVENT + 10))
+    data, probes, _ = evidence_of(ready, run, "web→db", (EVENT, EVENT + 10))
 
     assert data.directions == around
     assert (probes.sent, probes.lost) == (6 * PROBES, 18)
@@ -189,18 +196,54 @@ def test_flows_that_are_spread_speak_only_where_they_share_a_way(ready: Prepared
     apart = replace(run, flow_hops=((0, first.id, there), (0, "another", around)))
     together = replace(run, flow_hops=((0, first.id, around), (0, "another", around)))
 
-    (probes,) = evidence_of(more, apart, "web→db", (EVENT, EVENT + 10))
-    assert probes.directions == there + path_directions(ready.network, "db", "web")
-    data, _ = evidence_of(more, together, "web→db", (EVENT, EVENT + 10))
+    probes, answers = evidence_of(more, apart, "web→db", (EVENT, EVENT + 10))
+    assert (probes.directions, answers.directions) == (there, path_directions(ready.network, "db", "web"))
+    data, *_ = evidence_of(more, together, "web→db", (EVENT, EVENT + 10))
     assert (data.directions, data.sent) == (around, 10 * SEGMENTS)
+
+
+def test_a_link_that_loses_what_it_always_lost_is_no_suspect(ready: Prepared) -> None:
+    news = measured(ready, lost={"web→db": 3}, again={"web→db": 6})
+    old = measured(ready, slower_ms={"web→api": 6.0})
+    always = np.full((SECONDS, len(PATHS)), 3) * (np.array(PATHS) == "web→db")
+    counts = replace(old.counts, segments_retransmitted=always)
+
+    fresh = judge(news, ready, ["zscore"]).domain
+    stale = judge(replace(old, counts=counts), ready, ["zscore"]).domain
+
+    assert fresh is not None
+    assert [one.fault for one in fresh.suspects] == ["loss"]
+    assert stale is not None
+    assert [one.fault for one in stale.suspects] == ["delay"]
+
+
+def test_a_burst_that_fills_a_buffer_is_overload_and_the_same_loss_without_it_is_none(ready: Prepared) -> None:
+    run = measured(ready, lost={"web→db": 3}, again={"web→db": 6})
+    direction = Direction(link="north-south", source="north", target="south")
+    impairment = ready.network.impairment(direction)
+    assert impairment.rate_bps is not None
+    buffer_ms = impairment.queue_packets * impairment.mtu * 8e3 / impairment.rate_bps
+    late = (run.paths.times_ns > EVENT * S)[:, None]
+    waits = run.paths.values["delay_there_max_ms"] + late * 0.8 * buffer_ms * (np.array(PATHS) == "web→db")
+    load = replace(run.links, subjects=(str(direction),), values={"link_utilisation": np.where(late, 0.4, 0.05)})
+    values = {**run.paths.values, "delay_there_max_ms": waits}
+
+    burst = judge(replace(run, links=load, paths=replace(run.paths, values=values)), ready, ["zscore"]).domain
+    grown = judge(replace(run, links=load), ready, ["zscore"]).domain
+
+    assert burst is not None
+    assert (burst.kind, burst.links) == ("overload", ("north-south",))
+    assert grown is not None
+    assert (grown.kind, grown.links) == ("loss", ("north-south",))
 
 
 def test_routes_that_end_early_show_what_was_cut(ready: Prepared) -> None:
     whole = path_directions(ready.network, "web", "db")
     run = measured(ready, hops=(*shortest(ready), (EVENT * S, "web→db", whole[:1])))
 
-    assert cut_directions(run, 24 * S, 30 * S) == (Direction(link="north-south", source="north", target="south"),)
-    assert cut_directions(run, 26 * S, 30 * S) == ()
+    cut = Direction(link="north-south", source="north", target="south")
+    assert cut_directions(run, 24 * S, 30 * S) == {cut: EVENT * S}
+    assert cut_directions(run, 26 * S, 30 * S) == {}
 
 
 def test_a_run_that_recorded_no_routes_failed(ready: Prepared, tmp_path: Path) -> None:

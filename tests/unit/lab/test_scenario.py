@@ -34,7 +34,7 @@ def test_a_scenario_is_read_into_plain_numbers(tmp_path: Path) -> None:
         ServiceLevel(name="delivery", kpi="loss", limit=0.02, paths=(), tolerated=0.1, window_ns=5 * S),
     )
     assert found.cures.mitigations == (Around(name="reroute"),)
-    assert found.expect == Expectation(fault="north-south", best="reroute", place=f"{tmp_path}/incident.yaml:16:9")
+    assert found.expect == Expectation(fault=("north-south",), best="reroute", place=f"{tmp_path}/incident.yaml:16:9")
 
 
 def test_events_stand_in_the_order_of_time_each_with_its_place(tmp_path: Path) -> None:
