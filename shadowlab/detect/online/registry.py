@@ -35,6 +35,7 @@ ONLINE: Mapping[str, Kind] = {
     "panel": _one("panel.panel", "Panel", "steps or new extremes, as the series' character asks for; the default"),
     "zscore": _one("online.zscore", "ZScore", "distance from a fixed baseline: the concept's reference"),
     "level-shift": _one("online.level_shift", "LevelShift", "several values in a row far from the running median"),
+    "steps": _one("online.steps", "Steps", "change points of a level with bursts about it: round-trip times"),
     "cusum": _one("online.cusum", "Cusum", "summed residuals, two-sided"),
     "page-hinkley": _one("online.page_hinkley", "PageHinkley", "summed residuals against their running mean"),
     "ewma": _one("online.ewma", "Ewma", "exponentially weighted residuals"),

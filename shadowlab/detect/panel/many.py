@@ -2,9 +2,10 @@
 
 In: the moment, a value per series, shape (S,).  Out: scores and onsets, shape (S,).  Never: a loop over series.
 
-The rules are those of ``panel``, kept in less than 1 kB a series: the level is the median of 32 values instead of 60,
-the distance that bursts often reach is tracked by steps (H. Robbins, S. Monro 1951) instead of from a window, a level
-that a slow sum found begins with the last three values, and daily habits are not known.
+The rules are those of ``panel``, kept in less than 1 kB a series: steps are those of ``level-shift`` (``steps`` looks
+back over 120 values), the level is the median of 32 values instead of 60, the distance that bursts often reach is
+tracked by steps (H. Robbins, S. Monro 1951) instead of from a window, a level that a slow sum found begins with the
+last three values, and daily habits are not known.
 """
 
 from __future__ import annotations

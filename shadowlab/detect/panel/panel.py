@@ -5,8 +5,7 @@ In: values.  Out: readings.  Never: a decision about a series from what comes la
 What a series is like is told from its own past, and may change:
 
 - *steady*: small noise around a large level, neighbours as different as any two values of late: round-trip times.
-  There a
-  step has the vote, and an extreme of one sample, which is no fault of a network, only raises the score.
+  There a step has the vote, and an extreme of one sample, which is no fault of a network, only raises the score.
 - *wandering*: everything else (loads, temperatures, demand over a day).  There a step means little; new extremes of
   the value and of its running mean have the vote.
 """
@@ -15,18 +14,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shadowlab.detect.online.level_shift import LEAST_RELATIVE, LevelShift
 from shadowlab.detect.online.new_extreme import NewExtreme
 from shadowlab.detect.online.reading import QUIET, Reading, Value, scalar
+from shadowlab.detect.online.steps import LEAST_RELATIVE, Steps
 
 STEADY = 0.03
 """A steady level's robust spread is at most this part of it: a path's round-trip time is propagation first of all."""
 ALIKE = 0.8
 """Neighbours are alike below this many spreads of difference in the mean: 1.13 for white noise, 0.36 for a
-correlation of
-0.9."""
+correlation of 0.9."""
 DAY_NS, HABIT_NS = 86_400 * 10**9, 3_600 * 10**9
-"""A step is a habit when it comes within an hour of the same time of day."""
+ALIKE_STEPS = 0.25
+"""A step is a habit when it comes within an hour of the same time of day, and begins and ends within this part of its
+size of where the others did."""
 SILENT = 0.49
 """What a detector without a vote may raise the score to: just below an alarm."""
 
@@ -36,7 +36,7 @@ class Panel:
     """``steps`` is the running mean of the absolute difference of neighbours, in spreads and clipped at six of them;
     ``part`` is the running mean of the spread's part of the level.  Both remember ``memory`` samples."""
 
-    level: LevelShift = field(default_factory=LevelShift)
+    level: Steps = field(default_factory=Steps)
     extreme: NewExtreme = field(default_factory=NewExtreme)
     memory: int = 300
     last: float = 0.0
@@ -62,8 +62,9 @@ class Panel:
         return Reading(extreme.score, p_value, extreme.onset_ns if extreme.score >= 0.5 else None)
 
     def _habit(self, onset_ns: int, before: float) -> bool:
-        """Whether such a step came at this time of two other days, of the last sixteen steps.  It is remembered."""
-        after, near = self.level.centre(), 3 * self.level.present_spread()
+        """Whether such a step came at this time of two other days, of the last 32 steps.  It is remembered."""
+        after = self.level.centre()
+        near = max(3 * self.level.present_spread(), ALIKE_STEPS * abs(after - before))
         days = {
             round((onset_ns - at) / DAY_NS)
             for at, start, end in self.habits
@@ -71,7 +72,7 @@ class Panel:
             and abs(start - before) <= near
             and abs(end - after) <= near
         }
-        self.habits = [*self.habits[-15:], [onset_ns, before, after]]
+        self.habits = [*self.habits[-31:], [onset_ns, before, after]]
         return len(days - {0}) >= 2
 
     def _steady(self, x: float) -> bool:

@@ -14,6 +14,7 @@ from shadowlab.detect.online.count_ratio import CountRatio
 from shadowlab.detect.online.level_shift import LevelShift
 from shadowlab.detect.online.reading import Online, Reading, Value, restored, saved
 from shadowlab.detect.online.registry import ONLINE
+from shadowlab.detect.online.steps import Steps
 from shadowlab.detect.panel.many import NO_ONSET, Many
 from shadowlab.detect.threshold.conformal import Conformal
 from shadowlab.detect.threshold.discovery import Lord
@@ -109,6 +110,39 @@ def test_spikes_shorter_than_the_hold_are_not_told() -> None:
     noise[150:152] += 50
 
     assert not [one for one in heard(LevelShift(), [float(90 + one) for one in noise]) if one.score >= 0.5]
+
+
+def told_rows(values: list[float]) -> list[int]:
+    return [(one.onset_ns or 0) // S for one in heard(Steps(), list(values)) if one.score >= 0.5]
+
+
+@pytest.mark.parametrize(("size", "width"), [(20.0, 4), (3.0, 60), (-3.0, 60), (20.0, 200)])
+def test_a_step_of_any_size_is_told_where_it_was_if_it_lasts_long_enough(size: float, width: int) -> None:
+    noise = 90 + np.random.default_rng(2).normal(0, 1, 400)
+    noise[200 : 200 + width] += size
+
+    told = told_rows(noise.tolist())
+
+    assert len(told) == 2
+    assert abs(told[0] - 200) <= 2
+    assert abs(told[1] - 200 - width) <= 2
+
+
+def test_a_path_of_two_minds_is_no_change_of_the_path() -> None:
+    random = np.random.default_rng(4)
+    noise = 170 + random.normal(0, 1, 3000)
+    for begin in range(300, 2900, 250):
+        noise[begin : begin + 40] += 9 * (random.random(40) < 0.6)
+
+    by_level_shift = [one for one in heard(LevelShift(), noise.tolist()) if one.score >= 0.5]
+    assert len(told_rows(noise.tolist())) <= 0.6 * len(by_level_shift)
+
+
+def test_a_slow_queue_is_no_step() -> None:
+    rows = np.arange(2000)
+    noise = 50 + np.random.default_rng(5).normal(0, 0.3, 2000) + 0.6 * np.sin(rows / 120)
+
+    assert not told_rows(noise.tolist())
 
 
 def test_one_burst_of_loss_is_no_lossy_path_and_all_lost_is_one() -> None:
