@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 
 from shadowlab.calibrate.links.congestion import LEAST_BINS, Bottleneck, Congestion
-from shadowlab.calibrate.links.seen import Flags, Floats, Seen
+from shadowlab.calibrate.links.numbers import Flags, Floats
+from shadowlab.calibrate.links.seen import Seen
 from shadowlab.model.calibration import Finding, Value
 from shadowlab.model.queue import ETHERNET_FRAMING_BYTES, FULL_FRAME_BYTES
 from shadowlab.model.units import NS_PER_S, format_rate
@@ -25,6 +26,8 @@ FULL_WIRE_BYTES = FULL_FRAME_BYTES + ETHERNET_FRAMING_BYTES
 STEADY = 0.1
 """A full link whose load scatters by less than this share has one rate."""
 LEVELS_APART = 0.2
+_EXCEEDED = 1.05
+"""A link that carried this many times its supposed rate was not full."""
 _LONGEST_AQM_QUEUE_NS = 30e6
 _AQM_PEAK = 4.0
 """An AQM lets a burst in and drains it again: its longest queue is so many times the one at which it drops."""
@@ -54,20 +57,35 @@ def capacities(
     crossing = either.sum(axis=0)
     samples = either[seen.connection].sum(axis=0)
     for one in np.flatnonzero(crossing).tolist():
-        most = _most(congestion.load_bps[:, one])
+        most = most_of(congestion.load_bps[:, one])
         if most > 0:
             found[one] = _unfilled(most, stated_bps[one], int(crossing[one]), int(samples[one]), last_ns)
     for bottleneck in congestion.bottlenecks:
         more = _full(seen, congestion, bottleneck, stated_bps, findings)
-        if more.rate_bps.standing == "bounded":
-            continue  # what scatters was not full all the time: the most that crossed it says as much
+        if more.rate_bps.standing == "bounded" or not _plateau(congestion, bottleneck, more.rate_bps):
+            continue  # what scatters, or was exceeded, was not full: the most that crossed it says as much
         for place in bottleneck.places:
             if place not in found or found[place].rate_bps.standing == "bounded":
                 found[place] = more
     return found, findings
 
 
-def _most(load: Floats) -> float:
+def _plateau(congestion: Congestion, bottleneck: Bottleneck, rate: Value) -> bool:
+    """Whether what crossed it was flat: a link that carried clearly more at any time was not full at the others."""
+    ceiling = _EXCEEDED * (rate.high or rate.value or 0.0)
+    return all(most_of(congestion.load_bps[:, one]) <= ceiling for one in bottleneck.places)
+
+
+def unfilled(seen: Seen, congestion: Congestion, one: int, stated_bps: float) -> Capacity:
+    """Of direction ``one``, if nothing waited there; ``stated_bps`` NaN: the map states nothing."""
+    crossing = (seen.forward[:, one] + seen.back[:, one]) > 0
+    last_ns = int(seen.to_ns.max()) if len(seen.to_ns) else 0
+    stated = round(stated_bps) if stated_bps == stated_bps else None
+    samples = int(crossing[seen.connection].sum())
+    return _unfilled(most_of(congestion.load_bps[:, one]), stated, int(crossing.sum()), samples, last_ns)
+
+
+def most_of(load: Floats) -> float:
     """The most that crossed within three neighbouring moments: in one, records of different phases add up wrongly."""
     if len(load) < 3:
         return float(load.mean()) if len(load) else 0.0

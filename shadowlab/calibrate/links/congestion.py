@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shadowlab.calibrate.links.seen import Flags, Floats, Ints, Seen
+from shadowlab.calibrate.links.numbers import Flags, Floats, Ints
+from shadowlab.calibrate.links.seen import Seen
 from shadowlab.model.units import NS_PER_MS, NS_PER_S
 
 LEAST_SEGMENTS = 8
@@ -89,7 +90,7 @@ def congestion_of(seen: Seen, base_rtt_ns: Floats, stated_bps: Sequence[int | No
             bottlenecks=(),
         )
     start, end = int(seen.from_ns.min()), int(seen.to_ns.max())
-    step = max(int(np.median(seen.to_ns - seen.from_ns)), NS_PER_S // 5, (end - start) // MOST_BINS + 1)
+    step = max(usual_interval_ns(seen), NS_PER_S // 5, (end - start) // MOST_BINS + 1)
     bins = max(1, -(-(end - start) // step))
     edges = start + step * np.arange(bins + 1)
     forward_bps, ack_bps = _rates(seen, edges)
@@ -104,6 +105,14 @@ def congestion_of(seen: Seen, base_rtt_ns: Floats, stated_bps: Sequence[int | No
         observed=np.asarray((forward_bps > 0).any(axis=1)),
         bottlenecks=tuple(found),
     )
+
+
+def usual_interval_ns(seen: Seen) -> int:
+    """How far apart records are for most of the *time*: connections that end between two readings have shorter
+    intervals, and there may be more of them than of any others."""
+    lengths = np.sort(seen.to_ns - seen.from_ns)
+    covered = np.cumsum(lengths)
+    return int(lengths[np.searchsorted(covered, covered[-1] / 2)])
 
 
 def _rates(seen: Seen, edges: Ints) -> tuple[Floats, Floats]:

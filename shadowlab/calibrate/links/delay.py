@@ -19,7 +19,8 @@ import numpy as np
 from scipy.optimize import nnls
 
 from shadowlab.calibrate.links.classes import Classes, classes_of
-from shadowlab.calibrate.links.seen import Flags, Floats, Ints, Seen
+from shadowlab.calibrate.links.numbers import Flags, Floats, Ints
+from shadowlab.calibrate.links.seen import Seen
 from shadowlab.model.calibration import Finding, Value
 from shadowlab.model.units import NS_PER_US, format_duration
 

@@ -19,11 +19,14 @@ import numpy as np
 from shadowlab.calibrate.links.capacity import FULL_WIRE_BYTES, capacities
 from shadowlab.calibrate.links.congestion import Congestion, congestion_of
 from shadowlab.calibrate.links.delay import DelayPrior, Delays, delays
+from shadowlab.calibrate.links.kin import Kin
 from shadowlab.calibrate.links.losses import Losses, losses
+from shadowlab.calibrate.links.numbers import Flags, Floats
 from shadowlab.calibrate.links.plausible import believable
 from shadowlab.calibrate.links.scatter import scatter
-from shadowlab.calibrate.links.seen import Flags, Floats, Seen
+from shadowlab.calibrate.links.seen import Seen
 from shadowlab.model.calibration import UNKNOWN, Finding, LinkCalibration, Segment, Value
+from shadowlab.model.impairment import DEFAULT_QUEUE_PACKETS, Impairment
 from shadowlab.model.network import Direction, Network
 from shadowlab.model.queue import ETHERNET_FRAMING_BYTES
 from shadowlab.model.units import NS_PER_S
@@ -49,14 +52,18 @@ def estimate_links(seen: Seen, network: Network, prior: DelayPrior, stated_bps: 
     stated = np.array([np.nan if one is None else float(one) for one in stated_bps])
     rates = stated.copy()
     explained = np.full(len(seen.pairs), np.nan)
+    kin = Kin(seen=seen, prior=prior, stated_bps=stated, least_rtt_ns=least_rtts(seen, trusted), trusted=trusted)
+    beforehand = kin.rates({}, ())
     for _ in range(2):
-        base = base_rtts(seen, trusted, rates, explained)
+        base = base_rtts(seen, trusted, np.where(np.isfinite(rates), rates, beforehand.rate_bps), explained)
         congestion = congestion_of(seen, base, stated_bps)
         found, of_rates = capacities(seen, congestion, stated_bps)
+        found, shifted = kin.shifted(found, congestion, beforehand)
         rates = stated.copy()
         for one, full in found.items():
             if full.rate_bps.standing != "bounded" and full.rate_bps.value:
                 rates[one] = full.rate_bps.value
+        beforehand = kin.rates(found, shifted, congestion.load_bps)
         full_ways = _crosses(seen, congestion)
         delay = delays(seen, replace(prior, sending_ns=_sending_ns(rates, SMALL_WIRE_BYTES)), trusted, full_ways)
         # A queue that stood from a connection's first moment to its last is in its least RTT, but not in its links'.
@@ -82,7 +89,15 @@ def estimate_links(seen: Seen, network: Network, prior: DelayPrior, stated_bps: 
             )
         )
     return LinkEstimates(
-        links=_mirrored(links, stated_bps, prior.reverse.tolist()),
+        links=tuple(
+            kin.completed(
+                _mirrored(links, stated_bps, prior.reverse.tolist()),
+                beforehand,
+                congestion,
+                shifted,
+                np.array([_open_buffer(network.impairment(one)) for one in seen.directions], dtype=np.bool_),
+            )
+        ),
         segments=tuple(_segments(seen, network, prior, delay, random)),
         findings=(*findings, *of_rates, *delay.findings),
         congestion=congestion,
@@ -108,6 +123,11 @@ def _mirrored(
     return tuple(result)
 
 
+def _open_buffer(stated: Impairment) -> bool:
+    """Whether the map leaves the buffer at its default."""
+    return stated.queue is None and stated.queue_packets == DEFAULT_QUEUE_PACKETS
+
+
 def _sending_ns(rates_bps: Floats, size: float) -> Floats:
     """How long a frame of ``size`` bytes takes to be sent, by direction; 0 where no rate is known."""
     return np.nan_to_num(size * 8 * NS_PER_S / rates_bps)
@@ -121,9 +141,8 @@ def _crosses(seen: Seen, congestion: Congestion) -> Flags:
     return np.asarray(((seen.forward + seen.back)[:, full] > 0).any(axis=1))
 
 
-def base_rtts(seen: Seen, trusted: Flags, rates_bps: Floats, explained_ns: Floats) -> Floats:
-    """By connection, the RTT of a full segment and its acknowledgement where nothing waits, (C,): the least of its
-    pair, or what the delays of its links come to (``explained_ns``, NaN where it is not known) if that is less."""
+def least_rtts(seen: Seen, trusted: Flags) -> Floats:
+    """By connection, the least RTT of its pair where there is but one way, else its own, (C,); NaN: not to be used."""
     least: dict[frozenset[str], float] = defaultdict(lambda: float("inf"))
     for one in np.flatnonzero(trusted & seen.certain):
         pair = frozenset(seen.pairs[one])
@@ -134,8 +153,14 @@ def base_rtts(seen: Seen, trusted: Flags, rates_bps: Floats, explained_ns: Float
         pair = frozenset(seen.pairs[one])
         if both.any():
             base[one] = least[pair]
-    base = np.fmin(base, explained_ns)
     base[~trusted] = np.nan
+    return base
+
+
+def base_rtts(seen: Seen, trusted: Flags, rates_bps: Floats, explained_ns: Floats) -> Floats:
+    """By connection, the RTT of a full segment and its acknowledgement where nothing waits, (C,): the least of its
+    pair, or what the delays of its links come to (``explained_ns``, NaN where it is not known) if that is less."""
+    base = np.fmin(least_rtts(seen, trusted), explained_ns)
     more = _sending_ns(rates_bps, FULL_WIRE_BYTES) - _sending_ns(rates_bps, SMALL_WIRE_BYTES)
     return np.asarray(base + seen.forward @ more)
 

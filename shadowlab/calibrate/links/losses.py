@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from shadowlab.calibrate.links.congestion import Congestion, least_wait
-from shadowlab.calibrate.links.seen import Flags, Floats, Seen
+from shadowlab.calibrate.links.numbers import Flags, Floats
+from shadowlab.calibrate.links.seen import Seen
 from shadowlab.calibrate.links.shares import Shares, shares
 from shadowlab.model.calibration import Value
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shadowlab.calibrate.links.seen import USUAL_MSS, Flags, Floats, Ints, Seen
+from shadowlab.calibrate.links.numbers import Flags, Floats, Ints
+from shadowlab.calibrate.links.seen import USUAL_MSS, Seen
 from shadowlab.calibrate.observed import ObservedConnection
 from shadowlab.model.calibration import Finding
 from shadowlab.model.network import Network

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from shadowlab.calibrate.links.seen import Flags, Floats, Seen
+from shadowlab.calibrate.links.numbers import Flags, Floats
+from shadowlab.calibrate.links.seen import Seen
 from shadowlab.model.calibration import Value
 from shadowlab.model.units import NS_PER_MS
 

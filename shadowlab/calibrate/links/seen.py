@@ -14,17 +14,14 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from shadowlab.calibrate.links.flights import Flights, flights_of
+from shadowlab.calibrate.links.numbers import Flags, Floats, Ints
 from shadowlab.calibrate.observed import ObservedConnection, last_known
 from shadowlab.model.network import Direction
 from shadowlab.model.queue import ETHERNET_FRAMING_BYTES
 from shadowlab.model.telemetry import TcpRecord
 from shadowlab.model.ways import Candidates, PairWays
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 HEADER_BYTES = 14 + 20 + 20
 """Ethernet, IPv4, TCP; IPv6 has 20 more, timestamps 12."""
@@ -51,8 +48,8 @@ class Seen:
     """Of each connection its source and target."""
     forward: Floats
     back: Floats
-    usable: NDArray[np.bool_]
-    certain: NDArray[np.bool_]
+    usable: Flags
+    certain: Flags
     """Whether there is but one way there and one back."""
     least_rtt_ns: Floats
     mss: Floats
@@ -73,6 +70,7 @@ class Seen:
     srtt_ns: Floats
     rttvar_ns: Floats
     eager: Floats
+    flights: Flights
 
     @property
     def seconds(self) -> Floats:
@@ -128,6 +126,7 @@ def see(connections: Sequence[ObservedConnection], ways: Sequence[PairWays], dir
             [max(record.at_ns for record in (*one.sender_records, *one.receiver_records)) for one in connections],
             dtype=np.int64,
         ),
+        flights=flights_of(connections),
         **columns,
     )
 

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from shadowlab.calibrate.links.classes import classes_of
-from shadowlab.calibrate.links.seen import Flags, Floats, Ints
+from shadowlab.calibrate.links.numbers import Flags, Floats, Ints
 
 _PLAIN_ROUNDS = 50
 _SPARSE_ROUNDS = 400
