@@ -10,12 +10,14 @@ import os
 import resource
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import report
 from shadowlab.lab.ahead.asking import asked_variants
 from shadowlab.lab.ahead.kept import SweepFolder
-from shadowlab.lab.ahead.opening import Subject, inquiry
+from shadowlab.lab.ahead.opening import CrewMaker, Subject, inquiry
 from shadowlab.lab.ahead.whatif import Effort
 from shadowlab.lab.progress import Silent
 from shadowlab.model.units import NS_PER_S
@@ -34,14 +36,24 @@ class _Calm:
         return False
 
 
-def sweep(cores: set[int], folder: Path) -> tuple[float, float, int, str]:
-    """Wall seconds, processor seconds, jobs, and the answer."""
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """``processor_s``: of this process and the runs it started."""
+
+    wall_s: float
+    processor_s: float
+    jobs: int
+    answer: str
+
+
+def sweep(cores: set[int], folder: Path, crew: CrewMaker | None = None, *, grid: Sequence[str] = GRID) -> Swept:
+    """The sweep, from the question to the answer, on these cores or by a crew."""
     mine = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
         asked = Subject(path=SCENARIO, duration_ns=10 * NS_PER_S).open()
-        variants = asked_variants(asked, GRID, None, each=False)
-        wall, used = time.monotonic(), _processor_s()
+        variants = asked_variants(asked, grid, None, each=False)
+        wall, used = time.monotonic(), processor_s()
         with (
             SweepFolder(folder) as kept,
             inquiry(
@@ -53,15 +65,22 @@ def sweep(cores: set[int], folder: Path) -> tuple[float, float, int, str]:
                 interrupt=_Calm(),
                 store=kept,
                 scratch=kept.scratch,
+                crew=crew,
             ) as (ask, _),
         ):
             answer = ask.answer(variants)
-        return time.monotonic() - wall, _processor_s() - used, ask.runs, answer_json(answer)
+        return Swept(
+            wall_s=time.monotonic() - wall,
+            processor_s=processor_s() - used,
+            jobs=ask.runs,
+            answer=answer_json(answer),
+        )
     finally:
         os.sched_setaffinity(0, mine)
 
 
-def _processor_s() -> float:
+def processor_s() -> float:
+    """Of this process and of its children that have ended."""
     found = 0.0
     for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
         one = resource.getrusage(whose)
@@ -75,15 +94,15 @@ def main() -> None:
     answers = set()
     with tempfile.TemporaryDirectory() as scratch:
         for count in sorted({1, len(every)}):
-            wall, used, jobs, answer = sweep(set(every[:count]), Path(scratch) / f"{count}")
-            answers.add(answer)
-            rates[count] = jobs / wall * 60
+            swept = sweep(set(every[:count]), Path(scratch) / f"{count}")
+            answers.add(swept.answer)
+            rates[count] = swept.jobs / swept.wall_s * 60
             report(
                 benchmark=f"sweep on {count} core{'s' if count > 1 else ''}",
                 unit="jobs/min",
                 values=[rates[count]],
-                jobs=jobs,
-                processor_s_per_job=round(used / jobs, 3),
+                jobs=swept.jobs,
+                processor_s_per_job=round(swept.processor_s / swept.jobs, 3),
                 load=round(os.getloadavg()[0], 1),
             )
         began = time.monotonic()

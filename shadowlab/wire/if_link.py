@@ -1,4 +1,4 @@
-"""Links and their counters, as ``linux/if_link.h`` has them: veth pairs, bridges, IFBs, carriers.
+"""Links and their counters, as ``linux/if_link.h`` has them: veth pairs, bridges, IFBs, VXLAN tunnels, carriers.
 
 In: names, numbers, Ethernet addresses.  Out: requests for the kernel, and its answers as named tuples.
 Never: a socket.
@@ -9,6 +9,7 @@ needs to be read back between creating a link and using it.
 
 from __future__ import annotations
 
+import ipaddress
 import struct
 from functools import lru_cache
 from typing import NamedTuple
@@ -41,6 +42,14 @@ IFLA_EXT_MASK = 29
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFLA_BR_FORWARD_DELAY, IFLA_BR_STP_STATE, IFLA_BR_MCAST_SNOOPING = 1, 5, 23
 IFLA_STATS_LINK_64 = 1
+IFLA_VXLAN_ID, IFLA_VXLAN_GROUP, IFLA_VXLAN_LOCAL, IFLA_VXLAN_TTL, IFLA_VXLAN_LEARNING = 1, 2, 4, 5, 7
+IFLA_VXLAN_PORT, IFLA_VXLAN_GROUP6, IFLA_VXLAN_LOCAL6 = 15, 16, 17
+VXLAN_PORT = 4789
+"""IANA's; the kernel's own default is an older one."""
+VXLAN_BYTES, VXLAN6_BYTES = 50, 70
+"""By which a packet is longer in the underlay: Ethernet inside, VXLAN, UDP, IP."""
+_TTL = 64  # of a tunnel's packets
+MOST_VNI = (1 << 24) - 1
 GSO_MOST_SEGMENTS = 65_535
 """The kernel's default: super-packets as large as they come."""
 
@@ -163,6 +172,38 @@ def new_bridge(name: str, index: int, mac: str, mtu: int) -> Request:
             pack_attribute(IFLA_ADDRESS, pack_mac(mac)),
             pack_u32(IFLA_MTU, mtu),
             pack_nested(IFLA_LINKINFO, pack_text(IFLA_INFO_KIND, "bridge"), settings),
+        )
+    )
+    return Request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body)
+
+
+def new_vxlan(name: str, *, vni: int, local: str, remote: str, mtu: int, namespace_fd: int) -> Request:
+    """Born in a namespace, down.  Its packets go out where the request is made: in the underlay.
+
+    Raises ValueError for addresses of different families and for a number that VXLAN has no bits for.
+    """
+    near, far = ipaddress.ip_address(local), ipaddress.ip_address(remote)
+    if near.version != far.version:
+        raise ValueError(f"a tunnel from {local} to {remote}: one is IPv4, the other IPv6")
+    if not 0 <= vni <= MOST_VNI:
+        raise ValueError(f"a tunnel's number {vni}: has 24 bits")
+    kinds = (IFLA_VXLAN_LOCAL, IFLA_VXLAN_GROUP) if near.version == 4 else (IFLA_VXLAN_LOCAL6, IFLA_VXLAN_GROUP6)
+    settings = pack_nested(
+        IFLA_INFO_DATA,
+        pack_u32(IFLA_VXLAN_ID, vni),
+        pack_attribute(kinds[0], near.packed),
+        pack_attribute(kinds[1], far.packed),
+        pack_attribute(IFLA_VXLAN_TTL, bytes([_TTL])),
+        pack_attribute(IFLA_VXLAN_LEARNING, b"\0"),
+        pack_attribute(IFLA_VXLAN_PORT, struct.pack("!H", VXLAN_PORT)),
+    )
+    body = b"".join(
+        (
+            _LINK.pack(0, 0, 0, 0, 0),
+            pack_interface_name(name),
+            pack_u32(IFLA_MTU, mtu),
+            pack_u32(IFLA_NET_NS_FD, namespace_fd),
+            pack_nested(IFLA_LINKINFO, pack_text(IFLA_INFO_KIND, "vxlan"), settings),
         )
     )
     return Request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body)

@@ -17,9 +17,16 @@ def command(name: str | None) -> None:
       shadowlab down
       shadowlab down office
     """
+    from shadowlab.lab.hosts.record import find_record
     from shadowlab.lab.live.folder import only_name
     from shadowlab.lab.live.lab import LiveLab
 
+    record = find_record(name)
+    if record is not None:
+        from shadowlab.cli.live.over_hosts import down_over_hosts
+
+        down_over_hosts(record)
+        return
     chosen = only_name(name)
     removed = LiveLab(chosen).down()
     programs = f", {removed.programs} programs ended" if removed.programs else ""

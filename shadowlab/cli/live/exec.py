@@ -21,6 +21,13 @@ def command(lab: str | None, node: str, program: tuple[str, ...]) -> None:
       shadowlab exec web-1 -- curl http://db-1/
       shadowlab exec --lab office db-1 -- iperf3 -s
     """
+    from shadowlab.lab.hosts.record import find_record
     from shadowlab.lab.live.attach import attach
 
-    raise click.exceptions.Exit(attach(lab, node, program[1:] if program[0] == "--" else program))
+    argv = program[1:] if program[0] == "--" else program
+    record = find_record(lab)
+    if record is not None:
+        from shadowlab.cli.live.over_hosts import exec_over_hosts
+
+        raise click.exceptions.Exit(exec_over_hosts(record, node, argv))
+    raise click.exceptions.Exit(attach(lab, node, argv))

@@ -21,10 +21,21 @@ def command(name: str | None, as_json: bool) -> None:
       shadowlab status
       shadowlab status office --json | jq .links
     """
+    from shadowlab.lab.hosts.record import find_record
     from shadowlab.lab.live.folder import only_name
     from shadowlab.lab.live.lab import LiveLab
     from shadowlab.lab.live.status import status
 
+    record = find_record(name)
+    if record is not None:
+        from shadowlab.cli.live.over_hosts import show_status, status_over_hosts
+
+        told = status_over_hosts(record)
+        if as_json:
+            click.echo(json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False))
+        else:
+            show_status(told)
+        return
     told = status(LiveLab(only_name(name)))
     if as_json:
         click.echo(json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False))

@@ -20,10 +20,24 @@ from shadowlab.cli.map_options import map_options, read
     show_default=True,
     help="auto: the host's where it can do all the map needs and we are root, else the embedded one.",
 )
+@click.option(
+    "--hosts",
+    "hosts_path",
+    metavar="HOSTS.yaml",
+    type=click.Path(path_type=Path),
+    help="Share it out over the hosts of this file, each of which has a worker of a farm (see `shadowlab farm`).",
+)
+@click.option("--rebuild", is_flag=True, help="With --hosts: build anew, on the others, what a host that died carried.")
 @map_options
 @click.option("--dry-run", is_flag=True, help="Print what would be built, and build nothing.")
 def command(
-    map_path: Path, name: str | None, kernel: Literal["auto", "host", "embedded"], dry_run: bool, **options: Any
+    map_path: Path,
+    name: str | None,
+    kernel: Literal["auto", "host", "embedded"],
+    hosts_path: Path | None,
+    rebuild: bool,
+    dry_run: bool,
+    **options: Any,
 ) -> None:
     """Build the lab of MAP.  If anything goes wrong on the way, nothing of it stays.
 
@@ -31,6 +45,7 @@ def command(
     Examples:
       shadowlab up topologies/abilene.yaml
       sudo shadowlab up office.yaml --name office --kernel host
+      shadowlab up topologies/abilene.yaml --hosts hosts.yaml
     """
     from shadowlab.lab.live.choose import choose_kernel
     from shadowlab.lab.live.lab import LiveLab, wanted_shape
@@ -38,9 +53,18 @@ def command(
     from shadowlab.shadow.shape import EMPTY
     from shadowlab.topology.forwarding.exceptions import findings
 
+    if rebuild and hosts_path is None:
+        raise click.UsageError("--rebuild is for --hosts")
     network = read(map_path, **options)
     for finding in findings(network):
         click.echo(f"by the exceptions of the map, {finding}", err=True)
+    if hosts_path is not None:
+        if kernel == "embedded":
+            raise click.UsageError("--hosts: each part stands on its host's own kernel, not on an embedded one")
+        from shadowlab.cli.live.over_hosts import up_over_hosts
+
+        up_over_hosts(network, name or network.name, map_path, hosts_path, rebuild=rebuild, dry_run=dry_run)
+        return
     if dry_run:
         for change in diff(EMPTY, wanted_shape(network, EMPTY)):
             click.echo(change.op.describe())

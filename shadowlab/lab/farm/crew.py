@@ -148,17 +148,9 @@ class FarmCrew:
     def _there(self) -> dict[str, int]:
         """Every worker that is connected, with its memory."""
         try:
-            info = self.client.sync(self.client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_S)
-        except Exception as error:  # the library has many ways to say that nobody answers
-            raise CannotRunError(
-                f"the scheduler of the farm does not answer any more ({type(error).__name__}: {error}); what was run "
-                "is kept: the same command goes on from there"
-            ) from error
-        return {
-            str(address): int(one["resources"].get(MEMORY, 0))
-            for address, one in info["workers"].items()
-            if one.get("status") == "running" or "status" not in one
-        }
+            return {address: memory for address, (_, memory) in workers_there(self.client).items()}
+        except CannotRunError as error:
+            raise CannotRunError(f"{error}; what was run is kept: the same command goes on from there") from error
 
     def close(self) -> None:
         """Let go of what still runs."""
@@ -177,7 +169,7 @@ def farm_of(
     def made(place: Place, interrupted: Callable[[], bool], progress: Progress) -> Iterator[Crew]:
         if place.kernel is None or place.clock == "real":
             raise InputError("--scheduler: a sweep over hosts runs on the embedded kernel and the virtual clock")
-        with _connected(address, credentials, progress) as client:
+        with connected(address, credentials, progress) as client:
             crew = FarmCrew(client=client, kernel=place.kernel, interrupted=interrupted, progress=progress)
             try:
                 yield crew
@@ -187,8 +179,23 @@ def farm_of(
     return made
 
 
+def workers_there(client: Any) -> dict[str, tuple[str, int]]:
+    """Name and memory of every worker at the scheduler, by its address.  Raises CannotRunError if nobody answers."""
+    try:
+        info = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_S)
+    except Exception as error:  # the library has many ways to say that nobody answers
+        raise CannotRunError(
+            f"the scheduler of the farm does not answer any more ({type(error).__name__}: {error})"
+        ) from error
+    return {
+        str(address): (str(one["name"]), int(one["resources"].get(MEMORY, 0)))
+        for address, one in info["workers"].items()
+        if one.get("status", "running") == "running"
+    }
+
+
 @contextmanager
-def _connected(address: str, credentials: Credentials | None, progress: Progress) -> Iterator[Any]:
+def connected(address: str, credentials: Credentials | None, progress: Progress) -> Iterator[Any]:
     """A client.  Raises CannotRunError if nobody answers, or not to us."""
     progress.stage(f"connect to {address}")
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from shadowlab.shadow.plan import build_plan
 from shadowlab.shadow.readback import ops_of
 from shadowlab.shadow.recover import Removed
 from shadowlab.shadow.shape import EMPTY, Shape, shape_of
+from shadowlab.shadow.spread import WIRE
 from shadowlab.topology.addressing import address
 from shadowlab.topology.routing import shortest_routes
 
@@ -97,14 +98,17 @@ class LiveLab:
         on_op: OnStep | None = None,
         memory_bytes: int | None = None,
         programs_bytes: int = 0,
+        shape: Shape | None = None,
+        elsewhere: Sequence[tuple[str, str]] = (),
     ) -> tuple[Change, ...]:
         """Build it.  Whatever goes wrong on the way, nothing of it stays.
 
         ``memory_bytes`` are what it may take; without a figure, what this machine has free.  Raises CannotRunError,
         before anything is made, for a map that needs more.  ``programs_bytes``: an embedded guest is given so much
-        beyond what its map needs, for the programs in its nodes.
+        beyond what its map needs, for the programs in its nodes.  ``shape``: what the network amounts to, where it is a
+        part of a larger one and others decided that; ``elsewhere`` are then address and name of each other node.
         """
-        changes = diff(EMPTY, wanted_shape(network, EMPTY))
+        changes = diff(EMPTY, shape or wanted_shape(network, EMPTY))
         cost = map_cost(count_parts([change.op for change in changes]), kernel)
         need_memory(cost, free_bytes() if memory_bytes is None else memory_bytes, f"lab {self.name}")
         with ExitStack() as held:
@@ -112,7 +116,7 @@ class LiveLab:
                 self.folder.make()
                 held.enter_context(self.folder.lock())
             try:
-                self._build(network, changes, kernel, map_path, on_op, programs_bytes)
+                self._build(network, changes, kernel, map_path, on_op, programs_bytes, elsewhere)
             except BaseException:
                 self._clear_away(None)
                 raise
@@ -126,6 +130,7 @@ class LiveLab:
         map_path: Path,
         on_op: OnStep | None,
         programs_bytes: int,
+        elsewhere: Sequence[tuple[str, str]],
     ) -> None:
         self._ledger.read()
         self._ledger.append(
@@ -139,7 +144,7 @@ class LiveLab:
             )
         )
         intent = Intent(ops=tuple(change.op for change in changes), network=network, reason="built from the map")
-        self._write_hosts(shape_of(intent.ops))
+        self._write_hosts(shape_of(intent.ops), elsewhere)
         begun = self.account()
         cost = map_cost(count_parts(intent.ops), kernel)
         self.ground(begun, memory_bytes=cost.guest_bytes + programs_bytes).open(begun)
@@ -155,8 +160,9 @@ class LiveLab:
             raise
         self._ledger.append(Done())
 
-    def _write_hosts(self, shape: Shape) -> None:
+    def _write_hosts(self, shape: Shape, elsewhere: Sequence[tuple[str, str]] = ()) -> None:
         known = [(address, node.node) for node in shape.nodes.values() for address in (node.address, node.address6)]
+        known += elsewhere
         lines = ["127.0.0.1 localhost", *(f"{address} {node}" for address, node in known if address)]
         folder = self.folder.path / GUEST_FOLDER
         try:
@@ -171,6 +177,7 @@ class LiveLab:
     def plan_change(self, make: Callable[[Network], Network]) -> tuple[Change, ...]:
         """What :meth:`change` would do."""
         known = self.account()
+        _need_whole_network(known)
         network = known.network if known.open is None else known.open.network
         if network is None:
             self.whole()  # says what it is instead
@@ -184,6 +191,7 @@ class LiveLab:
         """Make the lab what ``make`` makes of its network: only what differs is touched.  What was done, and why."""
         with self.folder.lock():
             known = self._finished()
+            _need_whole_network(known)
             assert known.network is not None
             network = make(known.network)
             want = wanted_shape(network, known.shape)
@@ -296,6 +304,14 @@ def collect_garbage() -> tuple[tuple[str, Removed | str], ...]:
     with all_labs_lock():
         unmake_names()
     return tuple(found)
+
+
+def _need_whole_network(known: Account) -> None:
+    if any(node.startswith(WIRE) and not one.address for node, one in known.shape.nodes.items()):
+        raise InputError(
+            f"lab {known.begun.name} is a part of one over several hosts, and is not changed alone: take that "
+            "down, and up again with the new map"
+        )
 
 
 def wanted_shape(network: Network, live: Shape) -> Shape:
