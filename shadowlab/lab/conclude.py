@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shadowlab.lab.events.planned import Planned
+from shadowlab.model.diagnosis.ablation import CAP, Ablation
 from shadowlab.model.level import LevelOutcome
 from shadowlab.model.result import Provenance, Scaling
 from shadowlab.model.traffic.completion import USED_UP
@@ -82,6 +83,7 @@ def conclusions(
     found = [_what(after)]
     if domain is not None:
         found.append(_where(domain))
+        found += _type(domain.ablation)
         found.append(
             f"Since when: {clock(domain.onset_ns)} of the run; detected at {clock(detected_ns)}, placed at "
             f"{clock(localised_ns)}."
@@ -150,6 +152,36 @@ def _where(domain: FaultDomain) -> str:
         f"Where: {' and '.join(domain.links)}, with {domain.confidence * 100:.0f} % confidence: {'; '.join(sizes)}; "
         f"affected: {_count(domain.affected_paths, 'path')}, {_count(domain.affected_flows, 'flow')}."
     )
+
+
+def _type(ablation: Ablation | None) -> list[str]:
+    """What imposing the explanations in the shadow showed; nothing where it was not done."""
+    if ablation is None or ablation.best is None:
+        return []
+    best = ablation.best
+    if ablation.necessity < 0:
+        return [
+            "What kind: no explanation that was imposed does better than no fault at all: demand and routes as they "
+            "were seen suffice, or it is of a kind that was not tried."
+        ]
+    enough = (
+        f"imposed in the shadow it explains {best.explained * 100:.0f} % of what is unusual"
+        + ("" if ablation.sufficiency >= 0 else ", and something besides is needed")
+        + f"; {odds(ablation.necessity)} better than no fault"
+    )
+    said = [f"What kind: {best.words} on {best.name.rpartition(': ')[0]}: {enough}."]
+    if ablation.undecided:
+        told = f" What would tell: {'; '.join(ablation.advice)}." if ablation.advice else ""
+        said.append(f"Could not be told apart from it: {', '.join(ablation.undecided)}.{told}")
+    elif len(ablation.trials) > 1:
+        said[0] = f"{said[0][:-1]}, {odds(ablation.lead)} better than the next explanation ({ablation.trials[1].name})."
+    return said
+
+
+def odds(log10: float) -> str:
+    """A Bayes factor for people."""
+    factor = 10.0**log10
+    return "over a million times" if log10 >= CAP else f"{float(f'{factor:.2g}'):,.15g} times".replace(",", " ")
 
 
 def _way_back(best: CureOutcome) -> list[str]:

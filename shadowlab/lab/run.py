@@ -24,6 +24,8 @@ from shadowlab.kernel.examine.memory import free_bytes
 from shadowlab.lab.analyse import WINDOW_NS, Judgement, Measured, judge, measure
 from shadowlab.lab.conclude import conclusions, headline, no_verdict
 from shadowlab.lab.correlation.null_model import null_model, null_window, sound_windows, ways_of
+from shadowlab.lab.diagnosis.ablate import Ablating, with_ablation
+from shadowlab.lab.diagnosis.domain import completed
 from shadowlab.lab.events.planned import Planned, behind, planned_work
 from shadowlab.lab.execute import (
     LEAST_GUEST_BYTES,
@@ -183,6 +185,7 @@ class _Run:
             to_ns=scenario.duration_ns,
             services=self._exchanges.services,
         )
+        judgement = self._diagnosed(judgement, measured)
         cures = self._cures(judgement, measured)
         correlation = self._correlate(measured, null, asked)
         result = self._result(measured, judgement, before, after, cures, correlation, done)
@@ -211,6 +214,29 @@ class _Run:
         return behind(judgement.domain, self._planned())
 
     # --- stages ------------------------------------------------------------------------------------------------
+
+    def _diagnosed(self, judgement: Judgement, measured: Measured) -> Judgement:
+        """With services, evidence, and what imposing the leading explanations showed."""
+        if judgement.domain is None or measured.punctual.too_void:
+            return judgement
+        domain = completed(judgement.domain, measured, self._prepared.workloads)
+        judgement = replace(judgement, domain=domain)
+        if self._work_behind(judgement):
+            return judgement
+        began = time.monotonic()
+        ablating = Ablating(
+            prepared=self._prepared,
+            place=self._place,
+            folder=self._folder,
+            progress=self._progress,
+            interrupt=self._interrupt,
+            memory_bytes=self._memory_bytes,
+            late_ns=self._late_ns,
+        )
+        found = ablating.of(judgement, measured)
+        if found is not None and found.trials:
+            self._wall["ablation"] = time.monotonic() - began
+        return with_ablation(judgement, found)
 
     def _cures(self, judgement: Judgement, measured: Measured) -> tuple[CureOutcome, ...]:
         domain = judgement.domain

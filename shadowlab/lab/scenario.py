@@ -93,6 +93,8 @@ class Scenario:
     """By what cures are compared, most important first."""
     expect: Expectation | None
     wall_budget_ns: int
+    ablate: Literal["auto", "off"] = "auto"
+    """Whether the explanations of a fault are imposed in shadows of their own, and compared."""
     traffic: tuple[Workload, ...] = ()
     compute: Mapping[str, Compute] = field(default_factory=dict)
     """What each instance can serve, by node."""
@@ -208,6 +210,7 @@ class _Resolver:
             cures=cures,
             objective=read_objective(raw.objective, fault=self._fault),
             expect=self._expectation(raw, cures),
+            ablate=raw.ablate,
             wall_budget_ns=raw.wall_budget,
             probe_bytes=raw.probe_bytes,
             probe_dscp=raw.probe_dscp,

@@ -152,5 +152,6 @@ class RawScenario(_Raw):
     detectors: list[str] = Field(default=["zscore"], min_length=1)
     mitigations: Literal["auto"] | list[RawMitigation] = []
     objective: list[str | RawTerm] = []
+    ablate: Literal["auto", "off"] = "auto"
     expect: RawExpectation | None = None
     wall_budget: Duration = 120 * NS_PER_S

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from shadowlab.model.cure.action import Action
+from shadowlab.model.diagnosis.ablation import Ablation
 from shadowlab.model.network import Direction
 
 
@@ -87,6 +88,12 @@ class FaultDomain:
     """Directions that lose or delay because they are full, which is no fault of theirs."""
     visible_loss: float = 1.0
     """The least loss that half of the directions would have shown."""
+    affected_services: tuple[str, ...] = ()
+    """Services with an exchange on an affected path, either way."""
+    evidence: tuple[str, ...] = ()
+    """What the claim stands on, in sentences."""
+    ablation: Ablation | None = None
+    """What imposing each leading explanation in a shadow showed; None where there was no fault to explain."""
 
 
 @dataclass(frozen=True, kw_only=True)

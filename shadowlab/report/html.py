@@ -21,6 +21,7 @@ from shadowlab.report.sections_detail import (
     method_section,
     traffic_section,
 )
+from shadowlab.report.sections_diagnosis import diagnosis_section
 from shadowlab.report.sections_paths import paths_detail_section
 from shadowlab.report.sections_production import correlation_section
 from shadowlab.report.sections_services import services_section
@@ -49,6 +50,7 @@ _CONTENTS = (
     ("services", "Services"),
     ("levels", "Service levels"),
     ("domain", "Fault domain"),
+    ("diagnosis", "Kind"),
     ("anomalies", "Anomalies"),
     ("ways", "One way"),
     ("links", "Links"),
@@ -85,7 +87,9 @@ def render_page(
     by_name = {plot.name: plot for plot in plots}
     services = services_section(result, by_name)
     ways = paths_detail_section(result, by_name)
-    missing = {"map"} - by_name.keys() | (set() if services else {"services"}) | (set() if ways else {"ways"})
+    diagnosis = diagnosis_section(result)
+    parts = {"services": services, "ways": ways, "diagnosis": diagnosis}
+    missing = {"map"} - by_name.keys() | {name for name, part in parts.items() if not part}
     sections = join(
         map_section(by_name),
         timeline_section(result),
@@ -95,6 +99,7 @@ def render_page(
         levels_section(result, levels),
         tag("h2", "For engineers", class_="part"),
         domain_section(result),
+        diagnosis,
         anomalies_section(result),
         ways,
         links_section(result, by_name),

@@ -45,6 +45,7 @@ def domain_section(result: RunResult) -> Html:
                     "Affected",
                     f"{plural(len(domain.affected_paths), 'path')}, {plural(len(domain.affected_flows), 'flow')}",
                 ),
+                ("Services", ", ".join(domain.affected_services) or NOTHING),
                 ("Groups", ", ".join(domain.groups) or NOTHING),
                 ("Full, not faulty", ", ".join(domain.overloaded) or NOTHING),
                 ("Told apart by", "; ".join(one.split_by for one in domain.suspects if one.split_by) or NOTHING),

@@ -13,11 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shadowlab.report.choice import affected_paths
-from shadowlab.report.words import NOTHING, moment, of_service, percent, plural, taken_back, void_windows
+from shadowlab.report.words import (
+    NOTHING,
+    bayes_factor,
+    moment,
+    of_service,
+    percent,
+    plural,
+    share,
+    taken_back,
+    void_windows,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from shadowlab.model.diagnosis.ablation import Ablation
     from shadowlab.model.result import ProgramOutcome, RunResult
     from shadowlab.model.traffic.summary import WorkloadSummary
     from shadowlab.model.verdict import CureOutcome
@@ -74,8 +85,11 @@ def _facts(result: RunResult, console: Console) -> None:
         where = ", ".join(one.name for one in domain.suspects) or ", ".join(domain.links)
         print_line(console, f"Fault domain    {where}  ({domain.kind}, confidence {percent(domain.confidence)})")
         print_line(console, f"Since           {moment(domain.onset_ns)} of {moment(result.duration_ns)}")
+    if domain is not None and domain.ablation is not None:
+        _ablation(domain.ablation, console)
     affected = len(affected_paths(result))
-    print_line(console, f"Affected        {affected} of {plural(len(result.paths), 'path')}")
+    more = f"; services: {', '.join(domain.affected_services)}" if domain and domain.affected_services else ""
+    print_line(console, f"Affected        {affected} of {plural(len(result.paths), 'path')}{clean(more)}")
     broken = sum(not one.holds for one in result.levels_after)
     print_line(console, f"Service levels  {broken} of {len(result.levels_after)} broken after the event")
     print_line(console, f"Production      {result.correlation.verdict}")
@@ -97,6 +111,17 @@ def _facts(result: RunResult, console: Console) -> None:
         )
     for name, met in sorted(result.expectations.items()):
         print_line(console, f"Expected        {name}: {'met' if met else 'NOT MET'}", "" if met else "bold red")
+
+
+def _ablation(one: Ablation, console: Console) -> None:
+    if not one.trials:
+        print_line(console, f"Kind            not tried by ablation: {clean(one.note)}")
+        return
+    from_ns, to_ns = one.window_ns
+    print_line(console, f"Kind            by imposing it, against {moment(from_ns)} to {moment(to_ns)}:")
+    for trial in one.trials:
+        factor = bayes_factor(trial.log10_bayes)
+        print_line(console, f"                {trial.name}: {trial.words}; explains {share(trial.explained)}, {factor}")
 
 
 def _ending(one: ProgramOutcome) -> str:

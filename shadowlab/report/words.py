@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from shadowlab.model.diagnosis.ablation import CAP
 from shadowlab.model.kpi import KPIS
 from shadowlab.model.result import Provenance
 from shadowlab.model.units import NS_PER_S
@@ -109,3 +110,15 @@ def of_service(values: Mapping[str, float], name: str) -> str:
     """An indicator of a service, or a stream's in its place, with its unit; a dash where there is neither."""
     found = values.get(name, values.get(STREAMS.get(name, ""), math.nan))
     return measured(name, found)
+
+
+def bayes_factor(log10: float) -> str:
+    """Against no fault, as a power of ten."""
+    if abs(log10) >= CAP:
+        return "Bayes factor over 10^6" if log10 > 0 else "Bayes factor below 10^-6"
+    return f"Bayes factor 10^{log10:.1f}"
+
+
+def share(explained: float) -> str:
+    """Of the misfit; what makes things worse explains nothing."""
+    return f"{max(explained, 0.0) * 100:.0f} %"

@@ -101,7 +101,7 @@ def test_the_manifest_says_what_the_result_stands_on(demo: Demo) -> None:
     assert manifest["validity"].startswith("virtual clock: ")
     assert re.fullmatch(r"3\.\d+\.\d+.*", manifest["python"])
     assert manifest["scenario"] == str(SCENARIO)
-    assert set(manifest["wall_seconds"]) == {"main run", "null model", "rehearsals", "whole run"}
+    assert set(manifest["wall_seconds"]) == {"main run", "null model", "ablation", "rehearsals", "whole run"}
     provenance = demo.result["provenance"]
     assert (provenance["seed"], provenance["clock"], provenance["valid"]) == (1, "virtual", True)
     assert provenance["probes_sent"] > 25 * 5 * 290

@@ -1,0 +1,133 @@
+"""From trials at one or two sizes to the size that fits, and to the verdict over all explanations.
+
+In: symptoms observed, noise, trials.  Out: fits with intervals; Bayes factors.  Never: a size beyond what was tried by
+more than a half.
+
+Between two sizes that were imposed the symptoms are taken to lie on the straight line; size 0 is the fault-free trial.
+Each explanation pays half the logarithm of the number of symptoms for its size (Schwarz 1978).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shadowlab.localize.ablation.symptoms import (
+    Noise,
+    Predicted,
+    Symptoms,
+    best_possible,
+    between,
+    log_likelihood,
+    predicted,
+)
+from shadowlab.model.diagnosis.ablation import CAP
+
+_STEPS = 40
+_BEYOND = 1.5
+_INTERVAL = 1.92
+"""Half of the 95 % quantile of chi-squared with one degree of freedom."""
+UNDECIDED = 1.0
+"""Explanations within ten to one (log10) are not told apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """The size of most likelihood, its 95 % interval, and the log-likelihood there."""
+
+    size: float
+    interval: tuple[float, float]
+    log_likelihood: float
+
+
+def fit(
+    seen: Symptoms, noise: Noise, fault_free: Symptoms, tried: Mapping[float, Symptoms], *, most: float = math.inf
+) -> Fit:
+    """The best size of one kind at one place.  ``tried`` holds the symptoms by the size (> 0) that was imposed; no size
+    above ``most`` is possible."""
+    points = [(0.0, predicted(fault_free, noise))]
+    points += [(size, predicted(one, noise)) for size, one in sorted(tried.items())]
+    top = min(_BEYOND * points[-1][0], most)
+
+    def told_of(some: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.array([log_likelihood(seen, _at(points, float(size)), noise) for size in some])
+
+    coarse = np.geomspace(points[1][0] / 20, top, _STEPS)
+    near = coarse[int(told_of(coarse).argmax())]
+    sizes = np.unique(np.concatenate((coarse, np.geomspace(near / 1.6, min(near * 1.6, top), 2 * _STEPS))))
+    told = told_of(sizes)
+    best = int(told.argmax())
+    inside = sizes[told >= told[best] - _INTERVAL]
+    return Fit(
+        size=float(sizes[best]),
+        interval=(float(inside.min()), float(inside.max())),
+        log_likelihood=float(told[best]),
+    )
+
+
+def _at(points: Sequence[tuple[float, Predicted]], size: float) -> Predicted:
+    """What is to be expected at a size, from the two trials around it, or the last two."""
+    for (first, before), (second, after) in pairwise(points):
+        if size <= second or second == points[-1][0]:
+            return between(before, after, (size - first) / (second - first))
+    raise ValueError("a size is fitted between trials, and there is none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One explanation against no fault (log10), and the share of the misfit that it takes away."""
+
+    log10_bayes: float
+    explained: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighed:
+    """All explanations, in the order they came in; ``order`` is from the best on."""
+
+    standings: tuple[Standing, ...]
+    order: tuple[int, ...]
+    sufficiency: float
+    necessity: float
+    lead: float
+    undecided: tuple[int, ...]
+
+
+def weigh(seen: Symptoms, noise: Noise, fault_free: Symptoms, fits: Sequence[Fit], *, windows: int) -> Weighed:
+    """Bayes factors by BIC.  ``windows`` is how many seconds stand behind each symptom.  Raises ValueError without
+    fits."""
+    if not fits:
+        raise ValueError("no explanation was tried")
+    none = log_likelihood(seen, predicted(fault_free, noise), noise)
+    ideal, values = best_possible(seen, noise)
+    price = 0.5 * math.log(max(values, 2))
+    misfit = max(ideal - none, 1e-9)
+    standings = tuple(
+        Standing(
+            log10_bayes=capped((one.log_likelihood - price - none) / math.log(10)),
+            explained=(one.log_likelihood - none) / misfit,
+        )
+        for one in fits
+    )
+    order = tuple(sorted(range(len(fits)), key=lambda index: (-fits[index].log_likelihood, index)))
+    best = order[0]
+    behind = {index: (fits[best].log_likelihood - fits[index].log_likelihood) / math.log(10) for index in order}
+    free = 0.5 * values * math.log(max(windows, 2))
+    return Weighed(
+        standings=standings,
+        order=order,
+        sufficiency=capped((fits[best].log_likelihood - ideal + free) / math.log(10)),
+        necessity=standings[best].log10_bayes,
+        lead=capped(behind[order[1]]) if len(order) > 1 else CAP,
+        undecided=tuple(index for index in order[1:] if behind[index] < UNDECIDED),
+    )
+
+
+def capped(log10: float) -> float:
+    """Within what is stated."""
+    return max(-CAP, min(CAP, log10))
