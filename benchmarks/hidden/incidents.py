@@ -64,7 +64,7 @@ def incidents(book: Book, case: Case, kinds: Sequence[str]) -> list[dict[str, ob
     guilty, liar = _guilty(case), case.traffic.flows[0].target
     rows = []
     for kind in kinds:
-        found = _told(book, case, case.given.telemetry, _after(book, case, kind, guilty, liar))
+        found = told(book, case, case.given.telemetry, _after(book, case, kind, guilty, liar))
         whole = found.whole
         rows.append(
             {
@@ -141,7 +141,7 @@ def _multiplied(telemetry: Path, instance: str) -> Path:
     return path
 
 
-def _told(book: Book, case: Case, before: Path, after: Path) -> Correlation:
+def told(book: Book, case: Case, before: Path, after: Path) -> Correlation:
     """The correlation of a run without events, by the parts of the product."""
     text = write_native(case.copy.network)[0]
     with tempfile.TemporaryDirectory(dir=book.scratch()) as name:

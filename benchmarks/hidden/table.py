@@ -6,6 +6,7 @@ In: rows of figures.  Out: text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,8 @@ def table(rows: Sequence[Row], ground: Grounds) -> str:
         lines += ["", *_laid_out(_edits(rows)), "", *_laid_out(_edits_by_kind(rows))]
     if any(row["stage"] == "incidents" for row in rows):
         lines += ["", *_laid_out(_incidents(rows))]
-    lines += [line for row in rows if row["stage"] == "calendar" for line in ("", *_calendar(row))]
+    if any(row["stage"] == "calendar" for row in rows):
+        lines += ["", *_laid_out(_calendars(rows))]
     return "\n".join(lines)
 
 
@@ -137,15 +139,28 @@ def _incidents(rows: Sequence[Row]) -> list[list[str]]:
     return found
 
 
-def _calendar(row: Row) -> list[str]:
-    counts = {name: row[f"counts_{name}"] for name in ("alone", "with_shadow")}
-    low, high = ([f"{one:.0f}" for one in row[f"false_{name}_interval"]] for name in counts)  # type: ignore[attr-defined]
-    return [
-        f"thirty days of seed {row['seed']} ({row['family']}), in windows of 30 s",
-        f"false alarms without the shadow {row['false_alone']:.0f} ({'–'.join(low)}), recall {row['recall_alone']:.0%}",
-        f"with it {row['false_with_shadow']:.0f} ({'–'.join(high)}), recall {row['recall_with_shadow']:.0%}",
-        f"alarms of windows drawn: {counts}",
-    ]
+def _calendars(rows: Sequence[Row]) -> list[list[str]]:
+    """Alarms of thirty days, weighed; and of the windows that were drawn."""
+    found = [["thirty days of seed", "detector", "shadow", "false alarms", "interval", "recall", "usual", "load steps",
+              "faults"]]  # fmt: skip
+    for row in rows:
+        if row["stage"] == "calendar":
+            for name, words in (("alone", "without"), ("with_shadow", "with")):
+                part: dict[str, Any] = row[name]  # type: ignore[assignment]
+                low, high = part["interval"]
+                counts = [" of ".join(map(str, part["counts"][kind])) for kind in ("usual", "load step", "fault")]
+                found.append(
+                    [
+                        f"{row['seed']} ({row['family']})",
+                        str(row["who"]),
+                        words,
+                        f"{part['false']:.0f}",
+                        f"{low:.0f}–{high:.0f}",
+                        _percent([part["recall"]]),
+                        *counts,
+                    ]
+                )
+    return found
 
 
 def _links(rows: Sequence[Row]) -> list[list[str]]:

@@ -41,10 +41,11 @@ def shadow_job(
     sample_every_ns: int = NS_PER_S,
     workloads: Sequence[Workload] = (),
 ) -> Job:
-    """The job of driving ``flows`` and ``workloads`` over ``network``, without probes and without events."""
+    """The job of driving ``flows`` and ``workloads`` over ``network``, without probes and without events; parts
+    of it that no flow joins need not hang together."""
     fabric = address(network)
     transport = plan_transport(flows, fabric)
-    routes = with_windows(shortest_routes(network, fabric), transport)
+    routes = with_windows(shortest_routes(network, fabric, partial=True), transport)
     plan = build_plan(network, fabric, routes, transport.settings)
     return Job(
         seed=seed,
