@@ -13,7 +13,7 @@ from shadowlab.model.watch.state import WatchState
 
 _A_B = Direction(link="a-b", source="a", target="b")
 _SUSPECT = Suspect(
-    directions=(_A_B,), score=1, posterior=0.9, loss=0.02, excess_delay_ns=0.0, paths_affected=2, paths_crossing=3
+    directions=(_A_B,), score=1.0, posterior=0.9, loss=0.02, excess_delay_ns=0.0, paths_affected=2, paths_crossing=3
 )
 _DOMAIN = FaultDomain(
     links=("a-b",),
