@@ -18,6 +18,11 @@ _COMMANDS = {
     "demo": ("shadowlab.cli.gallery.command", "Run a scenario that comes with ShadowLab; list them, copy them."),
     "plan": ("shadowlab.cli.plan", "Show what a scenario would build and what it would cost."),
     "calibrate": ("shadowlab.cli.calibrate.command", "Find what a map's links are like from telemetry of production."),
+    "watch": (
+        "shadowlab.cli.watching.watch",
+        "Hold production against its shadow, again and again.",
+    ),
+    "incidents": ("shadowlab.cli.watching.incidents", "Show what a watch found, with its timeline."),
     "whatif": ("shadowlab.cli.ahead.whatif", "Ask what would happen if something were different."),
     "sweep": ("shadowlab.cli.ahead.sweep", "Ask a grid of what-if questions on all cores; goes on after a kill."),
     "farm": ("shadowlab.cli.farm", "Share sweeps out over hosts: certificates, scheduler, workers."),
@@ -46,11 +51,13 @@ _COMMANDS = {
     "kernel": ("shadowlab.cli.kernel", "Build, list and remove embedded kernels."),
     "doctor": ("shadowlab.cli.doctor", "Look at this machine: what can run, what holds it back, what mends it."),
 } | LIVE_COMMANDS
+_NAMED_COMMAND = {*LIVE_COMMANDS, "watch", "incidents"}
+"""Their attribute is called ``command`` in the module."""
 
 
 class _Commands(LazyGroup):
     commands_at: ClassVar = {
-        name: (module, line, "command" if name in LIVE_COMMANDS else name.replace("-", "_"))
+        name: (module, line, "command" if name in _NAMED_COMMAND else name.replace("-", "_"))
         for name, (module, line) in _COMMANDS.items()
     }
 

@@ -114,7 +114,13 @@ class Scenario:
 def load_scenario(path: Path, *, known_detectors: frozenset[str]) -> Scenario:
     """Read and check a scenario file.  Raises InputError with every fault found."""
     document = load_positioned(read_input(path, what="scenario"), name=str(path))
-    raw = validate(RawScenario, document)
+    return resolve_form(validate(RawScenario, document), document, path=path, known_detectors=known_detectors)
+
+
+def resolve_form(raw: RawScenario, document: Positioned, *, path: Path, known_detectors: frozenset[str]) -> Scenario:
+    """The scenario of a form that stands in ``document``, or that was made of one with the same keys: a watch's.
+
+    Raises InputError with every fault found."""
     return _Resolver(path=path, document=document, known_detectors=known_detectors).resolve(raw)
 
 
