@@ -7,7 +7,7 @@ Never: a file written, a notification sent: the loop does both when the cycle is
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,8 +33,10 @@ from shadowlab.lab.watch.stages.localise import Side, localise
 from shadowlab.lab.watch.stages.picture import link_means, watched_links, watched_paths
 from shadowlab.lab.watch.stages.shadows import Shadows
 from shadowlab.model.calibration import Calibration
+from shadowlab.model.flow import FlowSpec
 from shadowlab.model.network import Direction, Network
 from shadowlab.model.plain import to_plain
+from shadowlab.model.result import TelemetryUse
 from shadowlab.model.telemetry import TcpRecord
 from shadowlab.model.verdict import Anomaly, Correlation, FaultDomain
 from shadowlab.model.watch.cycle import Cycle, CycleStatus
@@ -153,18 +155,27 @@ class CycleRun:
             notes.append(f"{len(candidate.findings)} findings")
         suspected = {path for one in self._state.open_incidents for path in one.affected_paths}
         with self._stages.stage("demand") as notes:
-            today = self._demand(network, attachment, use, suspected)
+            calm = self._demand(network, before, attached((), network, NO_RULES)[1], set())
+            usual = {one.id: one for one in calm.inputs.flows} if calm is not None else {}
+            today = self._demand(network, attachment, use, suspected, usual)
             if today is not None:
                 notes.append(f"{today.before} flows, {today.mbps:.1f} Mbit/s paced")
         if today is None:
             return self._ended("nothing to drive", "none of the telemetry can be driven", findings=[], judged=())
         self._known["demand_mbps"] = round(today.mbps, 6)
-        return self._judge(today, before, attachment, candidate, network)
+        return self._judge(today, calm, before, attachment, candidate, network)
 
     def _network(self, full: Network, known: Calibration) -> Network:
         return full if self._config.calibrate not in ("links", "both") else replace(known, map=full).network()
 
-    def _demand(self, network: Network, attachment: Attachment, use: Any, suspected: set[str]) -> Demand | None:
+    def _demand(
+        self,
+        network: Network,
+        attachment: Attachment,
+        use: TelemetryUse,
+        suspected: set[str],
+        usual: Mapping[str, FlowSpec] | None = None,
+    ) -> Demand | None:
         config = self._config
         return demand_of(
             config.scenario,
@@ -174,21 +185,28 @@ class CycleRun:
             window_ns=config.window_ns,
             merge_above=config.merge_above,
             suspected=suspected,
+            usual=usual,
         )
 
     # --- shadow against production ----------------------------------------------------------------------------------
 
     def _judge(
-        self, demand: Demand, before: Attachment, attachment: Attachment, candidate: Calibration, network: Network
+        self,
+        demand: Demand,
+        calm: Demand | None,
+        before: Attachment,
+        attachment: Attachment,
+        candidate: Calibration,
+        network: Network,
     ) -> Outcome:
         config, memory = self._config, self._memory
         scenario = config.scenario
         window_ns = (WARM_UP_NS, scenario.duration_ns)
-        learning = not before.connections
+        learning = calm is None
         with self._stages.stage("shadow") as notes:
             today = prepared_for(scenario, demand, "auto")
             wanted = {"today": today}
-            normal = None if learning else self._normal(before, today, network, wanted)
+            normal = None if calm is None else self._normal(calm, today, network, wanted)
             measured = self._shadows.run(wanted)
             if "normal" in wanted:
                 key = self._key(today, network)
@@ -275,16 +293,13 @@ class CycleRun:
         return (self._state.baseline, today.scaling.factor, network)
 
     def _normal(
-        self, before: Attachment, today: Prepared, network: Network, wanted: dict[str, Prepared]
+        self, calm: Demand, today: Prepared, network: Network, wanted: dict[str, Prepared]
     ) -> tuple[object, Prepared, Measured] | None:
         """The shadow under the baseline's demand, if that is known; else it is wanted too."""
         known = self._memory.normal
         if known is not None and known[0] == self._key(today, network):
             return known
-        use = attached((), network, NO_RULES)[1]
-        demand = self._demand(network, before, use, set())
-        if demand is not None:
-            wanted["normal"] = prepared_for(self._config.scenario, demand, today.scaling.factor)
+        wanted["normal"] = prepared_for(self._config.scenario, calm, today.scaling.factor)
         return None
 
     def _compare(

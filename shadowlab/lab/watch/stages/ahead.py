@@ -13,6 +13,7 @@ import numpy as np
 
 from shadowlab.errors import InputError
 from shadowlab.lab.ahead.asked import Asked
+from shadowlab.lab.ahead.crew import LocalCrew
 from shadowlab.lab.ahead.foresee import Violation, foresee, violation_words
 from shadowlab.lab.ahead.history import TOTAL
 from shadowlab.lab.ahead.measuring import Runner, Store
@@ -59,8 +60,12 @@ def foreseen(
             Asked(scenario=replace(scenario, events=()), inputs=demand.inputs, promised=promised),
             Runner(
                 place=shadows.place,
-                scratch=shadows.scratch,
-                progress=shadows.progress,
+                crew=LocalCrew(
+                    place=shadows.place,
+                    scratch=shadows.scratch,
+                    interrupted=shadows.interrupt.asked,
+                    progress=shadows.progress,
+                ),
                 interrupt=shadows.interrupt,
                 store=Store(),
             ),

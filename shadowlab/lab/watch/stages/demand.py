@@ -7,7 +7,7 @@ Never: a link property: that is calibration's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shadowlab.calibrate.demand import read_demands
@@ -18,6 +18,7 @@ from shadowlab.lab.prepare import Prepared, resolve
 from shadowlab.lab.scenario import Scenario
 from shadowlab.lab.sources import read_script
 from shadowlab.lab.watch.decide.aggregate import merged
+from shadowlab.model.flow import FlowSpec
 from shadowlab.model.network import Network
 from shadowlab.model.result import TelemetryUse
 from shadowlab.model.telemetry import TcpRecord
@@ -84,15 +85,17 @@ def demand_of(
     window_ns: int,
     merge_above: int,
     suspected: Collection[str] = (),
+    usual: Mapping[str, FlowSpec] | None = None,
 ) -> Demand | None:
-    """None where nothing of it can be driven.
+    """None where nothing of it can be driven.  ``usual``: the baseline's flows, see :func:`as_usual`.
 
     A window is a course of minutes, a run one of seconds: what began late in the window begins as late in the run, by
     its share of it.
     """
     demands = read_demands(attachment.connections, network)
     share = min(1.0, scenario.duration_ns / window_ns)
-    flows = tuple(replace(one, start_ns=min(round(one.start_ns * share), _latest(scenario))) for one in demands.flows)
+    asked = as_usual(demands.flows, usual or {})
+    flows = tuple(replace(one, start_ns=min(round(one.start_ns * share), _latest(scenario))) for one in asked)
     if not flows and not demands.workloads:
         return None
     found = merged(flows, above=merge_above, suspected=suspected)
@@ -117,6 +120,17 @@ def demand_of(
         mbps=sum(one.rate_bps or 0 for one in flows) / 1e6,
         unknown=len(demands.unknown),
     )
+
+
+def as_usual(flows: Sequence[FlowSpec], usual: Mapping[str, FlowSpec]) -> tuple[FlowSpec, ...]:
+    """What a broken network holds back looks as if it wanted all it could get.  A connection that was paced in the
+    baseline, and seems to be greedy now, is taken to want what it wanted then."""
+    found = []
+    for one in flows:
+        before = usual.get(one.id)
+        held = one.flow_class == "greedy" and before is not None and before.flow_class == "paced"
+        found.append(before if held and before is not None else one)
+    return tuple(found)
 
 
 def _latest(scenario: Scenario) -> int:
