@@ -46,10 +46,19 @@ class Capacity:
     congested: float
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scattering:
+    """A queue behind which what crossed the link scattered: it was full a part of each moment at most."""
+
+    bottleneck: Bottleneck
+    rate_bps: float
+
+
 def capacities(
     seen: Seen, congestion: Congestion, stated_bps: Sequence[int | None]
-) -> tuple[Mapping[int, Capacity], list[Finding]]:
-    """By direction number; those that nothing crossed are left out."""
+) -> tuple[Mapping[int, Capacity], list[Scattering], list[Finding]]:
+    """By direction number; those that nothing crossed are left out.  Beside them queues that tell of no capacity."""
+    scattering: list[Scattering] = []
     found: dict[int, Capacity] = {}
     findings: list[Finding] = []
     last_ns = int(seen.to_ns.max()) if len(seen.to_ns) else 0
@@ -62,12 +71,15 @@ def capacities(
             found[one] = _unfilled(most, stated_bps[one], int(crossing[one]), int(samples[one]), last_ns)
     for bottleneck in congestion.bottlenecks:
         more = _full(seen, congestion, bottleneck, stated_bps, findings)
-        if more.rate_bps.standing == "bounded" or not _plateau(congestion, bottleneck, more.rate_bps):
-            continue  # what scatters, or was exceeded, was not full: the most that crossed it says as much
+        if not _plateau(congestion, bottleneck, more.rate_bps):
+            continue  # what was exceeded was not full: the most that crossed it says as much
+        if more.rate_bps.standing == "bounded":  # nor was what scatters full all the time
+            scattering.append(Scattering(bottleneck=bottleneck, rate_bps=more.rate_bps.value or 0.0))
+            continue
         for place in bottleneck.places:
             if place not in found or found[place].rate_bps.standing == "bounded":
                 found[place] = more
-    return found, findings
+    return found, scattering, findings
 
 
 def _plateau(congestion: Congestion, bottleneck: Bottleneck, rate: Value) -> bool:

@@ -48,11 +48,12 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Kinds:
-    """By link, shape (L,): its kind (-1: of none that is estimated) and the most that crossed either direction.
-    ``link`` (D,) is the link of each direction."""
+    """By link, shape (L,): its kind (-1: of none that is estimated), the most that crossed either direction, and what
+    its rate hardly is below.  ``link`` (D,) is the link of each direction."""
 
     kind: Ints
     least_bps: Floats
+    likely_bps: Floats
     link: Ints
 
 
@@ -92,7 +93,7 @@ def rates_beforehand(
     for kind in sorted(set(kinds.kind[kinds.kind >= 0].tolist())):
         members = np.flatnonzero(kinds.kind == kind)
         about = [one for one in told if set(one.links) <= set(members.tolist())]
-        solved = _solved(equations, members, kinds.least_bps, about)
+        solved = _solved(equations, members, kinds.likely_bps, about)
         if solved is not None:
             inverse[members], spread[members] = solved
     nothing = np.zeros(directions, dtype=np.int64)
@@ -102,7 +103,7 @@ def rates_beforehand(
     rate = np.exp(-inverse)[kinds.link]
     width = _WIDE * spread[kinds.link]
     low = np.maximum(rate * np.exp(-width), kinds.least_bps[kinds.link])
-    rate = np.maximum(rate, kinds.least_bps[kinds.link])
+    rate = np.maximum(rate, kinds.likely_bps[kinds.link])
     return Beforehand(
         rate_bps=rate,
         low_bps=np.where(np.isfinite(rate), low, np.nan),
@@ -151,7 +152,7 @@ def _equations(seen: Seen, least_rtt_ns: Floats, usable: Flags, kinds: Kinds) ->
 
 
 def _solved(
-    equations: _Equations, members: Ints, least_bps: Floats, told: Sequence[Told]
+    equations: _Equations, members: Ints, likely_bps: Floats, told: Sequence[Told]
 ) -> tuple[Floats, Floats] | None:
     """ln(1/rate) of ``members`` and its standard deviation; None if nothing tells of any of them."""
     crossing = equations.crossing[:, members]
@@ -168,7 +169,7 @@ def _solved(
         return None
     count = len(members)
     with np.errstate(divide="ignore"):
-        most = -np.log(np.maximum(least_bps[members], 1.0))
+        most = -np.log(np.maximum(likely_bps[members], 1.0))
     x = np.minimum(np.full(count, float(np.quantile(starts, 0.4))), most)
     middle = float(np.mean(x))
     covariance = np.full(count, _KIND**2)

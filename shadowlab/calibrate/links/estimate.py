@@ -53,17 +53,17 @@ def estimate_links(seen: Seen, network: Network, prior: DelayPrior, stated_bps: 
     rates = stated.copy()
     explained = np.full(len(seen.pairs), np.nan)
     kin = Kin(seen=seen, prior=prior, stated_bps=stated, least_rtt_ns=least_rtts(seen, trusted), trusted=trusted)
-    beforehand = kin.rates({}, ())
+    beforehand = kin.rates({}, (), ())
     for _ in range(2):
         base = base_rtts(seen, trusted, np.where(np.isfinite(rates), rates, beforehand.rate_bps), explained)
         congestion = congestion_of(seen, base, stated_bps)
-        found, of_rates = capacities(seen, congestion, stated_bps)
+        found, scattering, of_rates = capacities(seen, congestion, stated_bps)
         found, shifted = kin.shifted(found, congestion, beforehand)
         rates = stated.copy()
         for one, full in found.items():
             if full.rate_bps.standing != "bounded" and full.rate_bps.value:
                 rates[one] = full.rate_bps.value
-        beforehand = kin.rates(found, shifted, congestion.load_bps)
+        beforehand = kin.rates(found, shifted, scattering, congestion)
         full_ways = _crosses(seen, congestion)
         delay = delays(seen, replace(prior, sending_ns=_sending_ns(rates, SMALL_WIRE_BYTES)), trusted, full_ways)
         # A queue that stood from a connection's first moment to its last is in its least RTT, but not in its links'.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shadowlab.calibrate.links.numbers import Floats, Ints
+from shadowlab.calibrate.links.numbers import Flags, Floats, Ints
 from shadowlab.calibrate.observed import ObservedConnection, last_known
 
 INITIAL_WINDOW = 10
@@ -40,20 +40,27 @@ class Flights:
     srtt_ns: Floats
     on_all: Floats
     on_slowest: Floats
+    short: Ints
+    lossy: Flags
+    """(S,) all connections that sent no more than a first window, and whether they sent something again."""
 
 
 def flights_of(connections: Sequence[ObservedConnection]) -> Flights:
     """Those whose first and last record is one, which lost nothing and sent no more than a first window."""
     found: list[tuple[int, float, float, float]] = []
+    short: list[tuple[int, bool]] = []
     weights: dict[tuple[int, int, int], tuple[float, float]] = {}
     for number, one in enumerate(connections):
         if len(one.sender_records) != 1:
             continue
         (record,) = one.sender_records
         segments, payload, mss = record.data_segments_out, record.bytes_acked, record.mss
+        again = record.retransmits_total
+        if segments and again is not None and LEAST_SEGMENTS < segments - again <= INITIAL_WINDOW:
+            short.append((number, again > 0))
         if not segments or not payload or not mss or not record.srtt_ns:
             continue
-        if not LEAST_SEGMENTS <= segments <= INITIAL_WINDOW or record.retransmits_total:
+        if not LEAST_SEGMENTS <= segments <= INITIAL_WINDOW or again:
             continue
         if last_known(one.sender_records, "congestion_control") in _PACED or payload > segments * mss + 2:
             continue
@@ -71,6 +78,8 @@ def flights_of(connections: Sequence[ObservedConnection]) -> Flights:
         srtt_ns=columns[:, 1],
         on_all=columns[:, 2],
         on_slowest=columns[:, 3],
+        short=np.array([one for one, _ in short], dtype=np.int64),
+        lossy=np.array([lost for _, lost in short], dtype=np.bool_),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shadowlab.calibrate.links.capacity import FULL_WIRE_BYTES, Capacity, most_of, unfilled
+from shadowlab.calibrate.links.capacity import FULL_WIRE_BYTES, Capacity, Scattering, most_of, unfilled
 from shadowlab.calibrate.links.congestion import Bottleneck, Congestion
 from shadowlab.calibrate.links.delay import DelayPrior
 from shadowlab.calibrate.links.dispersion import Beforehand, Kinds, Told, rates_beforehand
@@ -24,6 +24,9 @@ from shadowlab.model.calibration import LinkCalibration, Value
 from shadowlab.model.units import NS_PER_S
 
 _STATED_ERROR, _FULL_ERROR, _SOMEWHERE_ERROR = 0.05, 0.03, 0.1
+_SCATTER_ERROR = 0.15
+_ROOM = 1.2
+"""A link that carried its most without a queue is taken to be this much faster."""
 _NEAR = 2.0
 """A trunk that is taken to be no faster than so many times what filled a queue may be the one that was full."""
 _POSSIBLE = 0.01
@@ -31,8 +34,11 @@ _CERTAIN = 0.99
 _EAGER = 0.5
 _PEAK = 0.95
 _LEAST_WAITS = 4
-_LEAST_PACKETS, _BUFFER_FACTOR = 8.0, 4.0
-"""Bounds of a buffer that nobody saw: 0.25 to 4 times what it is taken to be."""
+_LEAST_PACKETS, _ROOMY_PACKETS, _BUFFER_FACTOR = 8.0, 40.0, 4.0
+"""A buffer that nobody saw holds at least 8 packets, or 40 (some first windows at once) where short connections hardly
+lose any.  It is bounded by 0.25 and 4 times what it is taken to be."""
+_CLEAN, _LEAST_SHORT = 0.05, 10
+"""Hardly any: so many of a pair's short connections sent something again, of at least 10."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,16 +61,17 @@ class Kin:
     trusted: Flags
 
     def rates(
-        self, full: Mapping[int, Capacity], shifted: Sequence[Shifted], load_bps: Floats | None = None
+        self,
+        full: Mapping[int, Capacity],
+        shifted: Sequence[Shifted],
+        scattering: Sequence[Scattering],
+        congestion: Congestion | None = None,
     ) -> Beforehand:
         """Rates beforehand; what is known of full links, and what the map states of links, tells of the others."""
         prior = self.prior
         links = int(prior.link.max(initial=-1)) + 1
         kind = np.full(links, -1, dtype=np.int64)
         kind[prior.link[~prior.access]] = 0
-        least = np.zeros(links)
-        if load_bps is not None and len(load_bps):
-            np.maximum.at(least, prior.link, [most_of(load_bps[:, one]) for one in range(len(prior.link))])
         told = [
             Told(links=(int(prior.link[one]),), rate_bps=float(self.stated_bps[one]), error=_STATED_ERROR)
             for one in np.flatnonzero(np.isfinite(self.stated_bps) & ~prior.access).tolist()
@@ -74,12 +81,31 @@ class Kin:
             if rate.standing in ("measured", "unidentifiable") and rate.value and not prior.access[one]:
                 error = _FULL_ERROR if rate.standing == "measured" else _SOMEWHERE_ERROR
                 told.append(Told(links=(int(prior.link[one]),), rate_bps=rate.value, error=error))
+        filled = {one for number in full if full[number].congested > 0 for one in self._crossing(number)}
+        suspects = {number for number in full if full[number].congested > 0}
         for queue in shifted:
-            numbers = tuple(sorted({int(prior.link[one]) for one in queue.directions}))
-            told.append(Told(links=numbers, rate_bps=queue.rate_bps, error=_SOMEWHERE_ERROR))
+            suspects |= set(queue.directions)
+            told.append(Told(links=self._links(queue.directions), rate_bps=queue.rate_bps, error=_SOMEWHERE_ERROR))
+        for some in scattering:
+            places = [one for one in some.bottleneck.places if not prior.access[one]]
+            if places and some.rate_bps and not filled & set(some.bottleneck.connections):
+                suspects |= set(places)
+                told.append(Told(links=self._links(places), rate_bps=some.rate_bps, error=_SCATTER_ERROR))
+        least, likely = np.zeros(links), np.zeros(links)
+        if congestion is not None and len(congestion.load_bps):
+            most = np.array([most_of(congestion.load_bps[:, one]) for one in range(len(prior.link))])
+            room = np.array([1.0 if one in suspects else _ROOM for one in range(len(prior.link))])
+            np.maximum.at(least, prior.link, most)
+            np.maximum.at(likely, prior.link, most * room)
         usable = self.trusted & self.seen.usable
-        kinds = Kinds(kind=kind, least_bps=least, link=prior.link)
+        kinds = Kinds(kind=kind, least_bps=least, likely_bps=likely, link=prior.link)
         return rates_beforehand(self.seen, self.least_rtt_ns, usable, kinds, told)
+
+    def _links(self, directions: Sequence[int]) -> tuple[int, ...]:
+        return tuple(sorted({int(self.prior.link[one]) for one in directions}))
+
+    def _crossing(self, direction: int) -> list[int]:
+        return np.flatnonzero(self.seen.forward[:, direction] > _POSSIBLE).tolist()
 
     def shifted(
         self, found: Mapping[int, Capacity], congestion: Congestion, beforehand: Beforehand
@@ -126,7 +152,7 @@ class Kin:
         """``links`` with a rate beforehand wherever neither they nor the map know one; ``buffers`` (D,) says of which
         the map leaves the buffer open."""
         peaks = self._peaks(congestion, shifted, links)
-        usual = self._round_trips()
+        usual, roomy = self._round_trips(), self._roomy()
         result = []
         for one, link in enumerate(links):
             rate = float(beforehand.rate_bps[one])
@@ -148,7 +174,12 @@ class Kin:
             )
             link = replace(link, rate_bps=value)
             if buffers[one] and link.queue_packets.value is None:
-                link = replace(link, queue_packets=_buffer(value.value or rate, peaks.get(one), float(usual[one])))
+                link = replace(
+                    link,
+                    queue_packets=_buffer(
+                        value.value or rate, peaks.get(one), float(usual[one]), roomy=bool(roomy[one])
+                    ),
+                )
             result.append(link)
         return result
 
@@ -180,6 +211,22 @@ class Kin:
                 peaks[one] = max(peaks.get(one, 0.0), longest)
         return peaks
 
+    def _roomy(self) -> Flags:
+        """Of which directions short connections tell that hardly anything was dropped there, (D,): those of the
+        cleanest pair that crosses it; of what no pair crosses, as of most of the others."""
+        flights = self.seen.flights
+        groups: dict[tuple[str, str], list[int]] = {}
+        for row, connection in enumerate(flights.short.tolist()):
+            groups.setdefault(self.seen.pairs[connection], []).append(row)
+        cleanest = np.full(len(self.prior.link), np.nan)
+        for rows in groups.values():
+            if len(rows) >= _LEAST_SHORT:
+                crossed = self.seen.forward[flights.short[rows[0]]] > _POSSIBLE
+                cleanest[crossed] = np.fmin(cleanest[crossed], float(flights.lossy[rows].mean()))
+        known = cleanest[np.isfinite(cleanest)]
+        usual = float(np.median(known)) if len(known) else 1.0
+        return np.asarray(np.where(np.isfinite(cleanest), cleanest, usual) <= _CLEAN)
+
     def _round_trips(self) -> Floats:
         """By direction the middle one of the least RTTs of the connections that may cross it, in nanoseconds; of what
         nothing crosses, of all."""
@@ -196,11 +243,11 @@ class Kin:
         return result
 
 
-def _buffer(rate_bps: float, peak_ns: float | None, round_trip_ns: float) -> Value:
+def _buffer(rate_bps: float, peak_ns: float | None, round_trip_ns: float, *, roomy: bool) -> Value:
     per_packet_ns = FULL_WIRE_BYTES * 8 * NS_PER_S / rate_bps
     if peak_ns is not None:
         packets, why = peak_ns / per_packet_ns, "the longest wait of connections that fill some link of their way"
     else:
         packets, why = round_trip_ns / per_packet_ns, "nothing filled it: the bandwidth-delay product, a rule of thumb"
-    packets = max(packets, _LEAST_PACKETS)
+    packets = max(packets, _ROOMY_PACKETS if roomy and peak_ns is None else _LEAST_PACKETS)
     return Value(value=packets, low=max(packets / _BUFFER_FACTOR, 1.0), high=packets * _BUFFER_FACTOR, why=why)
