@@ -1,14 +1,16 @@
 """A remediation script: a child in the namespace the calling thread is in, ended with everything it started.
 
 In: arguments, an environment, a time limit, the script's text.  Out: exit code and output.
-Never: a descendant left alive, an environment variable that was not given, more output than 64 kB, a right beyond
-those of a program in a node (`privileges.NODE`) or one gained from a file.
+Never: a descendant left alive, an environment variable that was not given, more output than 64 kB, a file of more than
+64 MiB, a right beyond those of a program in a node (`privileges.NODE`) or one gained from a file.  In a guest its files
+are gone with it, wherever they were, and all together no larger: the host's disk is out of its reach.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import shutil
 import signal
@@ -22,7 +24,17 @@ from shadowlab.kernel.rights import privileges
 
 OUTPUT_BYTES = 64 << 10
 CUT_MARK = "\n[output cut here]\n"
+MOST_OUTPUT_BYTES = 64 << 20
+"""What prints more than this is stopped: on the virtual clock no time passes while it prints, so no limit of time ends
+it."""
+STOPPED_MARK = "\n[stopped here: it printed more than 64 MiB]\n"
+MOST_FILE_BYTES = 64 << 20
+"""A file grows no further than this, and all of them together where the folder can be a file system of its own."""
+GUEST_SCRATCH = "/run/tmp"
+"""Where a guest's programs have their temporary files, see `guest/command_line.py`: below /run, which nobody but us
+needs there."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_NOSUID_NODEV = 2 | 4
 TIMED_OUT_CODE = 124
 """The exit code of a script that was stopped, as timeout(1) has it."""
 
@@ -35,7 +47,8 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout_ns: int, te
     """
     syscalls.adopt_orphans()
     mine = _children()
-    folder = tempfile.mkdtemp(prefix="shadowlab-", dir=_scratch_folder())
+    scratch = _scratch_folder()
+    folder = tempfile.mkdtemp(prefix="shadowlab-", dir=scratch)
     try:
         try:
             child = subprocess.Popen(
@@ -46,7 +59,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout_ns: int, te
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_hold_a_nodes_rights,
+                preexec_fn=_confined_in_a_guest if scratch == GUEST_SCRATCH else _hold_a_nodes_rights,
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise syscalls.refusal(f"start {name}", getattr(error, "errno", 0) or 0) from error
@@ -59,7 +72,19 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout_ns: int, te
         shutil.rmtree(folder, ignore_errors=True)  # a script may leave what we may not remove; the folder is scratch
 
 
+def _confined_in_a_guest() -> None:
+    """A small file system of its own in the place of all that can be written in a guest, the job's folder on the host
+    among it."""
+    syscalls.unshare(syscalls.CLONE_NEWNS, "leave the mounts of others")
+    syscalls.make_mounts_private()
+    for place in ("/run", "/dev/shm"):
+        syscalls.mount("tmpfs", place, "tmpfs", _NOSUID_NODEV, f"mount on {place}", f"size={MOST_FILE_BYTES}")
+    os.chdir("/run")
+    _hold_a_nodes_rights()
+
+
 def _hold_a_nodes_rights() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE_BYTES, MOST_FILE_BYTES))
     privileges.keep_only(privileges.NODE)
     privileges.no_new_privileges()
     privileges.set_death_signal(signal.SIGKILL)  # last: a change of rights takes it away
@@ -82,9 +107,9 @@ def _follow(child: subprocess.Popen[bytes], timeout_ns: int, text: bytes) -> Scr
     poll.register(output, select.POLLIN)
     poll.register(feed, select.POLLOUT)
     poll.register(ended, select.POLLIN)
-    kept, cut, over, timed_out = bytearray(), False, False, False
+    kept, printed, over, timed_out = bytearray(), 0, False, False
     try:
-        while not over and not timed_out:
+        while not over and not timed_out and printed <= MOST_OUTPUT_BYTES:
             left_ns = give_up_ns - clock.now_ns()
             ready = {fd for fd, _ in poll.poll(max(-(-left_ns // 1_000_000), 0))}
             timed_out = not ready and left_ns <= 0
@@ -98,17 +123,21 @@ def _follow(child: subprocess.Popen[bytes], timeout_ns: int, text: bytes) -> Scr
                 chunk = _read_some(output)
                 if chunk == b"":
                     poll.unregister(output)  # closed early; the child may work on
-                cut = cut or len(kept) + len(chunk) > OUTPUT_BYTES
+                printed += len(chunk)
                 kept += chunk[: OUTPUT_BYTES - len(kept)]
         while over and (chunk := _read_some(output)):
-            cut = cut or len(kept) + len(chunk) > OUTPUT_BYTES
+            printed += len(chunk)
             kept += chunk[: OUTPUT_BYTES - len(kept)]
     finally:
         os.close(ended)
+    endless = not over and not timed_out
+    if endless:
+        child.kill()
     code = TIMED_OUT_CODE if timed_out else child.wait()
+    mark = STOPPED_MARK if endless else CUT_MARK if printed > OUTPUT_BYTES else ""
     return ScriptOutcome(
         exit_code=code,
-        output=kept.decode(errors="replace") + (CUT_MARK if cut else ""),
+        output=kept.decode(errors="replace") + mark,
         timed_out=timed_out,
     )
 

@@ -82,10 +82,10 @@ def make_mounts_private() -> None:
     )
 
 
-def mount(source: str, target: str, kind: str, flags: int, tried: str) -> None:
-    """mount(2) without options; ``kind`` may be empty for a bind or a change of propagation."""
-    words = [os.fsencode(word) for word in (source, target, kind)]
-    _check(_libc.mount(words[0], words[1], words[2] or None, ctypes.c_ulong(flags), None), tried)
+def mount(source: str, target: str, kind: str, flags: int, tried: str, options: str = "") -> None:
+    """mount(2); ``kind`` may be empty for a bind or a change of propagation."""
+    words = [os.fsencode(word) for word in (source, target, kind, options)]
+    _check(_libc.mount(words[0], words[1], words[2] or None, ctypes.c_ulong(flags), words[3] or None), tried)
 
 
 def detached_mount(kind: str, tried: str) -> int:

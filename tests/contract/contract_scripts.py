@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from contract_base import linux, make_line, refused
@@ -81,3 +82,48 @@ def a_program_that_is_not_there_is_refused_by_name(segment: Segment) -> None:
 
     with refused("/no/such/program", "ENOENT"):
         segment.run_script("a", ["/no/such/program"], {}, 10**9, "")
+
+
+@linux
+def a_script_that_forks_without_end_leaves_nobody(segment: Segment) -> None:
+    segment.create_namespace("a")
+    forks = "n=0; while [ $n -lt 60 ]; do (setsid sleep 55555 &); sleep 55555 & n=$((n+1)); done; sleep 55555"
+
+    outcome = segment.run_script("a", ["/bin/sh"], {}, 10**9, forks)
+
+    assert outcome.timed_out
+    left = segment.run_script("a", ["/bin/sh"], {}, 5 * 10**9, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    assert "sleep 55555" not in left.output
+
+
+@linux
+def a_script_that_prints_without_end_is_stopped(segment: Segment) -> None:
+    segment.create_namespace("a")
+
+    outcome = segment.run_script("a", ["/bin/sh"], {}, 60 * 10**9, "head -c 1000000000 /dev/zero")
+
+    assert outcome.exit_code != 0
+    assert not outcome.timed_out
+    assert "it printed more than 64 MiB" in outcome.output[-60:]
+    assert len(outcome.output) < 66_000
+
+
+@linux
+def a_script_that_fills_the_disk_fills_its_own(segment: Segment) -> None:
+    segment.create_namespace("a")
+    fill = "pwd; head -c 100000000 /dev/zero > big 2>/dev/null || echo refused; ls -l big | cut -c1-10"
+
+    outcome = segment.run_script("a", ["/bin/sh"], {}, 60 * 10**9, fill)
+
+    place, *said = outcome.output.split()
+    assert said[0] == "refused", outcome.output
+    assert not os.path.exists(f"{place}/big")
+
+
+@linux
+def a_script_that_removes_its_folder_ends_as_it_would(segment: Segment) -> None:
+    segment.create_namespace("a")
+
+    outcome = segment.run_script("a", ["/bin/sh"], {}, 5 * 10**9, 'rm -rf "$PWD" 2>/dev/null; echo still here')
+
+    assert (outcome.exit_code, outcome.output) == (0, "still here\n")
