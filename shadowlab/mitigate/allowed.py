@@ -86,6 +86,27 @@ class MoreInstances:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MoveInstance:
+    """What the server ``source`` serves of a workload of requests is served by ``target`` instead."""
+
+    name: str
+    workload: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pin:
+    """An explicit path for one pair of hosts, by these routers; without a ``path`` the shortest around the domain, and
+    without a pair the one that carries most across it."""
+
+    name: str
+    source: str = ""
+    target: str = ""
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Script:
     """A remediation script, run at the routers at both ends of each of the domain's links.  ``faults``: the kinds of
     fault that it is known to mend; empty: any."""
@@ -106,5 +127,7 @@ Allowed = (
     | Limit
     | MoreWorkers
     | MoreInstances
+    | MoveInstance
+    | Pin
     | Script
 )

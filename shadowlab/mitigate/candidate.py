@@ -23,6 +23,8 @@ CureKind = Literal[
     "limit",
     "compute",
     "scale-out",
+    "move",
+    "path",
     "script",
     "combination",
 ]
@@ -31,6 +33,7 @@ EFFORT: Mapping[str, int] = {
     "nothing": 0,
     "metric": 1,
     "reroute": 1,
+    "path": 1,
     "drain": 2,
     "queue": 2,
     "congestion": 2,
@@ -38,6 +41,7 @@ EFFORT: Mapping[str, int] = {
     "limit": 3,
     "compute": 3,
     "scale-out": 4,
+    "move": 4,
     "upgrade": 5,
 }
 """What a cure costs to do, for cures that help alike: a route changes by a command, a limit takes something from
@@ -77,5 +81,5 @@ def combined(first: Candidate, second: Candidate) -> Candidate:
         warnings=(*first.warnings, *second.warnings),
         effort=first.effort + second.effort,
         actions=(*first.actions, *second.actions),
-        parts=(first.name, second.name),
+        parts=(*(first.parts or (first.name,)), *(second.parts or (second.name,))),
     )

@@ -21,6 +21,8 @@ from shadowlab.mitigate.allowed import (
     Limit,
     MoreInstances,
     MoreWorkers,
+    MoveInstance,
+    Pin,
     RaiseMetric,
     Script,
     Upgrade,
@@ -39,6 +41,8 @@ _ACTIONS: Mapping[type, Callable[[Any, Situation], Candidate]] = {
     Limit: traffic.limit,
     MoreWorkers: traffic.more_workers,
     MoreInstances: traffic.more_instances,
+    MoveInstance: traffic.move_instance,
+    Pin: routes.pin,
 }
 """One line for each kind of cure."""
 

@@ -108,6 +108,8 @@ def rehearse(candidates: Sequence[Candidate], execute: Execute, race: Race) -> t
         pair = _pair(_ranked(runs, race), possible)
         if pair is not None:
             runs += _run([pair], execute, race, long=True)
+            three = _third(pair, _ranked(runs, race), possible)
+            runs += _run([three], execute, race, long=True) if three is not None else []
     best = _ranked(runs, race)
     last = [_impossible(candidate) for candidate in candidates if candidate.impossible]
     left = [replace(one, short=True) for one in left]
@@ -159,6 +161,18 @@ def _pair(outcomes: Sequence[CureOutcome], candidates: Sequence[Candidate]) -> C
         return None
     second = next((one for one in helping[1:] if one.kind != helping[0].kind), None)
     return None if second is None else combined(by_name[helping[0].cure], by_name[second.cure])
+
+
+def _third(pair: Candidate, outcomes: Sequence[CureOutcome], candidates: Sequence[Candidate]) -> Candidate | None:
+    """The pair with the next best of a kind that is not in it, if the pair is the best and leaves something to mend."""
+    best = outcomes[0]
+    if best.cure != pair.name or best.note or best.broken_share <= MENDED:
+        return None
+    by_name = {one.name: one for one in candidates}
+    kinds = {by_name[part].kind for part in pair.parts}
+    helping = (one for one in outcomes[1:] if one.recovered > 0 and not one.note and one.kind not in kinds)
+    third = next((one for one in helping if one.kind != "nothing"), None)
+    return None if third is None else combined(pair, by_name[third.cure])
 
 
 def _ranked(runs: Sequence[_Run], race: Race) -> list[CureOutcome]:

@@ -62,6 +62,19 @@ class RawScaleOut(_Raw):
     node: str
 
 
+class RawMove(_Raw):
+    workload: str
+    source: str
+    target: str
+
+
+class RawPath(_Raw):
+    source: str = ""
+    target: str = ""
+    by: list[str] = []
+    """Routers; left out: the shortest way around the fault domain."""
+
+
 class RawMitigation(_Raw):
     reroute: bool | None = None
     metric: RawMetric | None = None
@@ -72,6 +85,8 @@ class RawMitigation(_Raw):
     limit: RawLimit | None = None
     compute: RawCompute | None = None
     scale_out: RawScaleOut | None = None
+    move: RawMove | None = None
+    path: RawPath | None = None
     script: RawScript | None = None
     combine: bool | None = None
 

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 import pydantic
 
-from shadowlab.lab.cures.form import KINDS, RawMitigation, RawScript, RawTerm
+from shadowlab.lab.cures.form import KINDS, RawMitigation, RawPath, RawScript, RawTerm
 from shadowlab.mitigate.allowed import (
     Allowed,
     Around,
@@ -23,6 +23,8 @@ from shadowlab.mitigate.allowed import (
     Limit,
     MoreInstances,
     MoreWorkers,
+    MoveInstance,
+    Pin,
     RaiseMetric,
     Script,
     Upgrade,
@@ -131,8 +133,22 @@ def _read(raw: RawMitigation, where: Where, file: Callable[[Where, str], Path], 
             workload=raw.scale_out.workload,
             node=raw.scale_out.node,
         )
+    elif raw.move is not None:
+        name = f"move {raw.move.workload} from {raw.move.source} to {raw.move.target}"
+        yield MoveInstance(name=name, workload=raw.move.workload, source=raw.move.source, target=raw.move.target)
+    elif raw.path is not None:
+        yield from _path(raw.path, (*where, "path"), fault)
     elif raw.script is not None:
         yield _script(raw.script, where, file, fault)
+
+
+def _path(raw: RawPath, where: Where, fault: OnFault) -> Iterator[Pin]:
+    if bool(raw.source) != bool(raw.target) or (raw.by and not raw.source):
+        fault(where, "a path has a `source` and a `target`, or neither; `by` goes with both")
+        return
+    words = f" {raw.source}→{raw.target}" if raw.source else ""
+    by = f" by {', '.join(raw.by)}" if raw.by else ""
+    yield Pin(name=f"path{words}{by}", source=raw.source, target=raw.target, path=tuple(raw.by))
 
 
 def _queue(value: object, where: Where, fault: OnFault) -> Iterator[ChangeQueue]:

@@ -9,6 +9,7 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -132,8 +133,8 @@ class Rehearsals:
 
 def _combined(courses: Mapping[str, Course], candidate: Candidate) -> Course:
     """A combination in every state that its parts were made for."""
-    first, second = (courses[part] for part in candidate.parts)
-    return [(since_ns, combined(one, other)) for (since_ns, one), (_, other) in zip(first, second, strict=True)]
+    parts = [courses[part] for part in candidate.parts]
+    return [(states[0][0], reduce(combined, [one for _, one in states])) for states in zip(*parts, strict=True)]
 
 
 def _rates(paths: SeriesTable, from_ns: int, to_ns: int) -> dict[str, float]:

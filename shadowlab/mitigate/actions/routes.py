@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
-from shadowlab.mitigate.allowed import Around, DrainSubject, RaiseMetric
+from shadowlab.mitigate.allowed import Around, DrainSubject, Pin, RaiseMetric
 from shadowlab.mitigate.candidate import EFFORT, Candidate, CureKind
 from shadowlab.mitigate.loads import overloaded
 from shadowlab.mitigate.situation import Situation
-from shadowlab.model.cure.action import MoveRoute, SetMetric
+from shadowlab.model.cure.action import MoveRoute, PinPath, SetMetric
+from shadowlab.model.network import SourceRoute
 from shadowlab.shadow.ops import RemoveRoute, SetRoute
 from shadowlab.shadow.plan import route_ops
 from shadowlab.shadow.transport import keeping_windows
-from shadowlab.topology.routing import shortest_routes
+from shadowlab.topology.routing import path_directions, shortest_routes
 
 
 def around(one: Around, at: Situation) -> Candidate:
@@ -62,6 +64,39 @@ def drain(one: DrainSubject, at: Situation) -> Candidate:
     last = _last_choice(at)
     metrics = {link.id: last for link in network.links if link.id in links}
     return _rerouted("drain", name, summary, at, metrics=metrics)
+
+
+def pin(one: Pin, at: Situation) -> Candidate:
+    """One pair's packets by another way; the routes of all others stay."""
+    made = Candidate(name=one.name, kind="path", summary="an explicit path", effort=EFFORT["path"])
+    crossing = [path for path in at.rates_bps if at.crosses(path)]
+    heaviest = max(crossing, key=lambda path: (at.rates_bps[path], path), default="")
+    source, _, target = (f"{one.source}→{one.target}" if one.source else heaviest).partition("→")
+    if not source:
+        return replace(made, impossible=f"no pair is known to cross {at.where}")
+    if not one.path and not at.crosses(f"{source}→{target}"):
+        return replace(made, impossible=f"{source}→{target} does not cross {at.where}")
+    try:
+        before = tuple(step.target for step in path_directions(at.network, source, target, avoid=at.failed))[:-1]
+        away = at.failed | frozenset(at.domain.links)
+        around = tuple(step.target for step in path_directions(at.network, source, target, avoid=away))[:-1]
+        path = one.path or around
+        beside = {frozenset((link.a, link.b)) for link in at.network.links if link.id not in at.failed}
+        gap = next((step for step in pairwise((source, *path, target)) if frozenset(step) not in beside), None)
+        if gap is not None:
+            return replace(made, impossible=f"no link leads from {gap[0]} to {gap[1]}")
+        pinned = SourceRoute(source=source, target=target, path=path)
+        kept = [two for two in at.network.source_routes if (two.source, two.target) != (source, target)]
+        network = replace(at.network, source_routes=(*kept, pinned))
+        after = keeping_windows(shortest_routes(network, at.fabric, avoid=at.failed), at.routes)
+    except ValueError as error:
+        return replace(made, impossible=str(error))
+    made = replace(made, summary=f"{source}→{target} alone goes by {', '.join(path)}")
+    ops = route_ops(at.routes, after)
+    if not ops:
+        return replace(made, impossible="no route would change by it")
+    moved = PinPath(source=source, target=target, before=before, after=path)
+    return replace(made, ops=ops, undo=route_ops(after, at.routes), actions=(moved,))
 
 
 def _last_choice(at: Situation) -> int:

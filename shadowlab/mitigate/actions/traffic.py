@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from shadowlab.mitigate.allowed import ChangeCongestion, Limit, MoreInstances, MoreWorkers
+from shadowlab.mitigate.allowed import ChangeCongestion, Limit, MoreInstances, MoreWorkers, MoveInstance
 from shadowlab.mitigate.candidate import EFFORT, Candidate
 from shadowlab.mitigate.situation import Situation
+from shadowlab.model.cure import action
 from shadowlab.model.cure.action import AddInstance, HoldRate, SetControl, SetInstance
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.traffic.workload import Requests, nodes_of, service_of
@@ -162,4 +163,26 @@ def more_instances(one: MoreInstances, at: Situation) -> Candidate:
         ops=(SetServers(workload=load.name, servers=(*servers, one.node), like=like),),
         undo=(SetServers(workload=load.name, servers=servers, like=like),),
         actions=(AddInstance(workload=load.name, node=one.node, like=like),),
+    )
+
+
+def move_instance(one: MoveInstance, at: Situation) -> Candidate:
+    """Another server in the place of one; what is open there is finished there."""
+    summary = f"{one.workload} is served by {one.target} instead of {one.source}"
+    made = Candidate(name=one.name, kind="move", summary=summary, effort=EFFORT["move"])
+    load = next((load for load in at.workloads if load.name == one.workload), None)
+    if not isinstance(load, Requests):
+        return replace(made, impossible=f"no workload of requests is called {one.workload}")
+    if one.source not in load.servers:
+        return replace(made, impossible=f"{one.source} does not serve it")
+    if one.target not in at.network.nodes_by_id or at.network.nodes_by_id[one.target].kind != "host":
+        return replace(made, impossible=f"{one.target} is no host of the map")
+    if one.target in nodes_of(load):
+        return replace(made, impossible=f"{one.target} is one of its clients or servers already")
+    after = tuple(one.target if server == one.source else server for server in load.servers)
+    return replace(
+        made,
+        ops=(SetServers(workload=load.name, servers=after, like=one.source),),
+        undo=(SetServers(workload=load.name, servers=load.servers, like=one.source),),
+        actions=(action.MoveInstance(workload=load.name, before=one.source, after=one.target),),
     )

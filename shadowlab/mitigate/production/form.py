@@ -20,7 +20,9 @@ from shadowlab.errors import Fault, InputError
 from shadowlab.model.cure.action import (
     AddInstance,
     HoldRate,
+    MoveInstance,
     MoveRoute,
+    PinPath,
     RunRemediation,
     SetCapacity,
     SetControl,
@@ -42,6 +44,8 @@ KINDS: Mapping[str, type] = {
     "rate": HoldRate,
     "instance": SetInstance,
     "server": AddInstance,
+    "move": MoveInstance,
+    "path": PinPath,
     "script": RunRemediation,
 }
 """What an action is called in the file.  Its fields are what commands can name."""

@@ -114,6 +114,31 @@ class AddInstance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MoveInstance:
+    """What ``before`` serves of a workload is served by ``after`` instead."""
+
+    workload: str
+    before: str
+    after: str
+
+    def describe(self) -> str:
+        return f"{self.workload}: served by {self.after} instead of {self.before}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PinPath:
+    """Packets from ``source`` to ``target`` go by these routers, whatever others do."""
+
+    source: str
+    target: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"from {self.source} to {self.target}: by {', '.join(self.after)}, was by {', '.join(self.before)}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRemediation:
     """A remediation script at one end of a link, with its declared environment and time."""
 
@@ -128,7 +153,17 @@ class RunRemediation:
 
 
 Action = (
-    SetMetric | MoveRoute | SetCapacity | SetQueue | SetControl | HoldRate | SetInstance | AddInstance | RunRemediation
+    SetMetric
+    | MoveRoute
+    | SetCapacity
+    | SetQueue
+    | SetControl
+    | HoldRate
+    | SetInstance
+    | AddInstance
+    | MoveInstance
+    | PinPath
+    | RunRemediation
 )
 
 
@@ -155,5 +190,9 @@ def undone(one: Action) -> Action | None:
             return HoldRate(source=one.source, target=one.target, before_bps=one.after_bps, after_bps=0)
         case SetInstance():
             return SetInstance(node=one.node, before=one.after, after=one.before)
+        case MoveInstance():
+            return MoveInstance(workload=one.workload, before=one.after, after=one.before)
+        case PinPath():
+            return PinPath(source=one.source, target=one.target, before=one.after, after=one.before)
         case _:
             return None

@@ -128,7 +128,7 @@ def test_an_event_whose_parts_do_not_belong_together_is_refused(tmp_path: Path, 
             "  - reroute: true\n",
             "  - {}\n",
             "mitigations[1]: a mitigation is exactly one of reroute, metric, drain, upgrade, queue, congestion, limit, "
-            "compute, scale_out, script, combine (doing nothing is always tried)",
+            "compute, scale_out, move, path, script, combine (doing nothing is always tried)",
         ),
         ("seed: 1", "seed: 1\ndetectors: []", "detectors: the list must have at least 1 item, not 0"),
         ("seed: 1", "seed: 1\nwall_budget: 1 s", "wall_budget: must be at least 2 s, got 1 s"),

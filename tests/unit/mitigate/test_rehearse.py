@@ -132,3 +132,22 @@ def test_what_is_broken_after_a_cure_was_taken_back_is_told() -> None:
 
     assert (first.cure, first.rolled_back_share, first.roll_back_failures) == ("a", 0.5, ("node x: remove: busy",))
     assert second.rolled_back_share is None
+
+
+def test_a_third_joins_two_that_leave_something_to_mend() -> None:
+    values = {
+        "do nothing": [20, 20, 20, 20, 20],
+        "a": [20, 5, 5, 20, 20],
+        "b": [20, 20, 20, 5, 20],
+        "c": [20, 20, 20, 20, 5],
+        "a + b": [20, 5, 5, 5, 20],
+        "a + b + c": [5, 5, 5, 5, 5],
+    }
+
+    def execute(some: Sequence[Candidate], long: bool) -> list[Rehearsal]:
+        return [measured(*([float(value)] * 4 for value in values[one.name])) for one in some]
+
+    three = [candidate("a"), candidate("b", "queue"), candidate("c", "limit")]
+    outcomes = rehearse([NOTHING, *three], execute, Race(levels=LEVELS, combine=True))
+
+    assert (outcomes[0].cure, outcomes[0].recovered) == ("a + b + c", 1.0)
