@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows: list[dict[str, Any]] = []
     began = time.monotonic()
 
-    def ready(case: Case, folder: Path) -> None:
-        for row in rows_of(case, folder):
+    def ready(case: Case, folder: Path, shadow: Path) -> None:
+        for row in rows_of(case, folder, shadow):
             rows.append(row)
             if not asked.quiet:
                 print(json.dumps(row), flush=True)
@@ -61,9 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def rows_of(case: Case, folder: Path) -> list[dict[str, Any]]:
+def rows_of(case: Case, folder: Path, shadow: Path) -> list[dict[str, Any]]:
     """One row per detector, one per reference localiser."""
-    found = judged(folder, known(case))
+    found = judged(folder, shadow, known(case))
     truth, common = case.truth, {"topology": case.ground.name, "kind": case.truth.kind, "seed": case.seed}
     more = {"paths": found["paths"], "quiet_s": (truth.onset_ns - BASELINE_NS[1]) / 1e9, "size": dict(truth.size)}
     noticed = bool(found["said"][PANEL]["alerts"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from shadowlab.correlate.fault_free import fault_free_table
 from shadowlab.lab.analyse import EVIDENCE_STEPS_NS, Judgement, Measured, gather, judge, measure
 from shadowlab.lab.prepare import Prepared
 from shadowlab.localize.likelihood import IN_THE_SHADOW, observe
@@ -19,11 +20,14 @@ PANEL, REFERENCE = "panel", "zscore"
 DETECTORS = (PANEL, REFERENCE)
 
 
-def judged(folder: Path, known: Prepared) -> dict[str, Any]:
+def judged(folder: Path, shadow: Path, known: Prepared) -> dict[str, Any]:
     """``crossing`` has the links of every path there and back, when the baseline ended; ``said`` by detector what was
     noticed and placed; ``references`` by method the links it names, the best first."""
-    measured = measure(folder, known, known.scenario.duration_ns)
-    said = {name: judge(measured, known, [name]) for name in DETECTORS}
+    duration_ns = known.scenario.duration_ns
+    measured = measure(folder, known, duration_ns)
+    asked = measure(shadow, known, duration_ns).paths
+    sound = fault_free_table(asked, from_ns=known.scenario.baseline_ns[0], to_ns=duration_ns)
+    said = {name: judge(measured, known, [name], sound) for name in DETECTORS}
     return {
         "crossing": _crossing(measured, known),
         "paths": len(known.paths),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +31,9 @@ from shadowlab.telemetry.attach import NOTHING_ATTACHED
 from shadowlab.topology.routing import shortest_routes
 
 EXPECTED_WALL_S = 60.0
-_DONE = "done"
+DONE = "done"
+OTHER_CHANCE = 1_000_000
+"""Between the seeds of production and those of its shadow."""
 
 
 def known(case: Case) -> Prepared:
@@ -86,37 +88,64 @@ def key_of(job: Job, kernel: str) -> str:
     return hashlib.sha256(job.to_bytes() + kernel.encode()).hexdigest()[:20]
 
 
+def shadow_of(case: Case) -> Case:
+    """The diagnosing side's shadow: the same map and demand, another chance, and nothing happens."""
+    return replace(case, seed=case.seed + OTHER_CHANCE, events=(), filters=(), loops=(), workloads=())
+
+
 def produce(
-    cases: Sequence[Case], folder: Path, on_ready: Callable[[Case, Path], None], *, place: Place | None = None
+    cases: Sequence[Case], folder: Path, on_ready: Callable[[Case, Path, Path], None], *, place: Place | None = None
 ) -> None:
-    """Run what was not run before, as many at once as there are cores; ``on_ready`` is called for each case, in the
-    order in which they are done.  Its folder is complete; a run that fails is told and left out."""
+    """Run what was not run before, as many at once as there are cores.  ``on_ready`` is called for each case with its
+    folder and that of its shadow, both complete, in the order in which they are done.  A run that fails is told, and
+    its case left out."""
     where = place or choose_place("embedded", "virtual")
-    waiting: list[tuple[Case, Work]] = []
-    for case in cases:
+
+    def target(case: Case) -> Work:
         job = production_job(case)
-        target = folder / "raw" / key_of(job, where.description)
-        if (target / _DONE).exists():
-            on_ready(case, target)
-            continue
-        shutil.rmtree(target, ignore_errors=True)
-        waiting.append((case, Work(name=case.name, job=job, folder=target, expected_wall_s=EXPECTED_WALL_S)))
+        path = folder / "raw" / key_of(job, where.description)
+        return Work(name=case.name, job=job, folder=path, expected_wall_s=EXPECTED_WALL_S)
+
+    shadows = [target(shadow_of(case)) for case in cases]
+    _run({work.folder: work for work in shadows}, where, lambda _: None)
+    works = [target(case) for case in cases]
+    partners = {work.folder: (case, sound.folder) for work, case, sound in zip(works, cases, shadows, strict=True)}
+
+    def done(path: Path) -> None:
+        case, sound = partners[path]
+        if (sound / DONE).exists():
+            on_ready(case, path, sound)
+
+    _run({work.folder: work for work in works}, where, done)
+
+
+def _run(works: Mapping[Path, Work], where: Place, on_done: Callable[[Path], None]) -> None:
+    """Each once, unless it is there already."""
+    waiting = []
+    for path, work in works.items():
+        if (path / DONE).exists():
+            on_done(path)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+            waiting.append(work)
 
     def done(index: int, _: object) -> None:
-        case, work = waiting[index]
-        failed = failures(work.folder)
+        path, failed = waiting[index].folder, failures(waiting[index].folder)
         if failed:
-            print(json.dumps({"case": case.name, "failed": failed[0]}), flush=True)
-            return
-        (work.folder / _DONE).touch()
-        on_ready(case, work.folder)
+            _tell(waiting[index].name, failed[0])
+        else:
+            (path / DONE).touch()
+            on_done(path)
 
     def broken(index: int, error: ShadowFailedError) -> None:
-        print(json.dumps({"case": waiting[index][0].name, "failed": str(error)}), flush=True)
+        _tell(waiting[index].name, str(error))
 
-    some = [work for _, work in waiting]
-    if some:
-        execute(where, some, lambda _name, _share: None, lambda: False, on_done=done, on_failed=broken)
+    if waiting:
+        execute(where, waiting, lambda _name, _share: None, lambda: False, on_done=done, on_failed=broken)
+
+
+def _tell(name: str, why: str) -> None:
+    print(json.dumps({"case": name, "failed": why}), file=sys.stderr, flush=True)
 
 
 def failures(folder: Path) -> list[str]:
@@ -127,8 +156,3 @@ def failures(folder: Path) -> list[str]:
         if one.get("exit_code"):
             found.append(f"{one.get('operation', one)}"[:300] + str(one.get("output", ""))[:200])
     return found
-
-
-def cores() -> int:
-    """How many runs go at once."""
-    return len(os.sched_getaffinity(0))

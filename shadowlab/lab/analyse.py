@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from shadowlab.errors import ShadowFailedError
 from shadowlab.lab.prepare import Prepared
 from shadowlab.lab.recorded.watched import derive, watched_of
 from shadowlab.localize.domain import fault_domain
+from shadowlab.localize.routing_state import looped_directions, with_black_holes
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.network import Direction, Network
@@ -40,6 +42,10 @@ EVIDENCE_STEPS_NS = tuple(seconds * NS_PER_S for seconds in (5, 10, 20, 40, 80, 
 
 SURE = 0.99
 """Evidence suffices when its explanation is at least so probable twice in a row; until then more is waited for."""
+
+
+SILENT_NS = 4 * NS_PER_S
+"""A path of which no probe came back for so long is silent."""
 
 
 GROWN = 1.15
@@ -188,10 +194,13 @@ def judge(
         evidence = gather(measured, prepared, {one.path for one in known}, (from_ns, to_ns), (onset, moment))
         full = filled(measured, prepared.network, (from_ns, to_ns), (onset, moment))
         domain = fault_domain(known, evidence, prepared.network, prepared.flows, before=usual, utilisation=full)
-        cut = cut_directions(measured, to_ns, moment)
+        looped = looped_directions((*measured.hops, *measured.flow_hops), to_ns, moment)
+        cut = looped or cut_directions(measured, to_ns, moment)
         if cut and domain is not None:
-            black_hole = _black_hole(domain, cut, measured, known, prepared.flows)
-            return Judgement(anomalies=anomalies, domain=black_hole, localised_ns=moment)
+            broken = _broken_route(domain, cut, measured, known, prepared.flows, "loop" if looped else "black hole")
+            return Judgement(anomalies=anomalies, domain=broken, localised_ns=moment)
+        if domain is not None:
+            domain = with_black_holes(domain, *_silent(measured, prepared, moment))
         if domain is None or not domain.links or not domain.affected_paths:
             best = best or Judgement(anomalies=anomalies, domain=domain, localised_ns=moment)
             continue
@@ -204,8 +213,9 @@ def judge(
             later = [one for one in anomalies if one.onset_ns >= onset]
             refined = fault_domain(later, whole, prepared.network, prepared.flows, before=usual, utilisation=full)
             # What came later sharpens the size and the list of the affected; it does not change where the fault is.
-            same = refined is not None and refined.links == domain.links
-            return Judgement(anomalies=anomalies, domain=refined if same else domain, localised_ns=moment)
+            if refined is not None and refined.links == domain.links:
+                domain = with_black_holes(refined, *_silent(measured, prepared, moment))
+            return Judgement(anomalies=anomalies, domain=domain, localised_ns=moment)
     assert best is not None  # there was at least one moment
     return best
 
@@ -268,12 +278,31 @@ def _buffer_ms(network: Network, direction: Direction) -> float:
     return impairment.queue_packets * impairment.mtu * 8 / impairment.rate_bps * 1e3
 
 
-def _black_hole(
+def _silent(
+    measured: Measured, prepared: Prepared, now_ns: int
+) -> tuple[dict[str, tuple[Direction, ...]], frozenset[str]]:
+    """What the probes of each path cross, there and back, and the paths of which none came back lately."""
+    counts = measured.counts
+    lately = (counts.times_ns > now_ns - SILENT_NS) & (counts.times_ns <= now_ns)
+    sent, lost = counts.probes_sent[lately].sum(axis=0), counts.probes_lost[lately].sum(axis=0)
+    silent = {str(path) for path, a, b in zip(prepared.paths, sent, lost, strict=True) if a and a == b}
+    crossing = {
+        str(path): (
+            *_route(measured, str(path), now_ns)[0],
+            *_route(measured, f"{path.target}→{path.source}", now_ns)[0],
+        )
+        for path in prepared.paths
+    }
+    return crossing, frozenset(silent)
+
+
+def _broken_route(
     domain: FaultDomain,
     cut: Mapping[Direction, int],
     measured: Measured,
     known: Sequence[Anomaly],
     flows: Sequence[FlowSpec],
+    kind: Literal["black hole", "loop"],
 ) -> FaultDomain:
     """The domain when the routing state itself shows what is broken."""
     crossing = {path for _, path, hops in measured.hops if set(hops) & set(cut)}
@@ -293,7 +322,7 @@ def _black_hole(
     return replace(
         domain,
         links=tuple(sorted({one.link for one in cut})),
-        kind="black hole",
+        kind=kind,
         confidence=1.0,
         suspects=suspects,
         runners_up=(),

@@ -74,7 +74,7 @@ class FaultDomain:
     """The isolated segment: the links that explain the anomalies, and what hangs on them."""
 
     links: tuple[str, ...]
-    kind: Literal["loss", "delay", "loss and delay", "capacity", "overload", "black hole", "unknown"]
+    kind: Literal["loss", "delay", "loss and delay", "capacity", "overload", "black hole", "loop", "unknown"]
     onset_ns: int
     confidence: float
     suspects: tuple[Suspect, ...]

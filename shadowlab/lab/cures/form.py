@@ -30,7 +30,7 @@ class RawScript(_Raw):
     name: str = Field(min_length=1)
     file: str
     timeout: Duration = 10 * NS_PER_S
-    faults: list[Literal["loss", "delay", "loss and delay", "black hole", "capacity", "unknown"]] = []
+    faults: list[Literal["loss", "delay", "loss and delay", "black hole", "loop", "capacity", "unknown"]] = []
 
 
 class RawUpgrade(_Raw):
