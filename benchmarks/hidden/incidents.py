@@ -166,4 +166,5 @@ def told(book: Book, case: Case, before: Path, after: Path) -> Correlation:
             null_ns=null_window(prepared),
             ways=ways_of(prepared.network, prepared.paths),
             spread=prepared.network.ecmp,
+            jumps=prepared.production.clock_jumps,
         )

@@ -38,6 +38,7 @@ from shadowlab.correlate.residual import production_series
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.verdict import Agreement, Correlation, Hypothesis
 from shadowlab.telemetry.attach import Connection
+from shadowlab.telemetry.clock import ClockJump
 
 RELATIVE_NOISE = 0.1
 TOLERANCE = 2.0
@@ -91,6 +92,7 @@ def compare(
     null_ns: tuple[int, int] = (0, 0),
     ways: Ways | None = None,
     spread: bool = False,
+    jumps: Sequence[ClockJump] = (),
 ) -> Correlation:
     """Compare what production shows after the event with the shadow's ``window_ns`` (from < time <= to).
 
@@ -99,6 +101,7 @@ def compare(
     events; False makes it the null model: today's demand and a sound network.  ``null`` are the indicators of the null
     model where that was run by itself, of which ``null_ns`` counts.  ``ways`` are the directions of each path there, of
     all that is to be told of links; ``spread`` says that flows are spread over equal ones.
+    ``jumps`` are leaps of instances' clocks that were put right in ``production``.
     """
     everybody = [*production_before, *production]
     offsets = clock_offsets(everybody)
@@ -140,6 +143,8 @@ def compare(
         verdict, why, suspects = _weigh(explained, sides, share)
     if liars:
         verdict, why, suspects = _blame(liars, why)
+    elif jumps and verdict != "demand moved" and verdict != "network broke":
+        verdict, why, suspects = _leapt(jumps, why)
     missing = len(set(seen) - set(shown))
     if missing:
         why += f" {missing} paths of production are not in the shadow."
@@ -308,6 +313,12 @@ def _blame(liars: Sequence[Liar], why: str) -> tuple[Verdict, str, tuple[str, ..
         f"An instance contradicts its peers: {words}.{rest}",
         tuple(one.instance for one in liars),
     )
+
+
+def _leapt(jumps: Sequence[ClockJump], why: str) -> tuple[Verdict, str, tuple[str, ...]]:
+    names = tuple(sorted({one.instance for one in jumps}))
+    words = "; ".join(f"the clock of {one.instance} leapt by {one.by_ns / 1e9:+.3g} s" for one in jumps)
+    return "measurement fault", f"No network does this: {words}; its times were put right. With them: {why}", names
 
 
 def _moves(before: Mapping[str, Observed], after: Mapping[str, Observed]) -> Moves:

@@ -290,6 +290,7 @@ class _Run:
             null_ns=null_window(prepared),
             ways=ways_of(prepared.network, prepared.paths),
             spread=prepared.network.ecmp,
+            jumps=production.clock_jumps,
         )
         return found if asked is not None else replace(found, why=f"{found.why} The null model was not run: {null}.")
 

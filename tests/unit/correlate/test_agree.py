@@ -14,6 +14,7 @@ from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.telemetry import TcpRecord
 from shadowlab.model.verdict import Correlation
 from shadowlab.telemetry.attach import Connection
+from shadowlab.telemetry.clock import ClockJump
 
 S = 10**9
 PATHS = 10
@@ -196,3 +197,15 @@ def test_a_part_of_a_paths_flows_is_not_taken_for_its_throughput() -> None:
     part = Connection(**{**vars(whole), "sender_records": whole.sender_records[:1]})
 
     assert "throughput_mbps" not in observe_production([whole, part])["a→0"]
+
+
+def test_a_clock_that_leapt_is_a_fault_of_measurement_unless_something_happened_as_well() -> None:
+    jump = ClockJump(instance="7", at_ns=0, by_ns=-90 * S, records=3)
+    sides = {"production_before": production(), "window_ns": AFTER, "baseline_ns": BASELINE}
+
+    calm = compare(production(), shadow(), jumps=[jump], **sides)  # type: ignore[arg-type]
+    broken = compare(production(HIT, srtt_ms=80.0), shadow(), jumps=[jump], **sides)  # type: ignore[arg-type]
+
+    assert (calm.verdict, calm.suspects) == ("measurement fault", ("7",))
+    assert "-90 s" in calm.why
+    assert broken.verdict == "network broke"
