@@ -14,7 +14,7 @@ from shadowlab.model.result import Provenance, Scaling
 from shadowlab.model.traffic.completion import USED_UP
 from shadowlab.model.traffic.summary import WorkloadSummary
 from shadowlab.model.units import NS_PER_S, format_duration, format_fraction
-from shadowlab.model.verdict import CureOutcome, FaultDomain
+from shadowlab.model.verdict import Anomaly, CureOutcome, FaultDomain
 
 
 def clock(at_ns: int) -> str:
@@ -78,6 +78,7 @@ def conclusions(
     scaling: Scaling,
     planned: Sequence[Planned] = (),
     workloads: Sequence[WorkloadSummary] = (),
+    full_links: Sequence[Anomaly] = (),
 ) -> tuple[str, ...]:
     """One sentence each.  ``planned`` is all the work there was in the run."""
     found = [_what(after)]
@@ -94,10 +95,23 @@ def conclusions(
         f"{_count(sorted(one.links), 'link')}, no fault."
         for one in planned
     ]
+    found += _filling(full_links)
     found += [_beyond(one) for one in workloads if one.used_up]
     if scaling.factor != 1:
         found.append(f"Scaled down: {scaling.reason}.")
     return tuple(found)
+
+
+_NAMED = 5
+
+
+def _filling(full_links: Sequence[Anomaly]) -> list[str]:
+    """Whether or not a path noticed."""
+    if not full_links:
+        return []
+    named = ", ".join(f"{one.path} since {clock(one.onset_ns)}" for one in full_links[:_NAMED])
+    more = f" and {len(full_links) - _NAMED} more" if len(full_links) > _NAMED else ""
+    return [f"Filled up: {named}{more}."]
 
 
 def _beyond(one: WorkloadSummary) -> str:

@@ -26,6 +26,7 @@ from shadowlab.lab.conclude import conclusions, headline, no_verdict
 from shadowlab.lab.correlation.null_model import null_model, null_window, sound_windows, ways_of
 from shadowlab.lab.diagnosis.ablate import Ablating, with_ablation
 from shadowlab.lab.diagnosis.domain import completed
+from shadowlab.lab.diagnosis.links import filling_links
 from shadowlab.lab.events.planned import Planned, behind, planned_work
 from shadowlab.lab.execute import (
     LEAST_GUEST_BYTES,
@@ -320,6 +321,7 @@ class _Run:
         fault = None if self._work_behind(judgement) else domain
         expectations = expectations_of(prepared, fault, cures, after)
         workloads = workload_summaries(prepared, self._exchanges)
+        full_links = filling_links(measured.links, scenario.baseline_ns)
         if measured.punctual.too_void:
             headline_of_run, sentences = no_verdict(origin)
         else:
@@ -335,6 +337,7 @@ class _Run:
                 scaling=prepared.scaling,
                 planned=self._planned(),
                 workloads=workloads,
+                full_links=full_links,
             )
         return RunResult(
             scenario=scenario.name,
@@ -365,6 +368,7 @@ class _Run:
             instances=instance_summaries(prepared, self._exchanges),
             programs=program_outcomes(done.report, prepared.workloads, RAW_FOLDER),
             replays=replay_outcomes(done.report, prepared.workloads, prepared.replayed),
+            full_links=full_links,
             headline=headline_of_run,
             conclusions=sentences,
             # A void run proves nothing, so nothing it shows can hold.

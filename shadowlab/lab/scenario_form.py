@@ -149,7 +149,7 @@ class RawScenario(_Raw):
     """Checked one by one by :mod:`shadowlab.lab.workloads.read`."""
     compute: dict[str, Any] = {}
     events: list[RawEvent] = []
-    detectors: list[str] = Field(default=["zscore"], min_length=1)
+    detectors: list[str] = Field(default=["panel"], min_length=1)
     mitigations: Literal["auto"] | list[RawMitigation] = []
     objective: list[str | RawTerm] = []
     ablate: Literal["auto", "off"] = "auto"

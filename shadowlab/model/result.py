@@ -196,6 +196,8 @@ class RunResult:
     instances: tuple[InstanceSummary, ...] = ()
     programs: tuple[ProgramOutcome, ...] = ()
     replays: tuple[ReplayOutcome, ...] = ()
+    full_links: tuple[Anomaly, ...] = ()
+    """Directions that filled up and were not full in the baseline; ``path`` names the direction."""
     headline: str = ""
     conclusions: tuple[str, ...] = ()
     """What happens, where, since when, what to do, what it gains: one sentence each."""

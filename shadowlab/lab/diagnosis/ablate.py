@@ -15,7 +15,16 @@ import numpy as np
 from shadowlab.errors import ShadowFailedError
 from shadowlab.lab.analyse import WINDOW_NS, Judgement, Measured
 from shadowlab.lab.diagnosis.course import JUDGED_NS, LEAD_NS, LEAST_JUDGED_NS, SETTLE_NS, trial
-from shadowlab.lab.diagnosis.hypotheses import ALL_IS_LOST, MOST, Hypothesis, Seen, hypotheses, ops_of, words
+from shadowlab.lab.diagnosis.hypotheses import (
+    ALL_IS_LOST,
+    MOST,
+    PROPORTIONAL,
+    Hypothesis,
+    Seen,
+    hypotheses,
+    ops_of,
+    words,
+)
 from shadowlab.lab.diagnosis.symptoms import Array, Rows, Watched, levels, noise, observed, symptoms, worst_window
 from shadowlab.lab.execute import Done, Place, Work, execute
 from shadowlab.lab.interrupt import Interrupt, check
@@ -174,17 +183,24 @@ class _Ablation:
 
     def _fits(self, some: Sequence[Hypothesis], incident: Symptoms, usual: Noise, sound: Symptoms) -> dict[int, Fit]:
         return {
-            index: fit(incident, usual, sound, sizes, most=MOST[some[index].kind])
+            index: fit(
+                incident,
+                usual,
+                sound,
+                sizes,
+                most=MOST[some[index].kind],
+                proportional=some[index].kind in PROPORTIONAL,
+            )
             for index, sizes in self.tried.items()
         }
 
     def _refine(self, some: Sequence[Hypothesis], fits: Mapping[int, Fit], normal: Mapping[str, Array]) -> None:
         """The best again, at the size that fitted, unless that was tried already."""
-        best = sorted(fits, key=lambda index: -fits[index].log_likelihood)[:_REFINED]
+        best = sorted(fits, key=lambda index: -fits[index].hoped)[:_REFINED]
         again = [
-            (index, fits[index].size)
+            (index, fits[index].next_size)
             for index in best
-            if min(abs(fits[index].size / size - 1) for size in self.tried[index]) > _NEAR
+            if min(abs(fits[index].next_size / size - 1) for size in self.tried[index]) > _NEAR
         ]
         check(self.ablating.interrupt)
         for (index, size), watched in zip(again, self._execute(again, some), strict=True):
@@ -248,7 +264,7 @@ class _Ablation:
                 size=float(f"{found.size:.4g}"),
                 interval=(float(f"{found.interval[0]:.4g}"), float(f"{found.interval[1]:.4g}")),
                 words=words(hypothesis, found.size, found.interval, network)
-                if standing.explained > 0
+                if standing.log10_bayes > 0
                 else "at no size",
                 log10_bayes=round(standing.log10_bayes, 3),
                 explained=round(standing.explained, 4),

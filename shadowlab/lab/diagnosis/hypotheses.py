@@ -22,6 +22,8 @@ ALL_IS_LOST = 0.98
 _RIVALS = 2
 """So many runners-up are tried, each with the kind that it was suspected of."""
 _LEAST_LOSS, _LEAST_DELAY_NS = 0.002, 1e6
+PROPORTIONAL = frozenset({"loss", "delay"})
+"""Twice the size, twice the symptom; of the others only what was imposed counts."""
 MOST: dict[FaultKind, float] = {
     "loss": 0.999,
     "delay": 10e9,
@@ -153,12 +155,16 @@ def words(hypothesis: Hypothesis, size: float, interval: Sequence[float], networ
             return f"capacity {format_fraction(_short(size))} less ({_range(low, high)})"
         case "short queue":
             packets = network.impairment(hypothesis.directions[0]).queue_packets
-            return f"queue of about {max(round(packets * (1 - size)), 1)} packets in place of {packets}"
+            return f"queue of about {_packets(max(round(packets * (1 - size)), 1))} in place of {packets}"
         case "long queue":
             packets = network.impairment(hypothesis.directions[0]).queue_packets
-            return f"queue of about {round(packets * (1 + size))} packets in place of {packets}"
+            return f"queue of about {_packets(round(packets * (1 + size)))} in place of {packets}"
         case _:
             return hypothesis.kind
+
+
+def _packets(count: int) -> str:
+    return f"{count} packet{'' if count == 1 else 's'}"
 
 
 def _range(low: float, high: float) -> str:

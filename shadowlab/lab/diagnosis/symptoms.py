@@ -21,7 +21,10 @@ from shadowlab.monitor.indicators import PathCounts
 Array = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 
-LEVELS = ("latency_ms", "latency_p95_ms", "cwnd_segments", "throughput_mbps")
+LEVELS = ("delay_there_ms", "delay_back_ms", "latency_ms", "latency_p95_ms", "cwnd_segments", "throughput_mbps")
+_MEDIANS = frozenset({"delay_there_ms", "delay_back_ms", "latency_ms"})
+_FLOOR_OF = {"delay_there_ms": "latency_ms", "delay_back_ms": "latency_ms"}
+"""One-way times repeat themselves as well as round trips do."""
 _PROBES, _SEGMENTS = "probes lost", "segments sent again"
 _LEAST_DISPERSION: Mapping[str, float] = {_PROBES: 1.0, _SEGMENTS: 2.0}
 """A lost packet may cost more than one retransmission."""
@@ -55,7 +58,7 @@ def _middle(values: Array, name: str) -> Array:
     there = np.isfinite(values).any(axis=0) if len(values) else np.zeros(values.shape[1], dtype=bool)
     found = np.full(values.shape[1], np.nan)
     if there.any():
-        found[there] = (np.nanmedian if name == "latency_ms" else np.nanmean)(values[:, there], axis=0)
+        found[there] = (np.nanmedian if name in _MEDIANS else np.nanmean)(values[:, there], axis=0)
     return found
 
 
@@ -90,7 +93,7 @@ def noise(one: Watched, baseline_ns: tuple[int, int], length_ns: int) -> Noise:
             deviation = _std(each)
         else:
             deviation = _std(values[rows]) / 2  # seconds resemble their neighbours
-        floor = FLOORS[name]
+        floor = FLOORS[_FLOOR_OF.get(name, name)]
         spread[name] = np.fmax(deviation, np.maximum(floor.absolute, floor.relative * np.nan_to_num(np.abs(middle))))
     rates, dispersion = {}, {}
     for name, bad, sent in _counts(one):

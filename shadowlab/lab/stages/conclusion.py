@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shadowlab.detect.threshold.policy import incidents
 from shadowlab.lab.analyse import Judgement
 from shadowlab.lab.conclude import best_cure
 from shadowlab.lab.events.words import describe_event
@@ -14,7 +15,11 @@ from shadowlab.lab.prepare import Prepared
 from shadowlab.mitigate.candidate import NOTHING
 from shadowlab.model.level import LevelOutcome
 from shadowlab.model.result import TimelineEntry
+from shadowlab.model.units import NS_PER_S
 from shadowlab.model.verdict import CureOutcome, FaultDomain
+
+TOGETHER_NS = 30 * NS_PER_S
+"""Anomalies whose onsets follow each other within this are one incident."""
 
 
 def expectations_of(
@@ -50,6 +55,15 @@ def timeline(prepared: Prepared, judgement: Judgement, detected: int) -> tuple[T
     ]
     if judgement.anomalies:
         first = min(judgement.anomalies, key=lambda one: (one.detected_ns, one.path))
+        groups = incidents([(one.onset_ns, one.path) for one in judgement.anomalies], within_ns=TOGETHER_NS)
+        for later in groups[1:]:
+            count = len(later.subjects)
+            words = f"{count} paths begin" if count > 1 else f"{later.subjects[0]} begins"
+            entries.append(
+                TimelineEntry(
+                    at_ns=later.onset_ns, kind="onset", text=f"another incident: {words} to leave the baseline"
+                )
+            )
         entries.append(
             TimelineEntry(at_ns=first.onset_ns, kind="onset", text=f"{first.path} begins to leave its baseline")
         )

@@ -38,18 +38,29 @@ UNDECIDED = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """The size of most likelihood, its 95 % interval, and the log-likelihood there."""
+    """The size of most likelihood, its 95 % interval, and the log-likelihood there.  ``next_size`` would be imposed
+    next, and is hoped to reach ``hoped`` of log-likelihood."""
 
     size: float
     interval: tuple[float, float]
     log_likelihood: float
+    next_size: float = 0.0
+    hoped: float = -math.inf
 
 
 def fit(
-    seen: Symptoms, noise: Noise, fault_free: Symptoms, tried: Mapping[float, Symptoms], *, most: float = math.inf
+    seen: Symptoms,
+    noise: Noise,
+    fault_free: Symptoms,
+    tried: Mapping[float, Symptoms],
+    *,
+    most: float = math.inf,
+    proportional: bool = True,
 ) -> Fit:
     """The best size of one kind at one place.  ``tried`` holds the symptoms by the size (> 0) that was imposed; no size
-    above ``most`` is possible."""
+    above ``most`` is possible.  Of a kind that does not act in proportion to its size (a queue does nothing until it is
+    full) only sizes that were imposed count; the line between them says what to try next.
+    """
     points = [(0.0, predicted(fault_free, noise))]
     points += [(size, predicted(one, noise)) for size, one in sorted(tried.items())]
     top = min(_BEYOND * points[-1][0], most)
@@ -63,10 +74,17 @@ def fit(
     told = told_of(sizes)
     best = int(told.argmax())
     inside = sizes[told >= told[best] - _INTERVAL]
+    low, high, next_size, hoped = float(inside.min()), float(inside.max()), float(sizes[best]), float(told[best])
+    if proportional:
+        return Fit(size=next_size, interval=(low, high), log_likelihood=hoped, next_size=next_size, hoped=hoped)
+    reached = {size: log_likelihood(seen, predicted(one, noise), noise) for size, one in tried.items()}
+    size = max(sorted(reached), key=lambda one: reached[one])
     return Fit(
-        size=float(sizes[best]),
-        interval=(float(inside.min()), float(inside.max())),
-        log_likelihood=float(told[best]),
+        size=size,
+        interval=(min(low, size), max(high, size)),
+        log_likelihood=reached[size],
+        next_size=next_size,
+        hoped=hoped,
     )
 
 

@@ -20,15 +20,18 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 WEIGHTS: Mapping[str, float] = {
-    "latency_ms": 0.5,
+    "delay_there_ms": 0.5,
+    "delay_back_ms": 0.5,
+    "latency_ms": 0.0,
     "latency_p95_ms": 0.5,
     "cwnd_segments": 0.5,
     "throughput_mbps": 0.5,
 }
-"""Median and tail delay tell nearly the same, and so do window and throughput: each pair counts once."""
+"""Delays there, back and in the tail tell in part the same, and so do window and throughput: they count half.  A round
+trip tells nothing that both ways do not; it serves first sizes."""
 
 MODEL_ERROR = 0.15
-"""A predicted shift is that far off by itself (standard deviation), whatever was measured: the shadow is no copy."""
+"""A shift is told that inexactly (standard deviation) however exactly it was measured: the shadow is no copy."""
 _FREEDOM = 4.0
 _PRIOR_PACKETS = 5.0
 """The fault-free rate weighs as many packets beside what a trial counted."""
@@ -123,7 +126,8 @@ def best_possible(seen: Symptoms, noise: Noise) -> tuple[float, int]:
 
 def _scaled(seen: Array, expected: Array, noise: Noise, name: str) -> tuple[Array, Array]:
     """The deviation in standard deviations, and the standard deviation."""
-    sigma = np.sqrt(2 * noise.levels[name] ** 2 + (MODEL_ERROR * expected) ** 2)
+    # By what was seen, not by what was expected: else whatever predicts less would be thought the sharper.
+    sigma = np.sqrt(2 * noise.levels[name] ** 2 + (MODEL_ERROR * seen) ** 2)
     return (seen - expected) / sigma, sigma
 
 

@@ -11,6 +11,7 @@ from lab_example import MS, S, prepared
 
 from shadowlab.lab.diagnosis.course import LEAD_NS, SETTLE_NS, trial
 from shadowlab.lab.diagnosis.hypotheses import Seen, hypotheses, imposed, ops_of
+from shadowlab.lab.diagnosis.links import filling_links
 from shadowlab.lab.diagnosis.symptoms import Watched, noise, symptoms, worst_window
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.kpi import SeriesTable
@@ -176,3 +177,19 @@ def test_symptoms_are_counts_and_shifts_against_what_is_normal() -> None:
     assert found.counts["probes lost"].bad.tolist() == [5, 0]
     assert found.counts["probes lost"].sent.tolist() == [50, 50]
     assert found.levels["latency_ms"] == pytest.approx([0, 0], abs=1)
+
+
+def carried(*shares: float) -> SeriesTable:
+    times = np.arange(1, len(shares) + 1, dtype=np.int64) * S
+    return SeriesTable(times_ns=times, subjects=("a>b",), values={"link_utilisation": np.array(shares)[:, None]})
+
+
+def test_a_link_that_fills_up_is_told_since_when_and_how_full() -> None:
+    (found,) = filling_links(carried(*[0.3] * 10, *[0.99] * 5), (0, 10 * S))
+
+    assert (found.path, found.onset_ns, found.detected_ns, found.score) == ("a>b", 10 * S, 13 * S, 0.99)
+
+
+@pytest.mark.parametrize("shares", [[*[0.9] * 10, *[0.99] * 5], [*[0.3] * 10, 0.99, 0.99, 0.5, 0.99], [0.3] * 15])
+def test_a_link_that_was_full_before_or_is_full_for_a_moment_is_no_episode(shares: list[float]) -> None:
+    assert filling_links(carried(*shares), (0, 10 * S)) == ()

@@ -29,7 +29,7 @@ def test_a_scenario_is_read_into_plain_numbers(tmp_path: Path) -> None:
     assert (found.sample_every_ns, found.probe_every_ns) == (S, 100 * MS)
     assert (found.probe_bytes, found.probe_dscp, found.probe_as) == (64, 0, "auto")
     assert (found.map, found.telemetry) == (tmp_path / "map.yaml", tmp_path / "before.ss")
-    assert (found.production_after, found.detectors) == (None, ("zscore",))
+    assert (found.production_after, found.detectors) == (None, ("panel",))
     assert found.levels == (
         ServiceLevel(name="delivery", kpi="loss", limit=0.02, paths=(), tolerated=0.1, window_ns=5 * S),
     )

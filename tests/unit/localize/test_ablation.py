@@ -17,7 +17,7 @@ PATHS, HIT = 8, 4
 NOISE = Noise(
     rates={"probes lost": np.full(PATHS, 1e-4)},
     dispersion={"probes lost": 1.0},
-    levels={"latency_ms": np.full(PATHS, 0.2)},
+    levels={"delay_there_ms": np.full(PATHS, 0.2)},
 )
 CROSSES = np.arange(PATHS) < HIT
 
@@ -31,7 +31,7 @@ def symptoms(*, loss: float = 0.0, delay_ms: float = 0.0, sent: int = 1000, seed
         expected, shift = chance.poisson(expected).astype(np.float64), shift + chance.normal(0, 0.2, PATHS)
     return Symptoms(
         counts={"probes lost": Counted(bad=expected.astype(np.float64), sent=np.full(PATHS, float(sent)))},
-        levels={"latency_ms": shift},
+        levels={"delay_there_ms": shift},
     )
 
 
@@ -43,6 +43,16 @@ def test_the_size_of_a_loss_is_found_between_the_sizes_that_were_tried() -> None
 
     assert found.size == pytest.approx(0.02, rel=0.15)
     assert found.interval[0] < 0.02 < found.interval[1]
+
+
+def test_of_a_kind_that_is_not_proportional_only_what_was_imposed_counts() -> None:
+    tried = {0.04: symptoms(loss=0.04)}
+
+    found = fit(symptoms(loss=0.02), NOISE, SOUND, tried, proportional=False)
+
+    assert found.size == 0.04
+    assert found.next_size == pytest.approx(0.02, rel=0.15)
+    assert found.hoped > found.log_likelihood
 
 
 def test_a_longer_way_is_measured_in_its_own_unit() -> None:
@@ -110,7 +120,7 @@ def test_nothing_is_claimed_beyond_a_million_to_one() -> None:
 def test_a_path_without_packets_or_delays_says_nothing() -> None:
     silent = Symptoms(
         counts={"probes lost": Counted(bad=np.zeros(PATHS), sent=np.zeros(PATHS))},
-        levels={"latency_ms": np.full(PATHS, np.nan)},
+        levels={"delay_there_ms": np.full(PATHS, np.nan)},
     )
 
     assert log_likelihood(silent, predicted(SOUND, NOISE), NOISE) == 0
