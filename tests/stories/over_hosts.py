@@ -149,6 +149,7 @@ def main(folder: Path, delay_ms: float, underlay_ms: float) -> None:
             workers[host] = stack.enter_context(serving)
             until(boss, f"worker {host}-0 came")
 
+        stack.callback(desk.type, "down", "both")  # whatever goes wrong on the way
         ip("-n", namespace("one"), "link", "set", "eth0", "mtu", "1500")
         told["short"] = desk.type("up", "map.yaml", "--hosts", "hosts.yaml").stderr
         ip("-n", namespace("one"), "link", "set", "eth0", "mtu", "1550")
