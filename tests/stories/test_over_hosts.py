@@ -1,4 +1,4 @@
-"""A lab over two hosts: on this machine's kernel without delays; the same with delays is in tests/vm/test_hosts_with_delays.py."""
+"""A lab over two hosts, on this machine's kernel and without delays; with delays: tests/vm/test_hosts_with_delays.py."""
 
 from __future__ import annotations
 
