@@ -1,4 +1,4 @@
-"""A lab over two hosts, on this machine's kernel and without delays; with delays: tests/vm/test_hosts_with_delays.py."""
+"""A lab over two hosts that are namespaces, on this machine's kernel, and so without delays."""
 
 from __future__ import annotations
 
