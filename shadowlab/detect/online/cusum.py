@@ -32,13 +32,9 @@ class Cusum:
 
     def observe(self, now_ns: int, value: Value) -> Reading:
         x = scalar(value)
-        if x != x:
-            return QUIET
-        z = self.residual.of(x)
+        z = self.residual.clipped(x, self.clip)
         if z != z:
-            self.residual.learn(x)
             return QUIET
-        z = max(-self.clip, min(self.clip, z))
         if self.up == 0.0:
             self.up_since_ns = now_ns
         if self.down == 0.0:

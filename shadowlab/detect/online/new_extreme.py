@@ -20,7 +20,8 @@ SOFT = 0.05
 
 @dataclass(slots=True)
 class NewExtreme:
-    """``value_margin`` and ``mean_margin`` are parts of the range that do not count as beyond it."""
+    """``value_margin`` and ``mean_margin`` are parts of the range that do not count as beyond it; without a
+    ``hold_off`` each is told."""
 
     mean_of: int = 24
     value_margin: float = 0.005
@@ -51,7 +52,7 @@ class NewExtreme:
             self.mean_low, self.mean_high = min(self.mean_low, mean), max(self.mean_high, mean)
         if at <= self.warm or not best:
             return QUIET
-        score = best * (1 - math.exp((self.last - at) / (self.hold_off * at)))
+        score = best * (1 - math.exp((self.last - at) / (self.hold_off * at))) if self.hold_off else best
         if score > 0.2:
             self.last = at
         return Reading(score, 4 / (at + 1), now_ns)  # four extremes, each as likely now as at any time before

@@ -33,13 +33,9 @@ class PageHinkley:
 
     def observe(self, now_ns: int, value: Value) -> Reading:
         x = scalar(value)
-        if x != x:
-            return QUIET
-        z = self.residual.of(x)
+        z = self.residual.clipped(x, self.clip)
         if z != z:
-            self.residual.learn(x)
             return QUIET
-        z = max(-self.clip, min(self.clip, z))
         self.count += 1
         self.mean += (z - self.mean) / self.count
         self.rise += z - self.mean - self.tolerance

@@ -45,6 +45,7 @@ ONLINE: Mapping[str, Kind] = {
     "adwin": _one("online.adwin", "Adwin", "drift: the mean of a window moved"),
     "peaks": _one("online.peaks", "PeaksOverThreshold", "a tail beyond what was seen (generalised Pareto)"),
     "spectral-residual": _one("window.spectral_residual", "SpectralResidual", "what the spectrum does not explain"),
+    "shapes": _one("window.shapes", "Shapes", "new extremes, and windows unlike any of the last: loads and demand"),
     "sub-pca": _one("window.sub_pca", "SubPca", "subsequences of an unusual shape"),
     "t2-q": _one("window.t2_q", "T2Q", "several indicators together", takes="vector"),
     "isolation-forest": _one("window.isolation_forest", "IsolationForest", "extra ml: set apart soon", takes="vector"),

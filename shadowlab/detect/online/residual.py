@@ -24,6 +24,16 @@ class Residual:
     warm: int = 20
     past: Ordered = field(default_factory=lambda: Ordered(length=120))
 
+    def clipped(self, value: float, clip: float) -> float:
+        """The residual of a value, at most ``clip`` from 0.  NaN for a missing value, and for one too few are known
+        before, which is learned."""
+        residual = self.of(value)
+        if residual != residual:
+            if value == value:
+                self.learn(value)
+            return math.nan
+        return max(-clip, min(clip, residual))
+
     def of(self, value: float) -> float:
         """The residual of a value against the past without it; NaN while too little is known."""
         if len(self.past.ring) < self.warm:

@@ -8,6 +8,7 @@ again, with the same seed, from the saved window.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +34,7 @@ def require(name: str) -> None:
 
 
 @dataclass(slots=True)
-class Learned:
+class Learned(ABC):
     """The oddness of the last samples, ``odd``, is the scale for the next: half at ``limit`` robust deviations
     over their
     median."""
@@ -50,9 +51,9 @@ class Learned:
     since_ns: int | None = None
     model: Any = field(default=None, metadata={"saved": False})
 
+    @abstractmethod
     def fit(self, past: NDArray[np.float64]) -> Any:
         """A fitted estimator of scikit-learn for vectors, shape (N, d)."""
-        raise NotImplementedError
 
     def observe(self, now_ns: int, value: Value) -> Reading:
         x = self._vector(value)
