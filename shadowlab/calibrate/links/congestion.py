@@ -36,6 +36,8 @@ _ALIKE = 0.95
 """Directions that explain this share of what the best one explains are as good as it."""
 _BUSIER = 1.05
 _LAG = 0.35
+_STILL = 0.35
+"""A wait whose 10th and 90th percentiles are this share apart, or less, is none of a queue's."""
 _EAGER = 0.3
 """In so many of the moments with a queue some sender must have had more to send than it could."""
 _EAGER_LOAD = 0.15
@@ -175,7 +177,7 @@ def _bottlenecks(
         queue = queues[chosen[0]]
         crossing = surely[:, chosen[0]]
         taken |= set(alike)
-        if not _filled(eager, data_bps, queue > 0, seen.forward[:, chosen[0]] > _CERTAIN, load[:, chosen[0]]):
+        if not _filled(eager, data_bps, queue, seen.forward[:, chosen[0]] > _CERTAIN, load[:, chosen[0]]):
             continue
         left[:, crossing] = np.maximum(left[:, crossing] - queue[:, None], 0.0)
         threshold[:, crossing] += _LAG * queue[:, None]
@@ -201,17 +203,27 @@ def _eager(seen: Seen, bins: int, start: int, step: int) -> Flags:
     return result
 
 
-def _filled(eager: Flags, data_bps: Floats, congested: Flags, crossing: Flags, load: Floats) -> bool:
+def _filled(eager: Flags, data_bps: Floats, queue_ns: Floats, crossing: Flags, load: Floats) -> bool:
     """Whether something can have filled the queue: a sender with more to send than it could, which carried a part of
     the load that counts, and no more traffic at times without a queue.  What is always there, whatever the load, is an
-    RTT that hosts add to, not a queue; and where nearly all that crosses is paced, the queue is elsewhere."""
+    RTT that hosts add to, not a queue, and so is a wait that never changes; where nearly all that crosses is paced, the
+    queue is elsewhere."""
+    congested = queue_ns > 0
     if eager[congested][:, crossing].any(axis=1).mean() < _EAGER:
+        return False
+    low, middle, high = np.quantile(queue_ns[congested], (0.1, 0.5, 0.9))
+    if high - low < _STILL * middle:
         return False
     carried = data_bps[congested][:, crossing]
     if float((carried * eager[congested][:, crossing]).sum()) < _EAGER_LOAD * float(carried.sum()):
         return False
     calm = load[~congested & (load > 0)]
-    return len(calm) < LEAST_BINS or float(np.median(calm)) <= _BUSIER * float(np.median(load[congested]))
+    if len(calm) < LEAST_BINS:
+        return True
+    usual, full = float(np.median(calm)), float(np.median(load[congested]))
+    if len(calm) > congested.sum():  # now and then only: then because more crossed it than usual
+        return full >= _BUSIER * usual
+    return usual <= _BUSIER * full
 
 
 def _queue(left: Floats, crossing: Flags, threshold: Floats) -> Floats:

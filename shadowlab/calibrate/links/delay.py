@@ -32,8 +32,9 @@ _CLEAN = 3.0
 """Rows that lie more than so many errors above their sum are trusted less and less."""
 _STATED_SHARE, _STATED_NS = 0.1, 50 * NS_PER_US
 _ALIKE_SHARE = 0.3
-_ACCESS_SHARE = 0.2
-"""An instance hangs near its router: without any word of the map its link is taken as this part of a usual one."""
+_ACCESS_SHARE, _ACCESS_DOUBT = 0.2, 0.3
+"""An instance hangs near its router: without any word of the map its link is taken as this part of a usual one, give or
+take the other."""
 _UNEXPLAINED_SHARE, _UNEXPLAINED_NS = 0.1, 1000 * NS_PER_US
 _MOST_NAMED = 5
 
@@ -163,7 +164,8 @@ def _beforehand(prior: DelayPrior, rows: Floats, wanted: Floats) -> tuple[Floats
     guess = np.where(prior.access, _ACCESS_SHARE * usual, usual)
     stated = np.isfinite(prior.stated_ns)
     mean = np.where(stated, np.nan_to_num(prior.stated_ns), guess)
-    deviation = np.where(stated, np.maximum(prior.doubt * mean, _STATED_NS), guess)
+    doubt = np.where(prior.access, _ACCESS_DOUBT * usual, usual)
+    deviation = np.where(stated, np.maximum(prior.doubt * mean, _STATED_NS), doubt)
     return np.maximum(mean, prior.floor_ns), np.maximum(deviation, 1.0)
 
 

@@ -216,8 +216,14 @@ def _sent(rows: _Rows, number: int, before: TcpRecord, after: TcpRecord) -> None
         srtt_before_ns=before.srtt_ns or _NAN,
         srtt_ns=after.srtt_ns or _NAN,
         rttvar_ns=after.rttvar_ns if after.rttvar_ns is not None else _NAN,
-        eager=0.0 if after.app_limited else 1.0,
+        eager=0.0 if after.app_limited or _held_by_windows(before, after) else 1.0,
     )
+
+
+def _held_by_windows(before: TcpRecord, after: TcpRecord) -> bool:
+    """Whether the receiver's window or the sender's own buffer held it for most of the time."""
+    held = np.nansum([_growth(before, after, "rwnd_limited_ns"), _growth(before, after, "sndbuf_limited_ns")])
+    return bool(2 * held > after.at_ns - before.at_ns)
 
 
 def _overhead(record: TcpRecord) -> float:

@@ -17,6 +17,7 @@ from shadowlab.model.loss import Reorder
 from shadowlab.model.network import Network
 from shadowlab.telemetry.attach import attach
 from tests.unit.calibrate.production import (
+    START_NS,
     Production,
     Talk,
     bare,
@@ -192,3 +193,27 @@ def test_the_same_records_give_the_same_text() -> None:
 
     assert calibrated(production).to_json() == calibrated(production).to_json()
     assert np.isfinite([one.congested for one in calibrated(production).links]).all()
+
+
+def test_a_sender_that_its_receivers_window_holds_fills_no_queue() -> None:
+    network = two_stars()
+    known = bare(network)
+    records = Production(network=network, talks=[*GREEDY, *CALM]).records()
+    held = [replace(one, rwnd_limited_ns=one.at_ns - START_NS) for one in records]
+
+    found = calibrate(known, attach(held, known))
+
+    full = [str(one.direction) for one in full_trunk()[1].links if one.rate_bps.standing == "measured"]
+    assert full
+    assert all(link(found, one).rate_bps.standing != "measured" for one in full)
+
+
+def test_what_was_exceeded_at_another_time_is_no_capacity() -> None:
+    network = two_stars()
+    course = [50e6] * 10 + [20e6] * 10 + [50e6] * 20
+    trunk = next(str(one.direction) for one in full_trunk()[1].links if one.rate_bps.standing == "measured")
+
+    changed = calibrated(Production(network=network, talks=[*GREEDY, *CALM], rates={trunk: course}))
+    rate = link(changed, trunk).rate_bps
+
+    assert rate.standing != "measured" or (rate.high is not None and rate.high >= 49e6)
