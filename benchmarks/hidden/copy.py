@@ -38,7 +38,7 @@ class Copy:
     traffic: Traffic
     connections: Sequence[Connection]
     processor_s: float
-    """What the calibration took, its runs of the shadow included."""
+    """What the calibration took; guests, which end apart from it, are not counted."""
 
     @property
     def refining_runs(self) -> int:

@@ -60,7 +60,7 @@ def table(rows: Sequence[Row], ground: Grounds) -> str:
 
 
 def _calibrations(rows: Sequence[Row]) -> list[list[str]]:
-    found = [["calibrations of", "nodes", "refined", "runs each", "processor time, median", "most"]]
+    found = [["calibrations of", "nodes", "refined", "runs each", "processor time without guests", "most"]]
     some = [row for row in rows if row["stage"] == "calibration"]
     for family in sorted({str(row["family"]) for row in some}):
         own = [row for row in some if row["family"] == family]
