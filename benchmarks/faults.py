@@ -25,7 +25,6 @@ from benchmarks.faulted.places import TOPOLOGIES
 from benchmarks.faulted.produce import known, produce
 from benchmarks.faulted.score import reference_row, row_of
 from benchmarks.faulted.table import tables
-from benchmarks.truth.page import replaced
 
 FIRST_REPORTED = 2000
 """Settings were frozen on seeds from 1000 to 1999."""
@@ -33,6 +32,7 @@ FULL, FEW = 10, 2
 SUBSET_S = 540.0
 """After so long without ``--full`` no further batch is begun."""
 BATCH = 6
+BEGIN, END = "<!-- campaign -->", "<!-- /campaign -->"
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "diagnosis.md"
 
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows: list[dict[str, Any]] = []
     began = time.monotonic()
 
-    def ready(case: Case, folder: Path, shadow: Path) -> None:
+    def ready(case: Case, folder: Path, shadow: Path | None) -> None:
         for row in rows_of(case, folder, shadow):
             rows.append(row)
             if not asked.quiet:
@@ -52,20 +52,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not asked.whole and time.monotonic() - began > SUBSET_S:
             print(f"# stopped after {first} of {len(asked.cases)} cases: --full does them all", file=sys.stderr)
             break
-        produce([draw(*one) for one in asked.cases[first : first + BATCH]], asked.folder, ready)
+        produce([draw(*one) for one in asked.cases[first : first + BATCH]], asked.folder, ready, only_kept=asked.kept)
     rows.sort(key=lambda one: (one["topology"], one["kind"], one["seed"], one["method"]))
     text = tables(rows)
     print(text, flush=True)
     if asked.page:
-        PAGE.write_text(replaced(PAGE.read_text(), "campaign", text))
+        PAGE.write_text(renewed(PAGE.read_text(), f"{_stands_on(rows)}\n\n{text}"))
     return 0
 
 
-def rows_of(case: Case, folder: Path, shadow: Path) -> list[dict[str, Any]]:
+def renewed(page: str, text: str) -> str:
+    """The page with the block between its marks replaced.  Raises ValueError where there is none."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{PAGE} has no {BEGIN} … {END}")
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
+
+
+def _stands_on(rows: Sequence[dict[str, Any]]) -> str:
+    """How many cases of which seeds the tables are of, and whether anything was tuned on them."""
+    cases = {(one["topology"], one["kind"], one["seed"]) for one in rows}
+    parts = []
+    for topology in sorted({one[0] for one in cases}):
+        seeds = sorted({one[2] for one in cases if one[0] == topology})
+        count = sum(one[0] == topology for one in cases)
+        parts.append(f"{topology} {count} (seeds {', '.join(map(str, seeds))})")
+    tuned = any(one[2] < FIRST_REPORTED for one in cases)
+    words = (
+        "They are **development seeds**: what is said under the tables was mended on them."
+        if tuned
+        else ("None of them was looked at before the settings were frozen.")
+    )
+    alone = {(one["topology"], one["kind"], one["seed"]) for one in rows if one.get("shadow") is False}
+    without = f" {len(alone)} of them were judged without a shadow: it was not run." if alone else ""
+    return f"{len(cases)} cases: {'; '.join(parts)}. {words}{without}"
+
+
+def rows_of(case: Case, folder: Path, shadow: Path | None) -> list[dict[str, Any]]:
     """One row per detector, one per reference localiser."""
     found = judged(folder, shadow, known(case))
     truth, common = case.truth, {"topology": case.ground.name, "kind": case.truth.kind, "seed": case.seed}
-    more = {"paths": found["paths"], "quiet_s": (truth.onset_ns - BASELINE_NS[1]) / 1e9, "size": dict(truth.size)}
+    more = {
+        "paths": found["paths"],
+        "shadow": found["shadow"],
+        "quiet_s": (truth.onset_ns - BASELINE_NS[1]) / 1e9,
+        "size": dict(truth.size),
+    }
     noticed = bool(found["said"][PANEL]["alerts"])
     rows = []
     for name, said in found["said"].items():
@@ -86,6 +119,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--n", type=int, default=0, help=f"seeds of each: {FEW}, with --full {FULL}")
     parser.add_argument("--full", action="store_true", help="do not stop after ten minutes")
     parser.add_argument("--page", action="store_true", help="also renew the tables of the documentation")
+    parser.add_argument("--kept", action="store_true", help="run nothing: judge what was run before")
     parser.add_argument("--quiet", action="store_true", help="print the tables only")
     parser.add_argument("--folder", type=Path, default=Path("runs") / "faults", help="where runs are kept")
     asked = parser.parse_args(arguments)

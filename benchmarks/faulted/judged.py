@@ -20,17 +20,21 @@ PANEL, REFERENCE = "panel", "zscore"
 DETECTORS = (PANEL, REFERENCE)
 
 
-def judged(folder: Path, shadow: Path, known: Prepared) -> dict[str, Any]:
+def judged(folder: Path, shadow: Path | None, known: Prepared) -> dict[str, Any]:
     """``crossing`` has the links of every path there and back, when the baseline ended; ``said`` by detector what was
-    noticed and placed; ``references`` by method the links it names, the best first."""
+    noticed and placed; ``references`` by method the links it names, the best first.  Without a ``shadow`` only
+    production's own baseline says what is usual."""
     duration_ns = known.scenario.duration_ns
     measured = measure(folder, known, duration_ns)
-    asked = measure(shadow, known, duration_ns).paths
-    sound = fault_free_table(asked, from_ns=known.scenario.baseline_ns[0], to_ns=duration_ns)
+    sound = None
+    if shadow is not None:
+        asked = measure(shadow, known, duration_ns).paths
+        sound = fault_free_table(asked, from_ns=known.scenario.baseline_ns[0], to_ns=duration_ns)
     said = {name: judge(measured, known, [name], sound) for name in DETECTORS}
     return {
         "crossing": _crossing(measured, known),
         "paths": len(known.paths),
+        "shadow": sound is not None,
         "said": {name: _said(one) for name, one in said.items()},
         "references": _references(measured, known, said[PANEL]),
     }

@@ -94,12 +94,13 @@ def shadow_of(case: Case) -> Case:
 
 
 def produce(
-    cases: Sequence[Case], folder: Path, on_ready: Callable[[Case, Path, Path], None], *, place: Place | None = None
+    cases: Sequence[Case], folder: Path, on_ready: Callable[[Case, Path, Path | None], None], *, only_kept: bool = False
 ) -> None:
     """Run what was not run before, as many at once as there are cores.  ``on_ready`` is called for each case with its
     folder and that of its shadow, both complete, in the order in which they are done.  A run that fails is told, and
-    its case left out."""
-    where = place or choose_place("embedded", "virtual")
+    its case left out.  ``only_kept``: of what was not run before nothing is, and the
+    shadow of a case may be missing."""
+    where = choose_place("embedded", "virtual")
 
     def target(case: Case) -> Work:
         job = production_job(case)
@@ -107,16 +108,18 @@ def produce(
         return Work(name=case.name, job=job, folder=path, expected_wall_s=EXPECTED_WALL_S)
 
     shadows = [target(shadow_of(case)) for case in cases]
-    _run({work.folder: work for work in shadows}, where, lambda _: None)
+    if not only_kept:
+        _run({work.folder: work for work in shadows}, where, lambda _: None)
     works = [target(case) for case in cases]
     partners = {work.folder: (case, sound.folder) for work, case, sound in zip(works, cases, shadows, strict=True)}
 
     def done(path: Path) -> None:
         case, sound = partners[path]
-        if (sound / DONE).exists():
-            on_ready(case, path, sound)
+        if (sound / DONE).exists() or only_kept:
+            on_ready(case, path, sound if (sound / DONE).exists() else None)
 
-    _run({work.folder: work for work in works}, where, done)
+    kept = [work for work in works if (work.folder / DONE).exists()]
+    _run({work.folder: work for work in (kept if only_kept else works)}, where, done)
 
 
 def _run(works: Mapping[Path, Work], where: Place, on_done: Callable[[Path], None]) -> None:

@@ -106,7 +106,7 @@ def _false(rows: Sequence[Row], kinds: Sequence[str]) -> str:
     if not days:
         return "–"
     low, high = rate_interval(alerts, days)
-    return f"{alerts / days:.0f} ({low:.0f}–{high:.0f}; {alerts} in {24 * days:.1f} h)"
+    return f"{alerts / days:.0f} ({low:.0f}–{high:.0f}; {alerts} in {24 * 60 * days:.1f} min)"
 
 
 def _methods(rows: Sequence[Row]) -> str:

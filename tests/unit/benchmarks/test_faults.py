@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import faults
 from benchmarks.faulted.draw import BASELINE_NS, DURATION_NS, KINDS, NO_FAULT, Truth, draw
 from benchmarks.faulted.intervals import calibration, rate_interval, wilson
 from benchmarks.faulted.places import TOPOLOGIES, ground
@@ -144,3 +145,11 @@ def test_the_tables_have_a_row_for_each_kind_and_method_that_was_run() -> None:
     assert "| random | 1 | 100 (21–100) | 1.5 (1.5–1.5) |" in text
     assert "| 007 | 0 (0–79) | 0 (0–79) | 0 (0–79) |" in text
     assert "Of 1 claims: Brier score 0.010" in text
+
+
+def test_the_page_is_renewed_between_its_marks_alone_and_a_page_without_them_is_refused() -> None:
+    page = f"before {faults.BEGIN} old {faults.END} after"
+
+    assert faults.renewed(page, "new") == f"before {faults.BEGIN}\n\nnew\n\n{faults.END} after"
+    with pytest.raises(ValueError, match="has no"):
+        faults.renewed("nothing", "new")
