@@ -4,7 +4,8 @@ Series: made ones (daily and weekly course, growth, noise, a level change, gaps,
 as ``python -m benchmarks.forecast FILE``.  A limit stands for the demand at which a service level breaks (what
 ``shadowlab headroom`` finds): the 95 % point of the held-out demand, so that a few hours of each week break it.  Every
 hour and a half of the held-out days a forecast of six hours is made from the past alone.  It predicts a violation if
-the median crosses the limit.  A violation's lead time is how long before its onset a prediction of it stood without
+the median crosses the limit, and is sure of it (an alarm) if the lower end of the 80 % interval does.  A
+violation's lead time is how long before its onset a prediction of it stood without
 being withdrawn; a false prediction is a run of predictions after which the limit was not crossed within the horizon.
 Parameters were chosen on other seeds than those measured here.
 """
@@ -63,7 +64,9 @@ def measured(series: DemandSeries, models: list[Model], held: int) -> Iterator[t
     first = len(values) - held
     limit = float(np.nanquantile(values[first:], 0.95))
     steps = round(HORIZON_S / series.step_s)
-    errors, inside, predicted = [], [], {}
+    errors, inside = [], []
+    predicted: dict[int, int | None] = {}
+    sure: dict[int, int | None] = {}
     for now in range(first, len(values) - 1, STRIDE):
         past = DemandSeries(name=series.name, start_s=series.start_s, step_s=series.step_s, values=values[:now])
         found = forecast(past, models, HORIZON_S)
@@ -73,8 +76,9 @@ def measured(series: DemandSeries, models: list[Model], held: int) -> Iterator[t
         errors.append(np.abs(middle - truth)[seen] / limit)
         low, high = found.quantiles[0.1][: len(truth)], found.quantiles[0.9][: len(truth)]
         inside.append(((truth >= low) & (truth <= high))[seen])
-        ahead = np.flatnonzero(found.quantiles[0.5] > limit)
-        predicted[now] = now + int(ahead[0]) if ahead.size else None
+        for quantile, of in ((0.5, predicted), (0.1, sure)):
+            ahead = np.flatnonzero(found.quantiles[quantile] > limit)
+            of[now] = now + int(ahead[0]) if ahead.size else None
     yield "error, share of the limit", float(np.concatenate(errors).mean())
     yield "coverage of the 80 % interval", float(np.concatenate(inside).mean())
     leads, violations, false, made_ = lead_times(values, limit, predicted, first, steps, series.step_s)
@@ -83,6 +87,11 @@ def measured(series: DemandSeries, models: list[Model], held: int) -> Iterator[t
     yield "median lead, min", float(np.median(leads)) if leads else float("nan")
     yield "predictions", float(made_)
     yield "false predictions", float(false)
+    leads, _, false, made_ = lead_times(values, limit, sure, first, steps, series.step_s)
+    yield "alarms", float(made_)
+    yield "false alarms", float(false)
+    yield "found by alarms", float(len(leads))
+    yield "median lead of alarms, min", float(np.median(leads)) if leads else float("nan")
 
 
 def lead_times(
@@ -148,7 +157,15 @@ def tell(what: str, rows: dict[str, list[float]]) -> None:
 
 def figures(rows: dict[str, list[float]]) -> dict[str, float]:
     """Sums of counts, means of the rest."""
-    counted = ("violations", "found ahead", "predictions", "false predictions")
+    counted = (
+        "violations",
+        "found ahead",
+        "predictions",
+        "false predictions",
+        "alarms",
+        "false alarms",
+        "found by alarms",
+    )
     found = {
         what.replace(",", "").replace(" ", "_").replace("%", "percent"): round(
             float(sum(some)) if what in counted else float(np.nanmean(some)), 3
@@ -156,6 +173,7 @@ def figures(rows: dict[str, list[float]]) -> dict[str, float]:
         for what, some in rows.items()
     }
     found["false_share"] = round(found["false_predictions"] / max(1.0, found["predictions"]), 3)
+    found["false_alarm_share"] = round(found["false_alarms"] / max(1.0, found["alarms"]), 3)
     return found
 
 

@@ -21,7 +21,9 @@ QUANTILES = (0.1, 0.5, 0.9)
 """The median, and the ends of the 80 % interval."""
 MOST_FOLDS = 12
 _BLOCKS = 6
-"""Errors are pooled over so many stretches of the horizon."""
+"""Errors are pooled over so many stretches of the horizon,"""
+_LEAST_ERRORS = 20
+"""or fewer, so that each has this many: of fewer the ends of an 80 % interval are the extremes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,6 +107,16 @@ def _errors(model: Model, values: Floats, period: int, horizon: int, origins: Se
     return np.clip(np.array(rows), -1.0, 10.0) if rows else np.empty((0, horizon))
 
 
+def _ends(errors: Floats) -> tuple[float, float]:
+    """The ends of a split-conformal 80 % interval of sorted errors: of N exchangeable ones a further one lies below the
+    k-th with a probability of k / (N + 1) (Vovk, Gammerman, Shafer 2005).  Few errors make it wider than their own
+    quantiles are."""
+    count = len(errors)
+    lower = int(np.floor(QUANTILES[0] * (count + 1))) - 1
+    upper = int(np.ceil(QUANTILES[-1] * (count + 1))) - 1
+    return float(errors[max(lower, 0)]), float(errors[min(upper, count - 1)])
+
+
 def _spread(errors: Floats, values: Floats, horizon: int) -> tuple[Floats, Floats, float]:
     """Relative lower and upper ends for every step, wider the further ahead, and their share of hits."""
     if not errors.size:
@@ -112,8 +124,8 @@ def _spread(errors: Floats, values: Floats, horizon: int) -> tuple[Floats, Float
         half = 1.2816 * float(np.std(np.diff(values))) / level * np.sqrt(np.arange(1, horizon + 1))
         return -half, half, float("nan")
     low, high = np.empty(horizon), np.empty(horizon)
-    for block in np.array_split(np.arange(horizon), min(_BLOCKS, horizon)):
-        low[block], high[block] = np.quantile(errors[:, block], (0.1, 0.9))
+    for block in np.array_split(np.arange(horizon), max(1, min(_BLOCKS, horizon, errors.size // _LEAST_ERRORS))):
+        low[block], high[block] = _ends(np.sort(errors[:, block], axis=None))
     low, high = np.minimum.accumulate(np.minimum(low, 0.0)), np.maximum.accumulate(np.maximum(high, 0.0))
     inside = (errors >= low) & (errors <= high)
     return low, high, float(inside.mean())
