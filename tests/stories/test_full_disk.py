@@ -19,6 +19,8 @@ KEPT = "; what was measured until then is kept: shadowlab query {disk}/out --lis
 SMALL_DISK = Path(__file__).with_name("small_disk.py")
 MAIN_RUN = r"main run: no space left in {disk}/out/raw; free some, or choose another folder with --out"
 LATER = (
+    r"(no fault|north-south both ways: [a-z ]+): no space left in {disk}/out/ablation/[1-9]; "
+    r"free some, or choose another folder with --out",
     r"(do nothing|reroute): no space left in {disk}/out/rehearsals/[01]; "
     r"free some, or choose another folder with --out",
     r"cannot write (result\.json|manifest\.json|(paths|links|services|instances)\.csv): no space left in {disk}/out; "

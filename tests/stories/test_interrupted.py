@@ -121,7 +121,17 @@ def test_a_killed_run_takes_its_guests_along_and_its_folder_can_be_used_again(tm
     assert (again.code, again.stderr) == (0, "")
     names = sorted(one.name for one in (tmp_path / "out").iterdir())
     assert names == [
-        *("instances.csv", "kpis", "links.csv", "manifest.json", "paths.csv", "raw", "rehearsals", "report"),
+        *(
+            "ablation",
+            "instances.csv",
+            "kpis",
+            "links.csv",
+            "manifest.json",
+            "paths.csv",
+            "raw",
+            "rehearsals",
+            "report",
+        ),
         *("result.json", "services.csv", "watched.json"),
     ]
 

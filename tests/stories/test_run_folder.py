@@ -90,7 +90,7 @@ def test_a_second_run_into_the_same_folder_is_refused_and_the_first_stays(finish
     assert second.triple == (
         2,
         "",
-        "shadowlab: out already holds instances.csv and more: a run never writes over another; choose a new folder "
+        "shadowlab: out already holds ablation and more: a run never writes over another; choose a new folder "
         "with --out, or remove this one\n",
     )
     assert hashes(finished.out) == before
