@@ -65,11 +65,11 @@ def _mean_srtt(senders: Sequence[tuple[TcpRecord, ...]]) -> Observed | None:
 
 
 def _difference(records: tuple[TcpRecord, ...], name: str) -> int | None:
-    """How much a counter rose between the first and the last record; None if it is not known twice."""
+    """How much a counter rose between the first and the last record; None if it is not known twice, or fell."""
     if len(records) < 2:
         return None
     before, after = getattr(records[0], name), getattr(records[-1], name)
-    return after - before if before is not None and after is not None else None
+    return after - before if before is not None and after is not None and after >= before else None
 
 
 def _retransmission_share(senders: Sequence[tuple[TcpRecord, ...]]) -> Observed | None:

@@ -21,7 +21,7 @@ from shadowlab.lab.prepare import Prepared
 from shadowlab.lab.sources import read_rules
 from shadowlab.lab.watch.clockwork import Stages
 from shadowlab.lab.watch.config import WARM_UP_NS, WatchConfig
-from shadowlab.lab.watch.decide.findings import JUDGED, of_correlation, of_forecast, of_levels, of_silence
+from shadowlab.lab.watch.decide.findings import JUDGED, calm_words, of_correlation, of_forecast, of_levels, of_silence
 from shadowlab.lab.watch.decide.incidents import Advanced, Finding, advance, belongs
 from shadowlab.lab.watch.decide.instances import instances_now
 from shadowlab.lab.watch.decide.outbox import notifications, queued
@@ -29,7 +29,7 @@ from shadowlab.lab.watch.known import baseline_bytes
 from shadowlab.lab.watch.stages.ahead import Foreseen, foreseen
 from shadowlab.lab.watch.stages.cures import proposal_of, rehearsed
 from shadowlab.lab.watch.stages.demand import Demand, attached, demand_of, prepared_for
-from shadowlab.lab.watch.stages.localise import Side, localise
+from shadowlab.lab.watch.stages.localise import Side, hops_of, localise
 from shadowlab.lab.watch.stages.picture import link_means, watched_links, watched_paths
 from shadowlab.lab.watch.stages.shadows import Shadows
 from shadowlab.model.calibration import Calibration
@@ -45,7 +45,6 @@ from shadowlab.model.watch.state import WatchState
 from shadowlab.telemetry.attach import NOTHING_ATTACHED, Attachment
 from shadowlab.telemetry.rules import NO_RULES
 from shadowlab.topology.formats import load_map
-from shadowlab.topology.routing import intended_way
 
 MOST_HISTORY = 3000
 """Cycles whose demand is remembered, for the forecast."""
@@ -118,7 +117,9 @@ class CycleRun:
         try:
             return self._run()
         except ShadowLabError as error:
-            return self._ended("failed", f"the cycle failed: {error}", findings=[], judged=())
+            return self._ended("failed", f"the cycle failed: {error}")
+        except (ArithmeticError, LookupError, ValueError) as error:  # a defect of ours; the next cycle may do better
+            return self._ended("failed", f"the cycle failed by a defect: {type(error).__name__}: {error}")
 
     def _run(self) -> Outcome:
         memory, config, window = self._memory, self._config, self._window
@@ -161,7 +162,7 @@ class CycleRun:
             if today is not None:
                 notes.append(f"{today.before} flows, {today.mbps:.1f} Mbit/s paced")
         if today is None:
-            return self._ended("nothing to drive", "none of the telemetry can be driven", findings=[], judged=())
+            return self._ended("nothing to drive", "none of the telemetry can be driven")
         self._known["demand_mbps"] = round(today.mbps, 6)
         return self._judge(today, calm, before, attachment, candidate, network)
 
@@ -215,7 +216,7 @@ class CycleRun:
             notes.append(f"{len(wanted)} run{'s' * (len(wanted) != 1)} of {scenario.duration_ns / 1e9:g} s")
             self._known["aggregation"] = demand.aggregation(today)
         paths = {*today.paths, *(normal[1].paths if normal else ())}
-        hops = _hops(today.network, paths)
+        hops = hops_of(today.network, paths)
         with self._stages.stage("compare") as notes:
             correlation = (
                 compare(
@@ -254,7 +255,9 @@ class CycleRun:
         findings = [self._cured(one, demand, today, measured["today"]) for one in findings]
         self._judged = judged
         ahead = self._ahead(demand, today, findings)
-        self._remember(demand, candidate, learning=learning, findings=findings, verdict=correlation.verdict)
+        self._remember(
+            demand, candidate, learning=learning, findings=findings, verdict=correlation.verdict, flagged=len(anomalies)
+        )
         advanced = self._advance(findings, self._judged)
         suspects = {link for one in advanced.open for link in (one.domain.links if one.domain else ())}
         affected = {path for one in advanced.open for path in one.affected_paths}
@@ -285,7 +288,7 @@ class CycleRun:
             ),
         }
         status: CycleStatus = "learning" if learning else "complete"
-        words = findings[0].title if findings else _calm(correlation, learning=learning)
+        words = findings[0].title if findings else calm_words(correlation, learning=learning)
         plain = {"format": "watch-map/1", "file": str(scenario.map), "network": to_plain(network)}
         return self._ended(status, words, advanced=advanced, network=plain)
 
@@ -396,14 +399,21 @@ class CycleRun:
         return found
 
     def _remember(
-        self, demand: Demand, candidate: Calibration, *, learning: bool, findings: list[Finding], verdict: str
+        self,
+        demand: Demand,
+        candidate: Calibration,
+        *,
+        learning: bool,
+        findings: list[Finding],
+        verdict: str,
+        flagged: int,
     ) -> None:
         """Of a calm window, and the first: what is learned of a broken network would hide that it is broken."""
         state, memory = self._state, self._memory
         moment = (self._window.newest_ns / 1e9, round(demand.mbps, 6))
         state = replace(state, demand=(*state.demand, moment)[-MOST_HISTORY:])
         kinds = {*(one.kind for one in findings), *(one.kind for one in state.open_incidents)}
-        troubled = bool(kinds & {"network", "measurement", "shadow"})
+        troubled = flagged > 0 or bool(kinds & {"network", "measurement", "shadow"})
         if learning or (verdict in ("confirmed", "demand moved") and not troubled):
             memory.calibration = candidate
             name = f"calibration-{self._number}.json"
@@ -470,29 +480,7 @@ class CycleRun:
             state=state,
             closed=found.closed,
             named=self._named,
-            network=b"" if network is None else _bytes(network),
+            network=b""
+            if network is None
+            else (json.dumps(network, ensure_ascii=False, sort_keys=True) + "\n").encode(),
         )
-
-
-def _bytes(document: dict[str, Any]) -> bytes:
-    return (json.dumps(document, ensure_ascii=False, sort_keys=True) + "\n").encode()
-
-
-def _hops(network: Network, paths: Any) -> dict[str, tuple[Direction, ...]]:
-    """By path and by its reverse."""
-    found: dict[str, tuple[Direction, ...]] = {}
-    for path in sorted(paths):
-        for source, target in ((path.source, path.target), (path.target, path.source)):
-            name = f"{source}→{target}"
-            if name not in found:
-                found[name] = intended_way(network, source, target).directions
-    return found
-
-
-def _calm(found: Correlation, *, learning: bool) -> str:
-    if learning:
-        return "the baseline is learned; from the next cycle on production is held against it"
-    return {
-        "confirmed": "production does what the shadow does",
-        "demand moved": "demand moved, and the network carries it",
-    }.get(found.verdict, f"{found.verdict}: {found.why}")

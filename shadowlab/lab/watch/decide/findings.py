@@ -133,3 +133,13 @@ def of_silence(cycles: int) -> list[Finding]:
         return []
     title = "no new telemetry: nothing can be told of the network"
     return [Finding(kind="telemetry", severity="critical", title=title, subjects=("telemetry",))]
+
+
+def calm_words(found: Correlation, *, learning: bool) -> str:
+    """The headline of a cycle that found nothing."""
+    if learning:
+        return "the baseline is learned; from the next cycle on production is held against it"
+    return {
+        "confirmed": "production does what the shadow does",
+        "demand moved": "demand moved, and the network carries it",
+    }.get(found.verdict, f"{found.verdict}: {found.why}")

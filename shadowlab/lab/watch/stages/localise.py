@@ -10,7 +10,7 @@ is always off by is off on both sides.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +18,12 @@ import numpy as np
 from shadowlab.correlate.agree import FLOORS
 from shadowlab.correlate.production import Observed, observe_production
 from shadowlab.localize.domain import fault_domain
-from shadowlab.model.flow import FlowSpec
+from shadowlab.model.flow import FlowSpec, Path
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.network import Direction, Network
 from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence
 from shadowlab.telemetry.attach import Connection
+from shadowlab.topology.routing import intended_way
 
 CLEARLY = 3.0
 """Standard deviations beyond which a path is flagged."""
@@ -180,3 +181,14 @@ def localise(
     anomalies = flagged(moved, began_ns=began_ns, now_ns=now_ns)
     heard = evidence(now, moved, hops, [one.path for one in anomalies])
     return anomalies, fault_domain(anomalies, heard, network, flows)
+
+
+def hops_of(network: Network, paths: Iterable[Path]) -> dict[str, tuple[Direction, ...]]:
+    """By path and by its reverse."""
+    found: dict[str, tuple[Direction, ...]] = {}
+    for path in sorted(paths):
+        for source, target in ((path.source, path.target), (path.target, path.source)):
+            name = f"{source}→{target}"
+            if name not in found:
+                found[name] = intended_way(network, source, target).directions
+    return found

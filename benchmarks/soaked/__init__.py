@@ -1,0 +1,1 @@
+"""A production that never was, for a watch that really runs: its telemetry, its clock, its shadows."""
