@@ -175,7 +175,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 sys.path.insert(0, {here!r})
-from test_loop import Story
+from test_watch_loop import Story
 story = Story(Path({folder!r}), broken=lambda s: s >= 400) if not Path({folder!r}, "watch").exists() else None
 if story is None:
     story = Story(Path({folder!r}), broken=lambda s: True)
