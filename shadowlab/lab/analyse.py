@@ -19,13 +19,14 @@ from shadowlab.correlate.fault_free import fault_free
 from shadowlab.detect.baseline import learn, widened
 from shadowlab.detect.registry import DETECTORS
 from shadowlab.errors import ShadowFailedError
+from shadowlab.lab.detecting.loads import grown_loads, last_route
 from shadowlab.lab.prepare import Prepared
 from shadowlab.lab.recorded.watched import derive, watched_of
 from shadowlab.localize.domain import fault_domain
 from shadowlab.localize.routing_state import looped_directions, with_black_holes
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.kpi import SeriesTable
-from shadowlab.model.network import Direction, Network
+from shadowlab.model.network import Direction
 from shadowlab.model.result import PathTrace
 from shadowlab.model.units import NS_PER_S
 from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence, Suspect
@@ -48,21 +49,8 @@ SILENT_NS = 4 * NS_PER_S
 """A path of which no probe came back for so long is silent."""
 
 
-GROWN = 1.15
-"""Demand has grown on a link that carries more than its baseline by this factor."""
-
-
 _NOTICED_NS = 5 * NS_PER_S
 """So long before a route is known to be cut its packets may have been lost."""
-
-
-DOUBLED = 2.0
-"""Where the load grows by this factor, a buffer that fills in bursts is the load's doing."""
-
-
-FULL_BUFFER = (0.5, 1.5)
-"""A packet of each path across a link was late by such a share of what a full buffer costs: it was full.  Less will do,
-for probes come now and then, and seldom when a burst is at its longest; much more is the work of another link."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -192,7 +180,8 @@ def judge(
         known = [one for one in anomalies if moment - EVIDENCE_STEPS_NS[-1] <= one.detected_ns <= moment]
         onset = min(one.onset_ns for one in known)
         evidence = gather(measured, prepared, {one.path for one in known}, (from_ns, to_ns), (onset, moment))
-        full = filled(measured, prepared.network, (from_ns, to_ns), (onset, moment))
+        routes = (*measured.hops, *measured.flow_hops)
+        full = grown_loads(measured.paths, measured.links, routes, prepared.network, (from_ns, to_ns), (onset, moment))
         domain = fault_domain(known, evidence, prepared.network, prepared.flows, before=usual, utilisation=full)
         looped = looped_directions((*measured.hops, *measured.flow_hops), to_ns, moment)
         cut = looped or cut_directions(measured, to_ns, moment)
@@ -220,64 +209,6 @@ def judge(
     return best
 
 
-def filled(
-    measured: Measured, network: Network, baseline_ns: tuple[int, int], window_ns: tuple[int, int]
-) -> dict[Direction, float]:
-    """The median utilisation in a window of the directions that carry more than in the baseline by a seventh: demand
-    has grown there.  Of one that was full before nothing is said: a greedy connection fills what it is given.
-
-    It is 1 where a packet that crossed had to wait as long as the buffer can make it: many senders at once fill one in
-    bursts that a second's mean does not show.
-    """
-    waited = _longest_waits(measured, baseline_ns, window_ns)
-    table = measured.links
-    utilisation = table.values.get("link_utilisation")
-    if utilisation is None:
-        return {}
-    before, now = (
-        utilisation[(table.times_ns > from_ns) & (table.times_ns <= to_ns)]
-        for from_ns, to_ns in (baseline_ns, window_ns)
-    )
-    by_name = {str(one): one for _, _, hops in (*measured.hops, *measured.flow_hops) for one in hops}
-    found = {}
-    for index, name in enumerate(table.subjects):
-        old, new = (part[:, index][~np.isnan(part[:, index])] for part in (before, now))
-        if name in by_name and old.size and new.size and new.mean() > GROWN * old.mean():
-            direction = by_name[name]
-            shares = waited.get(direction, 0.0) / _buffer_ms(network, direction)
-            full = FULL_BUFFER[0] < shares < FULL_BUFFER[1] and new.mean() > DOUBLED * old.mean()
-            found[direction] = 1.0 if full else float(np.median(new))
-    return found
-
-
-def _longest_waits(
-    measured: Measured, baseline_ns: tuple[int, int], window_ns: tuple[int, int]
-) -> dict[Direction, float]:
-    """By how many milliseconds a probe was later in a window than most were in the baseline: for each direction that of
-    the path across it which was least late, for what a direction does to packets it does to those of all its paths."""
-    times = measured.paths.times_ns
-    before = (times > baseline_ns[0]) & (times <= baseline_ns[1])
-    inside = (times > window_ns[0]) & (times <= window_ns[1])
-    usual, longest = measured.paths.values["delay_there_ms"], measured.paths.values["delay_there_max_ms"]
-    waits: dict[Direction, float] = {}
-    for index, path in enumerate(measured.paths.subjects):
-        old, new = usual[before, index], longest[inside, index]
-        old, new = old[~np.isnan(old)], new[~np.isnan(new)]
-        if old.size and new.size:
-            late = float(new.max() - np.median(old))
-            for one in _route(measured, path, window_ns[1])[0]:
-                waits[one] = min(late, waits.get(one, late))
-    return waits
-
-
-def _buffer_ms(network: Network, direction: Direction) -> float:
-    """How long the last packet of a full buffer waits, by the map; endless where nothing waits."""
-    impairment = network.impairment(direction)
-    if impairment.rate_bps is None:
-        return float("inf")
-    return impairment.queue_packets * impairment.mtu * 8 / impairment.rate_bps * 1e3
-
-
 def _silent(
     measured: Measured, prepared: Prepared, now_ns: int
 ) -> tuple[dict[str, tuple[Direction, ...]], frozenset[str]]:
@@ -288,8 +219,8 @@ def _silent(
     silent = {str(path) for path, a, b in zip(prepared.paths, sent, lost, strict=True) if a and a == b}
     crossing = {
         str(path): (
-            *_route(measured, str(path), now_ns)[0],
-            *_route(measured, f"{path.target}→{path.source}", now_ns)[0],
+            *last_route(measured.hops, str(path), now_ns)[0],
+            *last_route(measured.hops, f"{path.target}→{path.source}", now_ns)[0],
         )
         for path in prepared.paths
     }
@@ -354,8 +285,8 @@ def gather(
     found = []
     for index, path in enumerate(prepared.paths):
         name = str(path)
-        there, since = _route(measured, name, window_ns[1])
-        back, back_since = _route(measured, f"{path.target}→{path.source}", window_ns[1])
+        there, since = last_route(measured.hops, name, window_ns[1])
+        back, back_since = last_route(measured.hops, f"{path.target}→{path.source}", window_ns[1])
         start = max(window_ns[0], since, back_since)
         inside = (times > start) & (times <= window_ns[1])
         voice = PathEvidence(path=name, directions=there, sent=0, lost=0, affected=name in affected)
@@ -405,13 +336,6 @@ def _shared_way(measured: Measured, flows: Sequence[str], now_ns: int) -> tuple[
     last = {flow: (hops, since) for since, flow, hops in measured.flow_hops if flow in flows and since <= now_ns}
     ways = {hops for hops, _ in last.values()}
     return (ways.pop(), max(since for _, since in last.values())) if len(ways) == 1 else ((), 0)
-
-
-def _route(measured: Measured, path: str, now_ns: int) -> tuple[tuple[Direction, ...], int]:
-    """The route of a path at a moment, and since when: the last one recorded until then."""
-    return next(
-        ((hops, since) for since, name, hops in reversed(measured.hops) if name == path and since <= now_ns), ((), 0)
-    )
 
 
 def cut_directions(measured: Measured, from_ns: int, to_ns: int) -> dict[Direction, int]:
