@@ -44,7 +44,7 @@ def test_the_shadows_scenario_is_the_shipped_one_with_other_telemetry(tmp_path: 
         (tmp_path / name / "web-sea.jsonl").touch()
 
     shipped, made = (
-        load_scenario(one, known_detectors=frozenset({"zscore"}))
+        load_scenario(one, known_detectors=frozenset({"zscore", "panel"}))
         for one in (demo_production.SCENARIO, tmp_path / "scenario.yaml")
     )
 

@@ -74,7 +74,7 @@ def scenario(folder: Path, traffic: object, **others: object) -> Scenario:
     }
     path = folder / "one.yaml"
     path.write_text(yaml.safe_dump({**document, **others}, sort_keys=False))
-    return load_scenario(path, known_detectors=frozenset({"zscore"}))
+    return load_scenario(path, known_detectors=frozenset({"zscore", "panel"}))
 
 
 def faults(folder: Path, traffic: object, **others: object) -> str:
