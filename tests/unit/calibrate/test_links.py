@@ -216,4 +216,5 @@ def test_what_was_exceeded_at_another_time_is_no_capacity() -> None:
     changed = calibrated(Production(network=network, talks=[*GREEDY, *CALM], rates={trunk: course}))
     rate = link(changed, trunk).rate_bps
 
+    assert rate.value is not None
     assert rate.standing != "measured" or (rate.high is not None and rate.high >= 49e6)
