@@ -30,7 +30,7 @@ WEIGHTS: Mapping[str, float] = {
 """Delays there, back and in the tail tell in part the same, and so do window and throughput: they count half.  A round
 trip tells nothing that both ways do not; it serves first sizes."""
 
-MODEL_ERROR = 0.15
+MODEL_ERROR = 0.1
 """A shift is told that inexactly (standard deviation) however exactly it was measured: the shadow is no copy."""
 _FREEDOM = 4.0
 _PRIOR_PACKETS = 5.0
