@@ -11,7 +11,7 @@ an intervention tells is the mutual information between the faulty component and
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,16 +64,18 @@ def choose(
     *,
     tiers: Sequence[Sequence[str]] = (),
     weights: bool = True,
+    fixed: Collection[str] = (),
 ) -> Intervention | None:
     """The intervention that tells most; None where one component is already sure.
 
-    At most half of a tier (components that share a load) is drained at a time; ``weights`` allows halving too.
+    At most half of a tier (components that share a load) is drained at a time; ``weights`` allows halving too.  What is
+    ``fixed`` keeps all its traffic.
     """
     if not posterior or max(posterior.values()) >= SURE:
         return None
     found = []
     for levels in ((ALL, NONE), (ALL, HALF, NONE)) if weights else ((ALL, NONE),):
-        left = _split(posterior, levels, tiers)
+        left = _split(posterior, levels, tiers, fixed)
         found.append(Intervention(left=left, bits=information(posterior, left, bad_flows)))
     return max(found, key=lambda one: one.bits)
 
@@ -87,13 +89,16 @@ def updated(posterior: Mapping[str, float], done: Intervention, bad_flows: float
     return dict(zip(names, (odds / odds.sum()).tolist(), strict=True))
 
 
-def _split(posterior: Mapping[str, float], levels: Sequence[float], tiers: Sequence[Sequence[str]]) -> dict[str, float]:
+def _split(
+    posterior: Mapping[str, float], levels: Sequence[float], tiers: Sequence[Sequence[str]], fixed: Collection[str]
+) -> dict[str, float]:
     """Each component to the level that has least of the mass so far, the probable ones first."""
     tier_of = {name: number for number, tier in enumerate(tiers) for name in tier}
     room = {number: len(tier) // 2 for number, tier in enumerate(tiers)}
     mass = dict.fromkeys(levels, 0.0)
-    left = {}
-    for name in sorted(posterior, key=lambda one: (-posterior[one], one)):
+    left = dict.fromkeys(fixed, ALL)
+    mass[ALL] += sum(posterior[name] for name in fixed)
+    for name in sorted(posterior.keys() - left.keys(), key=lambda one: (-posterior[one], one)):
         tier = tier_of.get(name)
         open_to = [level for level in levels if level != NONE or tier is None or room[tier] > 0]
         level = min(open_to, key=lambda one: (mass[one], -one))

@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from shadowlab.localize.findings import Found, Localisation
+    from shadowlab.localize.interventions.sequence import Plan
 
 _METHODS = ("likelihood", "max-coverage", "007", "netbouncer")
 
@@ -20,8 +21,10 @@ _METHODS = ("likelihood", "max-coverage", "007", "netbouncer")
 @click.option(
     "--method", type=click.Choice(_METHODS), default=_METHODS[0], show_default=True, help="How to place them."
 )
+@click.option("--plan", "planned", is_flag=True, help="Plan drains that tell apart what these flows cannot.")
+@click.option("--plan-weights", "halved", is_flag=True, help="The same, with links at half their weight as well.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document to stdout.")
-def localize(observations: Path, method: str, as_json: bool) -> None:
+def localize(observations: Path, method: str, planned: bool, halved: bool, as_json: bool) -> None:
     """Say which links, nodes or groups explain what the flows of OBSERVATIONS lost, and how sure that is.
 
     OBSERVATIONS is a file of JSON lines: first the network, then a flow per line with the packets sent and bad, and the
@@ -30,18 +33,30 @@ def localize(observations: Path, method: str, as_json: bool) -> None:
     \b
     Examples:
       shadowlab localize flows.jsonl
+      shadowlab localize flows.jsonl --plan
       shadowlab localize flows.jsonl --method 007 --json
     """
+    from shadowlab.cli.diagnosis.planned import plan_document, show_plan
+    from shadowlab.errors import InputError
     from shadowlab.localize.file.read import read_observations
+    from shadowlab.localize.interventions.sequence import plans
     from shadowlab.localize.methods import METHODS
     from shadowlab.localize.settings import DEFAULTS
 
+    if (planned or halved) and method != _METHODS[0]:
+        raise InputError(f"--plan needs probabilities, which --method {method} does not give: leave the method out")
     read = read_observations(observations)
     found = METHODS[method](read.seen, DEFAULTS)
+    made: tuple[Plan, ...] = plans(found, read.seen, weights=halved) if planned or halved else ()
     if as_json:
-        click.echo(json.dumps(_document(found, read.routing), indent=1, sort_keys=True, ensure_ascii=False))
+        document = _document(found, read.routing)
+        if planned or halved:
+            document["plans"] = [plan_document(one) for one in made]
+        click.echo(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False))
     else:
         _show(found, read.routing)
+        for one in made:
+            show_plan(one)
 
 
 def _document(found: Localisation, routing: tuple[Found, ...]) -> dict[str, Any]:

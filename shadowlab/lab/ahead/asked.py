@@ -118,7 +118,7 @@ def _scenario_of_map(path: Path, *, telemetry: Path | None, unit: str) -> Scenar
         baseline_ns=(0, 0),
         levels=(),
         events=(),
-        detectors=("zscore",),
+        detectors=("panel",),
         cures=Cures(),
         expect=None,
         wall_budget_ns=120 * NS_PER_S,
