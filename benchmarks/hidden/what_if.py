@@ -6,8 +6,11 @@ Both sides are asked with the same chance: production's edited run is held again
 edit, and so is the copy's.  A change of production counts if it exceeds a tenth of the value and twice the noise of one
 run; a prediction of less than a fiftieth says that nothing moves.  Promises are made from
 what production was like before: a 95th percentile of round-trip times up to 1.3 times that, a 99th of completion times
-up to 1.5 times, nine tenths of the goodput, a retransmitted share up to one percent more.  A prediction is production's
-present value times the change of the copy: whoever asks has the present at hand.
+up to 1.5 times, nine tenths of the goodput, a retransmitted share up to one percent more.
+
+A prediction is production's present value and the change of the copy, for whoever asks has the present at hand: times
+add, as waiting does; goodputs scale, as shares do; retransmitted shares add.  Beside that stand the copy's change as a
+ratio throughout, and the copy's own value with no look at the present.
 """
 
 from __future__ import annotations
@@ -32,10 +35,15 @@ MOST_FAILURES = 2
 _LEAST_CHANGE, _LEAST_GUESS = 0.1, 0.02
 _LIMITS: Mapping[str, float] = {"goodput_mbps": 0.9, "srtt_p95_ms": 1.3, "completion_p99_ms": 1.5}
 _MORE_RETRANSMITTED = 0.01
+PROMISED = frozenset((*_LIMITS, "retransmission_share"))
+"""Indicators of which something is promised."""
 
 COUNTS = ("moved", "right", "unmoved", "foreseen", "missed", "in vain")
 """Of values of production: those that moved, of these those whose direction was predicted and those that were said not
 to move; promises that broke and were foreseen to, or not; those feared for in vain."""
+
+BY_RATIO, AS_RUN = "shadow, by ratio", "shadow, as it runs"
+"""The same runs of the copy, read in other ways."""
 
 Edited = tuple[Network, Traffic]
 
@@ -108,13 +116,40 @@ def counterfactuals(book: Book, case: Case, most: int | None) -> list[dict[str, 
             "last value": case.told,
             "true links": book.shadow(right, some, WINDOW, seed=1, seconds=SECONDS),
         }
-        rows += [_judged(case, one, name, truth, calm[name], after[name]) for name in after]
+        rows += [_judged(case, one, name, truth, calm[name], after[name], anchored) for name in after]
+        rows += [
+            _judged(case, one, name, truth, calm["shadow"], after["shadow"], how)
+            for name, how in ((BY_RATIO, by_ratio), (AS_RUN, as_run))
+        ]
     return rows
 
 
-def _judged(case: Case, edit: Edit, who: str, truth: Seen, calm: Seen, after: Seen) -> dict[str, object]:
+# --- from the copy's change to production's value --------------------------------------------------------------------
+
+
+def anchored(kpi: str, present: float, calm: float, after: float) -> float:
+    """``present`` moved as far as the copy moved from ``calm`` to ``after``; goodput by as large a share."""
+    return by_ratio(kpi, present, calm, after) if kpi == "goodput_mbps" else max(0.0, present + after - calm)
+
+
+def by_ratio(kpi: str, present: float, calm: float, after: float) -> float:
+    """``present`` times the copy's change; a retransmitted share, which may have been nothing, moves by as much."""
+    return present + after - calm if kpi == "retransmission_share" else present * after / max(calm, 1e-9)
+
+
+def as_run(kpi: str, present: float, calm: float, after: float) -> float:
+    """What the copy came to."""
+    return after
+
+
+Predictor = Callable[[str, float, float, float], float]
+
+
+def _judged(
+    case: Case, edit: Edit, who: str, truth: Seen, calm: Seen, after: Seen, predict: Predictor
+) -> dict[str, object]:
     noise = case.noise()
-    counts = dict.fromkeys((*COUNTS, *(f"{name} {kpi}" for kpi in FLOORS for name in COUNTS[:3])), 0)
+    counts = dict.fromkeys((*COUNTS, *(f"{name} {kpi}" for kpi in FLOORS for name in COUNTS)), 0)
     errors = []
     for subject, values in truth.values.items():
         for kpi, true in values.items():
@@ -123,7 +158,7 @@ def _judged(case: Case, edit: Edit, who: str, truth: Seen, calm: Seen, after: Se
                 continue
             base, was, will = (one for one in sides if one is not None)
             size = max(abs(base), FLOORS[kpi])
-            predicted = base + (will - was) if kpi == "retransmission_share" else base * will / max(was, 1e-9)
+            predicted = predict(kpi, base, was, will)
             errors.append(abs(predicted - true) / max(abs(true), FLOORS[kpi]))
             if abs(true - base) > max(_LEAST_CHANGE, 2 * noise.get((subject, kpi), 0.0)) * size:
                 said = predicted - base if abs(predicted - base) > _LEAST_GUESS * size else 0.0
@@ -131,9 +166,11 @@ def _judged(case: Case, edit: Edit, who: str, truth: Seen, calm: Seen, after: Se
                     counts[name] += hit
                     counts[f"{name} {kpi}"] += hit
             broken, feared = (_breaks(kpi, base, value) for value in (true, predicted))
-            counts["foreseen"] += broken and feared
-            counts["missed"] += broken and not feared
-            counts["in vain"] += feared and not broken
+            for name, hit in (
+                ("foreseen", broken and feared), ("missed", broken and not feared), ("in vain", feared and not broken),
+            ):  # fmt: skip
+                counts[name] += hit
+                counts[f"{name} {kpi}"] += hit
     return {
         "stage": "counterfactuals",
         "seed": case.hidden.seed,

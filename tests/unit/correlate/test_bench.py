@@ -9,10 +9,23 @@ from benchmarks.hidden.calendar import wilson
 from benchmarks.hidden.measured import Seen, coverage, errors
 from benchmarks.hidden.network import FAMILIES, GHOST, hidden, nameplate, with_rates
 from benchmarks.hidden.table import table
+from benchmarks.hidden.what_if import anchored, as_run, by_ratio
 from benchmarks.hidden.workload import Traffic, traffic, utilisation
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Link, Network, Node
+
+
+class _Kernel:
+    version = "6.1.0"
+
+
+class _Place:
+    description = "Linux 6.12"
+
+
+class _Grounds:
+    production, shadow = _Kernel(), _Place()
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
@@ -92,16 +105,27 @@ def test_an_interval_of_a_share_holds_it_and_never_leaves_the_unit() -> None:
     assert wilson(0, 0) == (0.0, 1.0)
 
 
+def test_a_prediction_moves_the_present_as_the_copy_moved_times_by_as_much_and_goodput_by_as_large_a_share() -> None:
+    # A copy that waits twice as long as production, and to which an edit adds ten.
+    assert anchored("srtt_p95_ms", 40.0, 80.0, 90.0) == 50.0
+    assert by_ratio("srtt_p95_ms", 40.0, 80.0, 90.0) == 45.0
+    assert anchored("goodput_mbps", 4.0, 8.0, 6.0) == 3.0
+    assert anchored("retransmission_share", 0.0, 0.02, 0.05) == pytest.approx(0.03)
+    assert anchored("completion_p99_ms", 5.0, 80.0, 60.0) == 0.0
+    assert as_run("srtt_p95_ms", 40.0, 80.0, 90.0) == 90.0
+
+
+def test_an_error_of_a_loss_that_is_none_is_relative_to_the_least_that_can_be_told() -> None:
+    rows: list[dict[str, object]] = [
+        {"stage": "links", "property": "loss", "standing": "measured", "value": 0.0002, "truth": 0.0, "inside": False}
+    ]
+
+    text = table(rows, _Grounds())  # type: ignore[arg-type]
+
+    assert "20.0 %" in text
+
+
 def test_the_table_needs_no_stage_but_those_that_were_run() -> None:
-    class Kernel:
-        version = "6.1.0"
-
-    class Place:
-        description = "Linux 6.12"
-
-    class Grounds:
-        production, shadow = Kernel(), Place()
-
     row: dict[str, object] = {
         "stage": "replication",
         "who": "shadow",
@@ -110,7 +134,7 @@ def test_the_table_needs_no_stage_but_those_that_were_run() -> None:
         "coverage": 1.0,
     }
 
-    text = table([row], Grounds())  # type: ignore[arg-type]
+    text = table([row], _Grounds())  # type: ignore[arg-type]
 
     assert "10.0 %" in text
     assert "2.0" in text
