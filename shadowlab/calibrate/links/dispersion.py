@@ -22,13 +22,17 @@ from shadowlab.model.units import NS_PER_S
 
 LEAST_FLIGHTS = 5
 """Fewer connections of a pair tell too little of it."""
-_LOW = 0.2
-"""The quantile of a pair's connections that counts as without queues."""
+_LOW, _LOW_ONE_WAY = 0.2, 0.03
+"""The quantile of a pair's connections that counts as without queues.  Where there is but one way, queues alone set
+them apart, and a link that is busy half of the time delays most first windows: nearly the least counts.  Where they are
+spread over several, the least are those of the fastest way."""
+_NEXT, _NEXT_ONE_WAY = 0.5, 0.1
+"""The quantile above it whose distance tells how sure the low one is."""
 _KIND = 0.35
 """How far the rates of links of one kind lie apart: the standard deviation of their logarithm."""
 _ERROR, _SCATTERED = 0.12, 1.5
-"""Of one pair's equation, in logarithms.  Above what the links come to it is so many times as far off as its middle
-connection lies above the low one: where queues stood, connections differ."""
+"""Of one pair's equation, in logarithms.  Above what the links come to it is so many times as far off as the next
+quantile lies above the low one: where queues stood, connections differ."""
 _HOST_S = 150e-6
 """Hosts add so much to an RTT by themselves: of links so fast that a first window takes no longer nothing is told."""
 _ROUNDS = 12
@@ -131,13 +135,14 @@ def _equations(seen: Seen, least_rtt_ns: Floats, usable: Flags, kinds: Kinds) ->
         excess = (seen.flights.srtt_ns[rows] - least_rtt_ns[which]) / NS_PER_S
         on_all, on_slowest = seen.flights.on_all[rows], seen.flights.on_slowest[rows]
         alike = excess / (on_all * length + on_slowest)  # 1/rate, were all links of the way alike
-        usual = float(np.quantile(alike, _LOW))
+        low, more = (_LOW_ONE_WAY, _NEXT_ONE_WAY) if seen.certain[which].all() else (_LOW, _NEXT)
+        usual, above = (float(one) for one in np.quantile(alike, (low, more)))
         middle_all, middle_slowest = float(np.median(on_all)), float(np.median(on_slowest))
         whole = usual * (middle_all * length + middle_slowest)
         if whole < _HOST_S:
             continue
         crossings.append(crossing)
-        scattered = _SCATTERED * float(np.log(max(float(np.median(alike)) / usual, 1.0)))
+        scattered = _SCATTERED * float(np.log(max(above / usual, 1.0)))
         figures.append((middle_all, middle_slowest, whole, float(np.hypot(_ERROR, scattered))))
         counts.append(len(rows))
     columns = np.array(figures, dtype=np.float64).reshape(-1, 4)

@@ -71,15 +71,23 @@ def ended(source: str, target: str, rates_mbps: list[float], payload: int, port:
     return Short(source=source, target=target, source_port=port, sender_records=(record,))
 
 
-def shorts(rates_mbps: tuple[float, ...], pairs: tuple[tuple[str, str], ...], queued_ns: float = 0) -> list[Short]:
+def shorts(
+    rates_mbps: tuple[float, ...],
+    pairs: tuple[tuple[str, str], ...],
+    queued_ns: float = 0,
+    *,
+    count: int = 20,
+    every: int = 2,
+) -> list[Short]:
+    """``count`` of each pair; all but one in ``every`` meet a queue of up to ``queued_ns``."""
     chance = np.random.default_rng(1)
     found = []
     for source, target in pairs:
         first, last = sorted(int(HOSTS[one][1:]) - 1 for one in (source, target))
         rates = list(rates_mbps[first:last])
         rates = rates if source < target else rates[::-1]
-        for number in range(20):
-            waits = queued_ns * chance.random() if number % 2 else 0.0
+        for number in range(count):
+            waits = queued_ns * chance.random() if number % every else 0.0
             payload = int(chance.integers(3 * MSS, 10 * MSS))
             found.append(ended(source, target, rates, payload, 1000 + len(found), waits))
     return found
@@ -112,6 +120,17 @@ def test_queues_that_some_of_them_met_hardly_move_the_rate() -> None:
     links = calibrated(chain(*truth), shorts(truth, EACH, queued_ns=60e6))
 
     assert links["r1>r2"].rate_bps.value == pytest.approx(8 * MBIT, rel=0.25)
+
+
+def test_a_busy_link_that_delays_nine_of_ten_first_windows_is_not_taken_for_a_slow_one() -> None:
+    truth = (20.0, 8.0, 20.0)
+
+    links = calibrated(chain(*truth), shorts(truth, EACH, queued_ns=30e6, count=100, every=10))
+
+    for name, rate in zip(("r1>r2", "r2>r3", "r3>r4"), truth, strict=True):
+        value = links[name].rate_bps
+        assert value.value == pytest.approx(rate * MBIT, rel=0.2), name
+        assert value.low is not None and value.high is not None and value.low <= rate * MBIT <= value.high
 
 
 def test_a_link_that_nothing_crossed_is_taken_for_one_of_its_kind_within_wider_bounds() -> None:
