@@ -95,9 +95,8 @@ class Search:
             shift, gain = _all_shifts(shifts, without)
             found.append(shift)
             evidence += gain
-        return Candidates(
-            net=evidence - self.price + self._company(without), rate=rate, delay_ns=found[0], shortfall=found[1]
-        )
+        net = evidence - self.price + np.where(evidence > 0, self._company(without), 0.0)
+        return Candidates(net=net, rate=rate, delay_ns=found[0], shortfall=found[1])
 
     def alone(self, index: int) -> tuple[float, Size]:
         """Net evidence and size of one component, given the picks beside it."""
@@ -112,11 +111,12 @@ class Search:
             shift, gain = shifts.best(one, shifts.left(index)) if len(shifts.rows_of(index)) else ([0.0], [0.0])
             found.append(float(shift[0]))
             evidence += float(gain[0])
-        net = evidence - float(self.price[index]) + self._company(index)
+        net = evidence - float(self.price[index]) + (self._company(index) if evidence > 0 else 0.0)
         return net, Size(rate=rate, delay_ns=found[0], shortfall=found[1])
 
     def _company(self, without: int | None) -> float:
-        """How much less a component costs beside others: where k are faulty, one more is 1 + k times as likely."""
+        """How much less a component costs beside others: where k are faulty, one more is 1 + k times as likely.  Only
+        for what explains something: in a network of few links the others would pay for it alone."""
         return math.log(1 + len(self.order) - (without in self.order))
 
     # --- moves -------------------------------------------------------------------------------------------------

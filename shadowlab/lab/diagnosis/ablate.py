@@ -6,6 +6,7 @@ wall time than its part of the budget, by the estimate that the run itself goes 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from shadowlab.lab.progress import Progress
 from shadowlab.localize.ablation.advice import advice, between_places
 from shadowlab.localize.ablation.fit import Fit, Weighed, fit, weigh
 from shadowlab.localize.ablation.symptoms import Noise, Symptoms
+from shadowlab.localize.settings import DEFAULTS
 from shadowlab.model.diagnosis.ablation import Ablation, Trial
 from shadowlab.model.units import NS_PER_S
 from shadowlab.model.verdict import FaultDomain
@@ -50,6 +52,8 @@ _REFINED = 2
 _LEAST_TRIALS = 3
 _NEAR = 0.15
 """A size that is nearer than this to one that was tried is not tried again."""
+_DECIDED = 6 * math.log(10)
+"""An explanation a million times less likely at its best size is not imposed again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +151,14 @@ class _Ablation:
         self._refine(some, fits, normal)
         fits = self._fits(some, incident, usual, sound)
         kept = sorted(fits)
-        weighed = weigh(incident, usual, sound, [fits[index] for index in kept], windows=length // NS_PER_S)
+        weighed = weigh(
+            incident,
+            usual,
+            sound,
+            [fits[index] for index in kept],
+            windows=length // NS_PER_S,
+            prices=[_price(some[index]) for index in kept],
+        )
         return self._verdict([some[index] for index in kept], [fits[index] for index in kept], weighed, kept)
 
     @property
@@ -195,12 +206,13 @@ class _Ablation:
         }
 
     def _refine(self, some: Sequence[Hypothesis], fits: Mapping[int, Fit], normal: Mapping[str, Array]) -> None:
-        """The best again, at the size that fitted, unless that was tried already."""
+        """The best again, at the size that fitted, unless that was tried already; what is far behind is left out."""
         best = sorted(fits, key=lambda index: -fits[index].hoped)[:_REFINED]
         again = [
             (index, fits[index].next_size)
             for index in best
-            if min(abs(fits[index].next_size / size - 1) for size in self.tried[index]) > _NEAR
+            if fits[best[0]].hoped - fits[index].hoped < _DECIDED
+            and min(abs(fits[index].next_size / size - 1) for size in self.tried[index]) > _NEAR
         ]
         check(self.ablating.interrupt)
         for (index, size), watched in zip(again, self._execute(again, some), strict=True):
@@ -289,6 +301,12 @@ class _Ablation:
             advice=told,
             network_ns=LEAD_NS + SETTLE_NS + self.window_ns[1] - self.window_ns[0],
         )
+
+
+def _price(one: Hypothesis) -> float:
+    """What takes several links with it costs as much more as in the search: of the whole and a part that explains the
+    same, the part is named."""
+    return DEFAULTS.node_penalty if len({direction.link for direction in one.directions}) > 1 else 0.0
 
 
 def _left_out(index: int, error: ShadowFailedError) -> None:

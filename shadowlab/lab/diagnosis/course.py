@@ -17,11 +17,11 @@ from shadowlab.lab.prepare import Prepared, watched_interfaces
 from shadowlab.model.units import NS_PER_S
 from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, Op, TimedChange
 
-LEAD_NS = 6 * NS_PER_S
+LEAD_NS = 4 * NS_PER_S
 """Fault-free: slow start is over."""
-SETTLE_NS = 3 * NS_PER_S
+SETTLE_NS = 2 * NS_PER_S
 """After the fault came."""
-JUDGED_NS = 14 * NS_PER_S
+JUDGED_NS = 12 * NS_PER_S
 LEAST_JUDGED_NS = 5 * NS_PER_S
 
 

@@ -15,6 +15,8 @@ from shadowlab.model.network import Direction
 from shadowlab.model.traffic.workload import Workload, service_of
 from shadowlab.model.verdict import FaultDomain
 
+_NAMED = 6
+
 
 def completed(domain: FaultDomain, measured: Measured, workloads: Sequence[Workload]) -> FaultDomain:
     """With services and evidence."""
@@ -37,6 +39,9 @@ def _evidence(domain: FaultDomain, measured: Measured) -> Iterable[str]:
             f"traced: {len(crossing)} of {len(measured.paths.subjects)} paths cross {one.name}, there or back, and "
             f"{len(affected)} of those are affected"
         )
+        by_flow = _by_flow(domain, measured, hit)
+        if by_flow:
+            yield by_flow
         if one.score > 0:
             yield f"weighed: a gain of {one.score:.0f} (natural logarithm) beyond what a suspect has to show"
         if one.paths_crossing:
@@ -52,6 +57,23 @@ def _evidence(domain: FaultDomain, measured: Measured) -> Iterable[str]:
     if domain.visible_loss < 1 and math.isfinite(domain.visible_loss):
         unseen = f"{domain.visible_loss * 100:.2g} %"
         yield f"blind spot: a loss below {unseen} would have stayed unseen on half of the links"
+
+
+def _by_flow(domain: FaultDomain, measured: Measured, hit: set[Direction]) -> str:
+    """Which of the affected paths' flows crossed one of these, by the ways that routing gives their own addresses and
+    ports; empty where flows are not spread over equal ways."""
+    ways: dict[str, set[Direction]] = {}
+    for _, flow, hops in measured.flow_hops:
+        ways.setdefault(flow, set()).update(hops)
+    known = [flow for flow in domain.affected_flows if flow in ways]
+    if not known:
+        return ""
+    crossing = [flow for flow in known if ways[flow] & hit]
+    named = f": {', '.join(crossing[:_NAMED])}{' …' if len(crossing) > _NAMED else ''}" if crossing else ""
+    return (
+        f"traced by flow: {len(crossing)} of the affected paths' {len(known)} flows cross it on their way there, by "
+        f"their own addresses and ports{named}"
+    )
 
 
 def _crossing(measured: Measured, hit: set[Direction]) -> list[str]:

@@ -22,6 +22,10 @@ ALL_IS_LOST = 0.98
 _RIVALS = 2
 """So many runners-up are tried, each with the kind that it was suspected of."""
 _LEAST_LOSS, _LEAST_DELAY_NS = 0.002, 1e6
+_LEAST_POSTERIOR = 0.01
+"""Of less probability no rival is tried: tomography has settled that."""
+_LEAST_BUSY = 0.5
+"""A link with a longer queue must be full now and then to be slower for it."""
 PROPORTIONAL = frozenset({"loss", "delay"})
 """Twice the size, twice the symptom; of the others only what was imposed counts."""
 MOST: dict[FaultKind, float] = {
@@ -67,11 +71,16 @@ def hypotheses(domain: FaultDomain, network: Network, seen: Seen) -> tuple[Hypot
     if slower:
         kinds.append("delay")
     if rated:
-        kinds += ["rate", "short queue"]
-        if slower:
+        # What gets less than it asks for waits first, unless there is next to no place to wait.
+        if slower or min(_buffer_ns(network.impairment(one)) for one in first.directions) < 2 * _LEAST_DELAY_NS:
+            kinds.append("rate")
+        kinds.append("short queue")
+        if slower and seen.utilisation >= _LEAST_BUSY:
             kinds.append("long queue")
     found = [_of(first, kind, seen) for kind in kinds]
-    rivals = [one for one in domain.runners_up if one.directions != first.directions]
+    rivals = [
+        one for one in domain.runners_up if one.directions != first.directions and one.posterior >= _LEAST_POSTERIOR
+    ]
     found += [
         _of(one, "delay" if one.excess_delay_ns > 0 and not one.loss else "loss", seen) for one in rivals[:_RIVALS]
     ]
@@ -80,6 +89,11 @@ def hypotheses(domain: FaultDomain, network: Network, seen: Seen) -> tuple[Hypot
         if all(network.impairment(way).rate_bps is not None for way in one.directions):
             found.append(_of(one, "short queue", seen))
     return tuple(found)
+
+
+def _buffer_ns(impairment: Impairment) -> float:
+    """How long a full buffer takes to leave."""
+    return impairment.queue_packets * impairment.mtu * 8e9 / (impairment.rate_bps or float("inf"))
 
 
 def _links_of(suspect: Suspect) -> tuple[Suspect, ...]:

@@ -116,25 +116,35 @@ class Weighed:
     undecided: tuple[int, ...]
 
 
-def weigh(seen: Symptoms, noise: Noise, fault_free: Symptoms, fits: Sequence[Fit], *, windows: int) -> Weighed:
-    """Bayes factors by BIC.  ``windows`` is how many seconds stand behind each symptom.  Raises ValueError without
-    fits."""
+def weigh(
+    seen: Symptoms,
+    noise: Noise,
+    fault_free: Symptoms,
+    fits: Sequence[Fit],
+    *,
+    windows: int,
+    prices: Sequence[float] = (),
+) -> Weighed:
+    """Bayes factors by BIC.  ``windows`` is how many seconds stand behind each symptom; ``prices`` what each
+    explanation costs beyond its size (natural logarithm; none where left out).  Raises ValueError without fits."""
     if not fits:
         raise ValueError("no explanation was tried")
+    costs = prices or [0.0] * len(fits)
     none = log_likelihood(seen, predicted(fault_free, noise), noise)
     ideal, values = best_possible(seen, noise)
     price = 0.5 * math.log(max(values, 2))
     misfit = max(ideal - none, 1e-9)
     standings = tuple(
         Standing(
-            log10_bayes=capped((one.log_likelihood - price - none) / math.log(10)),
+            log10_bayes=capped((one.log_likelihood - price - cost - none) / math.log(10)),
             explained=(one.log_likelihood - none) / misfit,
         )
-        for one in fits
+        for one, cost in zip(fits, costs, strict=True)
     )
-    order = tuple(sorted(range(len(fits)), key=lambda index: (-fits[index].log_likelihood, index)))
+    net = [one.log_likelihood - cost for one, cost in zip(fits, costs, strict=True)]
+    order = tuple(sorted(range(len(fits)), key=lambda index: (-net[index], index)))
     best = order[0]
-    behind = {index: (fits[best].log_likelihood - fits[index].log_likelihood) / math.log(10) for index in order}
+    behind = {index: (net[best] - net[index]) / math.log(10) for index in order}
     free = 0.5 * values * math.log(max(windows, 2))
     return Weighed(
         standings=standings,

@@ -12,6 +12,7 @@ from lab_example import S, prepared
 from shadowlab.detect.zscore import PROBES_SENT
 from shadowlab.errors import ShadowFailedError
 from shadowlab.lab.analyse import Measured, cut_directions, gather, judge, measure
+from shadowlab.lab.diagnosis.domain import completed
 from shadowlab.lab.prepare import Prepared
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.network import Direction
@@ -253,3 +254,20 @@ def test_a_run_that_recorded_no_routes_failed(ready: Prepared, tmp_path: Path) -
 
     with pytest.raises(ShadowFailedError, match=r"the routes of the run cannot be read from .*trace\.jsonl"):
         measure(tmp_path, ready, SECONDS * S)
+
+
+def test_where_flows_are_spread_each_is_traced_by_its_own_way(tmp_path: Path) -> None:
+    ready = prepared(tmp_path)
+    run = measured(ready, lost={"web→db": 3})
+    found = judge(run, ready, ("panel",)).domain
+    assert found is not None
+    hit, other = found.suspects[0].directions[0], Direction(link="beside", source="x", target="y")
+    spread = replace(found, affected_flows=("one", "two"))
+
+    together = completed(spread, run, ())
+    apart = completed(spread, replace(run, flow_hops=((0, "one", (hit,)), (0, "two", (other,)))), ())
+
+    assert not any("traced by flow" in line for line in together.evidence)
+    (line,) = (line for line in apart.evidence if "traced by flow" in line)
+    assert "1 of the affected paths' 2 flows cross it" in line
+    assert line.endswith(": one")

@@ -77,11 +77,23 @@ def test_without_a_rise_of_delay_nothing_is_tried_that_only_delays(tmp_path: Pat
 
     still = hypotheses(domain(suspect(first)), ready.network, SEEN)
     slower = hypotheses(domain(suspect(first)), ready.network, replace(SEEN, delay_ns=9e6))
+    full = hypotheses(domain(suspect(first)), ready.network, replace(SEEN, delay_ns=9e6, utilisation=0.9))
 
-    assert [one.kind for one in still] == ["loss", "rate", "short queue"]
-    assert [one.kind for one in slower] == ["loss", "delay", "rate", "short queue", "long queue"]
+    assert [one.kind for one in still] == ["loss", "short queue"]
+    assert [one.kind for one in slower] == ["loss", "delay", "rate", "short queue"]
+    assert [one.kind for one in full] == ["loss", "delay", "rate", "short queue", "long queue"]
     assert still[0].size == 0.05
-    assert still[1].size == pytest.approx(0.6)
+    assert slower[2].size == pytest.approx(0.6)
+
+
+def test_a_rival_that_paths_have_ruled_out_is_not_tried(tmp_path: Path) -> None:
+    ready = prepared(tmp_path)
+    first, second, *_ = ready.network.directions
+    rival = replace(suspect(second), posterior=1e-4)
+
+    found = hypotheses(domain(suspect(first), runners_up=(rival,)), ready.network, SEEN)
+
+    assert {one.directions for one in found} == {(first,)}
 
 
 def test_each_link_of_a_node_is_tried_by_itself_too(tmp_path: Path) -> None:

@@ -98,6 +98,17 @@ def test_explanations_that_fit_alike_are_not_told_apart() -> None:
     assert (weighed.order, weighed.undecided, weighed.lead) == ((0, 1), (1,), 0.0)
 
 
+def test_of_a_node_and_its_link_that_explain_alike_the_link_is_named() -> None:
+    seen = symptoms(loss=0.02)
+    node = fit(seen, NOISE, SOUND, {0.02: symptoms(loss=0.02)})
+
+    weighed = weigh(seen, NOISE, SOUND, [node, node], windows=14, prices=[2.0, 0.0])
+
+    assert weighed.order == (1, 0)
+    assert weighed.undecided == (0,)
+    assert weighed.lead == pytest.approx(2.0 / np.log(10))
+
+
 def test_a_fault_that_leaves_half_of_the_symptoms_is_not_enough() -> None:
     seen = symptoms(loss=0.02, delay_ms=30)
 

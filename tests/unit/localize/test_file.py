@@ -11,6 +11,8 @@ from wires import network, write
 
 from shadowlab.errors import InputError
 from shadowlab.localize.file.read import read_observations
+from shadowlab.localize.settings import DEFAULTS
+from shadowlab.localize.verdict import localise
 
 SMALL = {"network": {"nodes": ["a", "b", "c"], "links": [{"from": "a", "to": "b"}, {"from": "b", "to": "c"}]}}
 FLOW: dict[str, Any] = {"src": "a", "dst": "c", "sent": 10, "bad": 1, "paths": [["a", "b", "c"]]}
@@ -121,3 +123,17 @@ def test_many_pieces_read_as_one(tmp_path: Path) -> None:
     seen = read_observations(write(tmp_path, lines)).seen
 
     assert (seen.flows, len(seen.ways), seen.bad.sum()) == (9000, 1, 9000)
+
+
+def test_on_a_handful_of_links_nothing_is_named_that_explains_nothing(tmp_path: Path) -> None:
+    """The example of ``docs/how-to/localize.md``."""
+    links = [{"from": a, "to": b} for a, b in ("ar", "br", "rs", "sc", "sd")]
+    flows = [
+        {"src": source, "dst": target, "sent": 20_000, "bad": bad}
+        for (source, target), bad in {"ac": 61, "ad": 2, "bc": 55, "bd": 1}.items()
+    ]
+    read = read_observations(write(tmp_path, [{"network": {"nodes": list("abrscd"), "links": links}}, *flows]))
+
+    found = localise(read.seen, DEFAULTS)
+
+    assert [one.name for one in found.suspects] == ["s>c or host c"]
