@@ -93,10 +93,13 @@ def calibrate(
             interrupted=interrupt.asked,
         )
     interrupt.nothing_to_lose()
+    interrupt.something_to_lose()  # a map without its state, or the other way round, would be half a result
     if out is not None:
         _write_map(found, out)
     if state is not None:
         write_whole(state, found.to_json().encode())
+    written = " and ".join(str(path) for path in (out, state) if path is not None)
+    interrupt.nothing_to_lose(f"written: {written}" if written else "nothing was left behind")
     if as_json:
         click.echo(found.to_json(), nl=False)
         return

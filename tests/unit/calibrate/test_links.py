@@ -218,3 +218,21 @@ def test_what_was_exceeded_at_another_time_is_no_capacity() -> None:
 
     assert rate.value is not None
     assert rate.standing != "measured" or (rate.high is not None and rate.high >= 49e6)
+
+
+def test_marks_tell_a_queue_that_is_managed_by_ecn_and_where() -> None:
+    network = two_stars()
+    greedy = {talk.source for talk in GREEDY}
+    records = [
+        replace(one, delivered_ce_segments=40 * ((one.at_ns - START_NS) // 10**9))
+        if one.instance in greedy and one.local_port == 40000
+        else one
+        for one in Production(network=network, talks=[*GREEDY, *CALM]).records()
+    ]
+
+    found = calibrate(bare(network), attach(records, bare(network)))
+
+    trunk, back = link(found, "trunk:left>right"), link(found, "trunk:right>left")
+    assert (trunk.discipline, trunk.ecn) == ("aqm", True)
+    assert trunk.queue_packets.standing == "bounded" and "marks" in trunk.queue_packets.why
+    assert not back.ecn and back.discipline == ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -21,6 +23,41 @@ def run(*words: str | Path) -> Result:
     return CliRunner().invoke(
         shadowlab, ["calibrate", *map(str, words), "--no-refine"], obj=Interrupt(), catch_exceptions=False
     )
+
+
+class InterruptedAt(Interrupt):
+    """A signal comes in the given stretch in which signals are only noted; the process that ends is this test's."""
+
+    def __init__(self, stretch: int) -> None:
+        super().__init__()
+        self.left = stretch
+
+    def something_to_lose(self) -> None:
+        super().something_to_lose()
+        self.left -= 1
+        if not self.left:
+            self(2, None)
+
+    def _leave(self) -> NoReturn:
+        click.echo(self._state, err=True)
+        raise SystemExit(130)
+
+
+@pytest.mark.parametrize(
+    ("stretch", "whole", "told"), [(1, False, "nothing was left behind"), (2, True, "written: ")], ids=["find", "write"]
+)
+def test_interrupted_it_leaves_all_files_or_none(tmp_path: Path, stretch: int, whole: bool, told: str) -> None:
+    out, state = tmp_path / "true.yaml", tmp_path / "state.json"
+    words = ["calibrate", str(MAP), str(TELEMETRY), "--out", str(out), "--state", str(state), "--no-refine", "-q"]
+
+    done = CliRunner().invoke(shadowlab, words, obj=InterruptedAt(stretch))
+
+    assert done.exit_code == 130
+    assert told in done.stderr
+    assert sorted(tmp_path.iterdir()) == ([state, out] if whole else [])
+    if whole:
+        assert load_map(out).links
+        assert json.loads(state.read_text())["shadowlab"] == "calibration/1"
 
 
 def test_the_report_has_a_line_for_every_direction_and_says_what_is_known(tmp_path: Path) -> None:
