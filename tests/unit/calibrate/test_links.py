@@ -122,7 +122,8 @@ def test_random_loss_on_an_idle_trunk_is_found_and_found_there_only(share: float
 
     trunk = link(found, "trunk:left>right").loss
     assert trunk.standing == "measured"
-    assert share / 1.5 < (trunk.value or 0) < share * 1.5
+    chance = 4 * float(np.sqrt(share / trunk.samples))  # of counts: some 60 losses at the least share
+    assert min(share / 1.5, share - chance) < (trunk.value or 0) < max(share * 1.5, share + chance)
     assert [str(one.direction) for one in found.links if one.loss.standing == "measured"] == ["trunk:left>right"]
     back = link(found, "trunk:right>left").loss
     assert back.standing == "bounded" and (back.high or 1) < 0.002
