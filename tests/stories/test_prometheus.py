@@ -1,0 +1,182 @@
+"""A watch beside the real Prometheus and Alertmanager: scraped, a rule fires, the alert arrives, and ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shadowlab.lab.watch.config import ReceiverConfig
+from shadowlab.lab.watch.metrics import metrics_text
+from shadowlab.lab.watch.notify.interface import Senders
+from shadowlab.model.watch.cycle import Cycle, WatchedLink
+from shadowlab.model.watch.incident import Incident, Notification
+from shadowlab.model.watch.state import WatchState
+from tests.stories.monitoring import PATIENCE_S, Site, alertmanager, get, programs, prometheus, until
+
+_DIRECTION = 'a→"b"\\c'
+"""With all that the text format must escape."""
+
+
+def _exposed(*incidents: Incident) -> str:
+    now_ns = time.time_ns()
+    link = WatchedLink(
+        direction=_DIRECTION, link="a-b", source="a", target="b", rate_bps=1, utilisation=0.5, loss=0.0, delay_ns=1
+    )
+    cycle = Cycle(
+        number=1,
+        began_ns=now_ns - 10**9,
+        ended_ns=now_ns,
+        status="complete",
+        headline="",
+        verdict="network broke" if incidents else "confirmed",
+        telemetry_to_ns=now_ns,
+        links=(link,),
+    )
+    return metrics_text(WatchState(name="backbone", cycle=1, open_incidents=incidents), cycle)
+
+
+_INCIDENT = Incident(
+    id="1-1-network",
+    kind="network",
+    severity="critical",
+    title="a-b: loss",
+    opened_ns=10**18,
+    updated_ns=10**18,
+    opened_cycle=1,
+)
+
+
+def _rules() -> str:
+    words = [sys.executable, "-m", "shadowlab.lab.watch.shipped", "rules"]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.story
+def test_an_incident_told_by_us_arrives_in_a_real_alertmanager_and_its_resolution_ends_it(tmp_path: Path) -> None:
+    with Site().open() as site, alertmanager(tmp_path / "am", site.port) as port:
+        receiver = ReceiverConfig(
+            name="pager", kind="alertmanager", url=f"http://127.0.0.1:{port}", labels={"team": "net"}
+        )
+        senders, now_ns = Senders().of([receiver]), time.time_ns()
+        opened = Notification(
+            id="1-1-network:1:pager",
+            receiver="pager",
+            incident="1-1-network",
+            event="opened",
+            severity="critical",
+            title="a-b: loss | 2 %",
+            text="a→b loses",
+            at_ns=now_ns,
+            began_ns=now_ns - 60 * 10**9,
+            links=("a-b",),
+        )
+
+        senders.send(opened)
+        first = site.posted.get(timeout=PATIENCE_S)
+        listed = get(port, "/api/v2/alerts")
+        senders.send(replace(opened, event="resolved", title="a-b: well again", ended_ns=now_ns))
+        last = site.posted.get(timeout=PATIENCE_S)
+
+    labels = {"alertname": "ShadowLabNetwork", "incident": "1-1-network", "kind": "network", "team": "net"}
+    assert (first["status"], first["alerts"][0]["labels"]) == ("firing", labels)
+    assert [one["labels"] for one in listed] == [labels]
+    assert listed[0]["annotations"]["severity"] == "critical"
+    assert (last["status"], last["alerts"][0]["labels"]) == ("resolved", labels)
+    assert last["alerts"][0]["annotations"]["summary"] == "a-b: well again"
+
+
+@pytest.mark.story
+def test_prometheus_scrapes_a_watch_its_shipped_rule_fires_reaches_alertmanager_and_ends(tmp_path: Path) -> None:
+    with Site().open() as metrics, Site().open() as hook, alertmanager(tmp_path / "am", hook.port) as told:
+        metrics.metrics = _exposed(_INCIDENT)
+        with prometheus(tmp_path / "prom", target=metrics.port, alerts_to=told, rules=_rules()) as port:
+            first = hook.posted.get(timeout=PATIENCE_S)
+            scraped = get(port, "/api/v1/query?query=shadowlab_link_utilisation_ratio")
+            alerts = get(port, "/api/v1/alerts")
+            metrics.metrics = _exposed()
+            last = hook.posted.get(timeout=PATIENCE_S)
+            until(
+                lambda: get(port, "/api/v1/alerts")["data"]["alerts"],
+                lambda firing: firing == [],
+                "alerts of Prometheus",
+            )
+
+    (series,) = scraped["data"]["result"]
+    assert series["metric"]["direction"] == _DIRECTION
+    assert float(series["value"][1]) == 0.5
+    assert [one["labels"]["alertname"] for one in alerts["data"]["alerts"]] == ["ShadowLabIncidentOpen"]
+    labels = {"alertname": "ShadowLabIncidentOpen", "watch": "backbone", "kind": "network", "severity": "critical"}
+    assert (first["status"], first["alerts"][0]["labels"]) == ("firing", labels)
+    assert first["alerts"][0]["annotations"]["summary"] == "backbone: 1 open, kind network"
+    assert (last["status"], last["alerts"][0]["labels"]) == ("resolved", labels)
+
+
+def _case(series: str, values: str, at: str, alert: str, labels: dict[str, str] | None) -> dict[str, Any]:
+    fired = [] if labels is None else [{"exp_labels": {"watch": "w", **labels}}]
+    return {
+        "interval": "1m",
+        "input_series": [{"series": series, "values": values}],
+        "alert_rule_test": [{"eval_time": at, "alertname": alert, "exp_alerts": fired}],
+    }
+
+
+@pytest.mark.story
+def test_each_shipped_rule_fires_when_it_should_and_not_before(tmp_path: Path) -> None:
+    drifted = 'shadowlab_verdict{watch="w",verdict="shadow drifted"}'
+    given_up = 'shadowlab_notifications_given_up_total{watch="w",receiver="hook"}'
+    link = 'shadowlab_link_utilisation_ratio{watch="w",direction="a>b",link="a-b"}'
+    ended = 'shadowlab_cycle_end_timestamp_seconds{watch="w"}'
+    newest = 'shadowlab_telemetry_timestamp_seconds{watch="w"}'
+    refused = 'shadowlab_reloads_refused_total{watch="w"}'
+    is_open = 'shadowlab_incidents_open{watch="w",kind="network",severity="critical"}'
+    link_labels = {"direction": "a>b", "link": "a-b", "severity": "warning"}
+    cases = [
+        _case(is_open, "0 1", "0m", "ShadowLabIncidentOpen", None),
+        _case(is_open, "0 1", "1m", "ShadowLabIncidentOpen", {"kind": "network", "severity": "critical"}),
+        _case(ended, "0x20", "10m", "ShadowLabWatchSilent", None),
+        _case(ended, "0x20", "11m", "ShadowLabWatchSilent", {"severity": "critical"}),
+        _case(newest, "0x20", "10m", "ShadowLabTelemetryOld", None),
+        _case(newest, "0x20", "11m", "ShadowLabTelemetryOld", {"severity": "warning"}),
+        _case(drifted, "1x20", "9m", "ShadowLabShadowDrifted", None),
+        _case(drifted, "1x20", "10m", "ShadowLabShadowDrifted", {"verdict": "shadow drifted", "severity": "warning"}),
+        _case(link, "0.9x20", "20m", "ShadowLabLinkFull", None),
+        _case(link, "0.95x20", "10m", "ShadowLabLinkFull", link_labels),
+        _case(given_up, "3x200", "150m", "ShadowLabNotificationLost", None),
+        _case(given_up, "3x149 4", "150m", "ShadowLabNotificationLost", {"receiver": "hook", "severity": "warning"}),
+        _case(given_up, "_x99 1", "100m", "ShadowLabNotificationLost", {"receiver": "hook", "severity": "warning"}),
+        _case(refused, "0 1", "1m", "ShadowLabReloadRefused", {"severity": "warning"}),
+    ]
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(_rules())
+    # What is not to be compared here, the words, is left out of the rules.
+    bare = [
+        line
+        for line in _rules().splitlines()
+        if line.strip().split(":")[0] not in ("annotations", "summary", "description")
+    ]
+    (tmp_path / "bare.yaml").write_text("\n".join(bare))
+    tested = tmp_path / "tested.json"
+    tested.write_text(json.dumps({"rule_files": ["bare.yaml"], "evaluation_interval": "1m", "tests": cases}))
+
+    for words in (["check", "rules", str(rules)], ["test", "rules", str(tested)]):
+        ended_with = subprocess.run([programs() / "promtool", *words], capture_output=True, text=True)
+        assert ended_with.returncode == 0, ended_with.stdout + ended_with.stderr
+    assert all(f"alert: {case['alert_rule_test'][0]['alertname']}" in rules.read_text() for case in cases)
+
+
+@pytest.mark.story
+def test_promtool_has_nothing_against_our_metrics_but_that_rates_are_in_bits() -> None:
+    words = [programs() / "promtool", "check", "metrics"]
+    checked = subprocess.run(words, input=_exposed(_INCIDENT), capture_output=True, text=True)
+
+    # Rates of links and demands are in bits per second wherever network engineers look.
+    remarks = [line for line in checked.stderr.splitlines() if 'use base unit "bytes" instead of "bits"' not in line]
+    assert (remarks, checked.stdout) == ([], "")
+    assert checked.returncode in (0, 3)
