@@ -103,7 +103,7 @@ def rows_of(case: Case, folder: Path, shadow: Path | None) -> list[dict[str, Any
     rows = []
     for name, said in found["said"].items():
         base = {**common, "method": name, "noticed": noticed, **more}
-        rows.append(row_of(base, truth, found["crossing"], said))
+        rows.append(row_of(base, truth, found["crossing"], said, found["full"]))
     seen = rows[0]["seen"]
     for name, named in found["references"].items():
         base = {**common, "method": name, "noticed": noticed, "seen": seen}

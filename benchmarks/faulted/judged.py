@@ -11,6 +11,7 @@ from typing import Any
 
 from shadowlab.correlate.fault_free import fault_free_table
 from shadowlab.lab.analyse import EVIDENCE_STEPS_NS, Judgement, Measured, gather, judge, measure
+from shadowlab.lab.diagnosis.links import filling_links
 from shadowlab.lab.prepare import Prepared
 from shadowlab.localize.likelihood import IN_THE_SHADOW, observe
 from shadowlab.localize.methods import DEFAULT, METHODS
@@ -22,8 +23,9 @@ DETECTORS = (PANEL, REFERENCE)
 
 def judged(folder: Path, shadow: Path | None, known: Prepared) -> dict[str, Any]:
     """``crossing`` has the links of every path there and back, when the baseline ended; ``said`` by detector what was
-    noticed and placed; ``references`` by method the links it names, the best first.  Without a ``shadow`` only
-    production's own baseline says what is usual."""
+    noticed and placed; ``references`` by method the links it names, the best first; ``full`` the links that
+    filled up, and when that was known, in seconds.  Without a ``shadow`` only production's own baseline says what is
+    usual."""
     duration_ns = known.scenario.duration_ns
     measured = measure(folder, known, duration_ns)
     sound = None
@@ -37,6 +39,7 @@ def judged(folder: Path, shadow: Path | None, known: Prepared) -> dict[str, Any]
         "shadow": sound is not None,
         "said": {name: _said(one) for name, one in said.items()},
         "references": _references(measured, known, said[PANEL]),
+        "full": _full(measured, known),
     }
 
 
@@ -75,6 +78,12 @@ def _suspect(one: Suspect) -> dict[str, Any]:
         "fault": one.fault,
         "posterior": one.posterior,
     }
+
+
+def _full(measured: Measured, known: Prepared) -> list[tuple[str, float]]:
+    link_of = {str(one): one.link for one in known.network.directions}
+    found = filling_links(measured.links, known.scenario.baseline_ns)
+    return [(link_of[one.path], one.detected_ns / 1e9) for one in found]
 
 
 def _references(measured: Measured, known: Prepared, panel: Judgement) -> dict[str, list[str]]:

@@ -34,9 +34,17 @@ def class_size(suspect: Mapping[str, Any]) -> int:
 
 
 def row_of(
-    case: Mapping[str, Any], truth: Truth, crossing: Mapping[str, Sequence[str]], said: Mapping[str, Any]
+    case: Mapping[str, Any],
+    truth: Truth,
+    crossing: Mapping[str, Sequence[str]],
+    said: Mapping[str, Any],
+    full: Sequence[tuple[str, float]] = (),
 ) -> dict[str, Any]:
-    """``case`` holds what names the row.  Alerts are right after the onset, on paths that cross what is at fault."""
+    """``case`` holds what names the row.  Alerts are right after the onset, on paths that cross what is at fault.
+
+    ``full`` are links that filled up, and when that was known.  They blame nobody, so they are neither alerts nor
+    suspects; they are counted beside them: right where the link is at fault and the onset is over, wrong before.
+    """
     onset = truth.onset_ns / 1e9
     hit = {path for path, links in crossing.items() if truth.links & set(links)}
     after = [one for one in said["alerts"] if one[1] > onset]
@@ -61,6 +69,9 @@ def row_of(
         "named_right": sum(rights),
         "parts": len(truth.parts),
         "parts_found": parts,
+        "full": len(full),
+        "full_early": sum(at <= onset for _, at in full),
+        "full_right": sum(at > onset and link in truth.links for link, at in full),
         "top1": bool(ranked) and is_right(ranked[0], truth),
         "top3": any(is_right(one, truth) for one in ranked[:3]),
         "class": class_size(suspects[0]) if suspects else None,

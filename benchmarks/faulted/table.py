@@ -23,7 +23,7 @@ def tables(rows: Sequence[Row]) -> str:
     ours = [one for one in rows if one["method"] == PANEL]
     parts = [_by_kind(ours, "kind", [one for one in KINDS if one not in NO_FAULT])]
     parts += [_by_kind(ours, "topology", sorted({str(one["topology"]) for one in ours}))]
-    parts += [_detectors(rows), _methods(rows), _no_fault(rows), _calibration(ours)]
+    parts += [_detectors(rows), _methods(rows), _no_fault(rows), _full_links(ours), _calibration(ours)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -142,6 +142,22 @@ def _no_fault(rows: Sequence[Row]) -> str:
         body.append(cells)
     words = [f"{name}: {word}, %" for name in (PANEL, REFERENCE) for word in ("alerts", "blames")]
     return _markdown(["no fault", "cases", *words], body)
+
+
+def _full_links(rows: Sequence[Row]) -> str:
+    """Links that filled up: they are told beside the verdict, and blame nobody."""
+    body = []
+    for kind in KINDS:
+        some = [one for one in rows if one["kind"] == kind]
+        total = sum(one["full"] for one in some)
+        if total:
+            with_one = _share(sum(one["full"] > 0 for one in some), len(some))
+            right = "–" if kind in NO_FAULT else _share(sum(one["full_right"] for one in some), total)
+            body.append(
+                [kind, str(len(some)), with_one, str(total), right, str(sum(one["full_early"] for one in some))]
+            )
+    head = ["links that fill up", "cases", "any, %", "directions", "at fault, %", "before the onset"]
+    return _markdown(head, body) if body else ""
 
 
 def _calibration(rows: Sequence[Row]) -> str:

@@ -40,14 +40,10 @@ def fault_domain(
         return None
     flagged = {one.path for one in anomalies}
     flagged |= {one.path for one in evidence if one.affected}
-    ranking = rank(
-        [_flag(one, one.path in flagged) for one in evidence],
-        network=network,
-        utilisation=utilisation,
-        settings=settings,
-    )
+    evidence = [_flag(one, one.path in flagged) for one in evidence]
+    ranking = rank(evidence, network=network, utilisation=utilisation, settings=settings)
     news = [one for one in ranking.suspects if _is_news(one, ranking, evidence, before)]
-    loaded = [one for one in news if explained_by_load(one, utilisation or {}, network)]
+    loaded = [one for one in news if explained_by_load(one, utilisation or {}, network, evidence)]
     ranking = replace(
         ranking,
         suspects=tuple(one for one in news if one not in loaded),

@@ -17,8 +17,9 @@ from shadowlab.model.network import Direction, Network
 
 GROWN = 1.15
 """Demand has grown on a link that carries more than its baseline by this factor."""
-DOUBLED = 2.0
-"""Where the load grows by this factor, a buffer that fills in bursts is the load's doing."""
+BURSTING = 1.5
+"""Where the load grows by this factor, a buffer that fills in bursts is the load's doing.  The window may begin before
+the load does, so what doubled seems less."""
 FULL_BUFFER = (0.5, 1.5)
 """A packet of each path across a link was late by such a share of what a full buffer costs: it was full.  Less will do,
 for probes come now and then, and seldom when a burst is at its longest; much more is the work of another link."""
@@ -57,7 +58,7 @@ def grown_loads(
         growth[direction] = float(new.mean() / old.mean())
         if growth[direction] > GROWN:
             share = waited.get(direction, 0.0) / _buffer_ms(network, direction)
-            bursts = FULL_BUFFER[0] < share < FULL_BUFFER[1] and growth[direction] > DOUBLED
+            bursts = FULL_BUFFER[0] < share < FULL_BUFFER[1] and growth[direction] > BURSTING
             found[direction] = 1.0 if bursts else float(np.median(new))
         elif old.mean() * GROWN > 1 and growth[direction] >= 1:
             full[direction] = float(np.median(new))

@@ -99,6 +99,15 @@ def test_a_fault_that_no_path_crosses_cannot_be_seen_and_blame_without_a_fault_i
     assert (blamed["fault"], blamed["named"], blamed["claim"], blamed["type"]) == (False, 1, False, None)
 
 
+def test_a_link_that_fills_up_is_counted_beside_the_alerts_and_right_where_it_is_at_fault_after_the_onset() -> None:
+    full = [("a-b", 28.0), ("a-b", 36.0), ("c-d", 37.0)]
+
+    row = row_of({}, TRUTH, {"x→y": ["a-b"]}, said(), full)
+
+    assert (row["full"], row["full_early"], row["full_right"]) == (3, 1, 1)
+    assert (row["alerts"], row["named"], row["top1"]) == (1, 0, False)
+
+
 def test_of_two_faults_each_must_be_named() -> None:
     two = Truth(kind="two", onset_ns=30 * 10**9, parts=(("a-b",), ("c-d",)), types=("loss",))
 

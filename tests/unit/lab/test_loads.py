@@ -47,9 +47,10 @@ def test_what_carries_more_by_a_seventh_has_grown() -> None:
     assert grown((0.4, 0.4), (0.5, 0.44)) == {AB: pytest.approx(0.5)}
 
 
-def test_a_buffer_that_fills_in_bursts_is_full_where_the_load_doubled() -> None:
+def test_a_buffer_that_fills_in_bursts_is_full_where_the_load_grew_by_half() -> None:
     assert grown((0.1, 0.1), (0.3, 0.1), wait_ms=0.8 * BUFFER_MS) == {AB: 1.0}
-    assert grown((0.1, 0.1), (0.15, 0.1), wait_ms=0.8 * BUFFER_MS) == {AB: pytest.approx(0.15)}
+    assert grown((0.1, 0.1), (0.14, 0.1), wait_ms=0.8 * BUFFER_MS) == {AB: pytest.approx(0.14)}
+    assert grown((0.1, 0.1), (0.16, 0.1), wait_ms=0.8 * BUFFER_MS) == {AB: 1.0}
     assert grown((0.1, 0.1), (0.3, 0.1), wait_ms=5 * BUFFER_MS) == {AB: pytest.approx(0.3)}
 
 
