@@ -111,6 +111,7 @@ def test_the_same_seed_gives_the_same_bytes_from_another_folder(first: dict[str,
     assert differing(first, second) == []
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_on_a_busy_machine(first: dict[str, bytes], tmp_path: Path) -> None:
     with busy_machine():
         second = run(tmp_path / "busy")
@@ -118,6 +119,7 @@ def test_the_same_seed_gives_the_same_bytes_on_a_busy_machine(first: dict[str, b
     assert differing(first, second) == []
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_bytes(first: dict[str, bytes], tmp_path: Path) -> None:
     second = run(tmp_path / "other", seed=2)
 

@@ -87,7 +87,10 @@ def test_a_disk_that_is_full_before_anything_is_measured(
     assert outcome == {"code": 3, "stdout": "", "stderr": said, "left": []}
 
 
-@pytest.mark.parametrize("share", [None, 0.3, 0.6, 0.95])
+SLOW = (pytest.param(share, marks=pytest.mark.slow) for share in (0.3, 0.95))
+
+
+@pytest.mark.parametrize("share", [None, 0.6, *SLOW])
 def test_a_disk_that_gets_full_later_keeps_what_was_measured(
     tmp_path: Path, namespace: list[str], whole_bytes: int, share: float | None
 ) -> None:
@@ -143,6 +146,7 @@ def test_a_ledger_on_a_disk_that_gets_full_loses_nothing(tmp_path: Path, namespa
     assert (outcome["stdout"].splitlines(), outcome["stderr"]) == ([said, "True", "True"], "")
 
 
+@pytest.mark.slow
 def test_a_disk_with_room_enough(tmp_path: Path, namespace: list[str], whole_bytes: int) -> None:
     outcome = on_small_disk(tmp_path, namespace, 2 * whole_bytes)
 

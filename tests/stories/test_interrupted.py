@@ -66,7 +66,7 @@ def started(folder: Path, moment: Moment) -> Run:
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("moment", [importing, reading, booting, driving, rehearsing, writing])
 def test_one_signal_ends_a_run_with_one_line(tmp_path: Path, number: signal.Signals, moment: Moment) -> None:
     shared = shared_memory()
@@ -90,7 +90,7 @@ def test_the_folders_that_lead_to_a_run_folder_go_with_it(tmp_path: Path) -> Non
     assert sorted(one.name for one in tmp_path.iterdir()) == ["before.ss", "incident.yaml", "map.yaml", "tmp"]
 
 
-@pytest.mark.parametrize("moment", [driving, rehearsing])
+@pytest.mark.parametrize("moment", [driving, pytest.param(rehearsing, marks=pytest.mark.slow)])
 def test_more_signals_do_not_disturb_the_cleaning_up(tmp_path: Path, moment: Moment) -> None:
     shared = shared_memory()
     process = started(tmp_path, moment)
@@ -104,7 +104,9 @@ def test_more_signals_do_not_disturb_the_cleaning_up(tmp_path: Path, moment: Mom
     assert_nothing_left(tmp_path, shared)
 
 
-@pytest.mark.parametrize("moment", [booting, driving, rehearsing])
+@pytest.mark.parametrize(
+    "moment", [*(pytest.param(one, marks=pytest.mark.slow) for one in (booting, driving)), rehearsing]
+)
 def test_a_killed_run_takes_its_guests_along_and_its_folder_can_be_used_again(tmp_path: Path, moment: Moment) -> None:
     shared = shared_memory()
     process = started(tmp_path, moment)
