@@ -105,7 +105,7 @@ def attach(records: Sequence[TcpRecord], network: Network, rules: Rules = NO_RUL
     connections = [
         _connection(key, ends, tally)
         for key in sorted(ends)
-        if key <= _reversed(key) or _reversed(key) not in ends  # each pair once
+        if key <= _reversed(key) or _reversed(key) not in ends or _both_send(key, ends)  # each pair once
     ]
     connections.sort(key=lambda one: (one.source, one.target, one.target_port, one.source_port, one.source_address))
     return Attachment(
@@ -252,11 +252,23 @@ def _reversed(key: _Key) -> _Key:
     return (key[2], key[3], key[0], key[1])
 
 
+def _both_send(key: _Key, ends: Mapping[_Key, tuple[str, str, list[TcpRecord]]]) -> bool:
+    """Whether these are totals between two nodes, without ports, and each node tells what it sent: two demands then,
+    not the two ends of one connection."""
+    if key[1] or key[3] or _reversed(key) not in ends:
+        return False
+    return all(
+        any(one.scope == "pair" for one in records) and _bytes_sent(tuple(records), ()) > 0
+        for _, _, records in (ends[key], ends[_reversed(key)])
+    )
+
+
 def _connection(key: _Key, ends: Mapping[_Key, tuple[str, str, list[TcpRecord]]], tally: _Tally) -> Connection:
     own, peer, mine = ends[key]
-    _, _, theirs = ends.get(_reversed(key), (peer, own, []))
+    one_way = _both_send(key, ends)
+    _, _, theirs = (peer, own, []) if one_way else ends.get(_reversed(key), (peer, own, []))
     here, there = _over_time(mine, tally), _over_time(theirs, tally)
-    if _bytes_sent(there, here) > _bytes_sent(here, there):
+    if not one_way and _bytes_sent(there, here) > _bytes_sent(here, there):
         key, own, peer, here, there = _reversed(key), peer, own, there, here
     return Connection(
         source=own,

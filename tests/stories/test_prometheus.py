@@ -180,3 +180,47 @@ def test_promtool_has_nothing_against_our_metrics_but_that_rates_are_in_bits() -
     remarks = [line for line in checked.stderr.splitlines() if 'use base unit "bytes" instead of "bits"' not in line]
     assert (remarks, checked.stdout) == ([], "")
     assert checked.returncode in (0, 3)
+
+
+_EXPORTED = """node_netstat_Tcp_RetransSegs 7
+tcp_rtt_seconds{src="web",dst="db"} 0.025
+tcp_sent_bytes_total{src="web",dst="db",port="1"} 3000
+tcp_sent_bytes_total{src="web",dst="db",port="2"} 2000
+"""
+_SOURCE = """shadowlab: prometheus/1
+url: http://127.0.0.1:PORT
+step: 1 s
+queries:
+  - node_netstat_Tcp_RetransSegs
+  - {query: tcp_rtt_seconds, field: srtt_ns, times: 1e9, instance: src, peer: dst}
+  - {query: "sum by (src, dst) (tcp_sent_bytes_total)", field: bytes_acked, instance: src, peer: dst}
+"""
+
+
+@pytest.mark.story
+@pytest.mark.slow
+def test_a_real_prometheus_is_asked_for_telemetry_and_says_what_it_does_not_understand(tmp_path: Path) -> None:
+    source, out = tmp_path / "source.yaml", tmp_path / "out.jsonl"
+    fetch = [sys.executable, "-m", "shadowlab", "telemetry", "fetch", str(source), str(out)]
+    with Site().open() as metrics, prometheus(tmp_path / "prom", target=metrics.port, alerts_to=9, rules="") as port:
+        metrics.metrics = _EXPORTED
+        until(
+            lambda: get(port, "/api/v1/query?query=tcp_rtt_seconds")["data"]["result"],
+            lambda found: found != [],
+            "the first scrape",
+        )
+        source.write_text(_SOURCE.replace("PORT", str(port)))
+        subprocess.run([*fetch, "--last", "10 min"], check=True)
+        source.write_text(_SOURCE.replace("PORT", str(port)).replace("sum by", "sum buy"))
+        wrong = subprocess.run([*fetch, "--last", "10 min"], capture_output=True, text=True)
+
+    told = [json.loads(line) for line in out.read_text().splitlines()[1:]]
+    hosts = {one["retransmits_total"] for one in told if one["scope"] == "host"}
+    pairs = {
+        (one["instance"], one["peer"], one["srtt_ns"], one["bytes_acked"]) for one in told if one["scope"] == "pair"
+    }
+    assert hosts == {7}
+    assert pairs == {("web", "db", 25_000_000, 5000)}
+    assert wrong.returncode == 2
+    assert f"http://127.0.0.1:{port}: does not answer 'sum buy" in wrong.stderr
+    assert "parse error" in wrong.stderr

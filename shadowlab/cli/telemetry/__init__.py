@@ -12,6 +12,7 @@ from shadowlab.cli.group import lazy_group
 _COMMANDS = {
     "attach": ("shadowlab.cli.telemetry.attach", "Say which records belong where on a map, and by which ways."),
     "convert": ("shadowlab.cli.telemetry.convert", "Convert telemetry of any format to JSON lines or Parquet."),
+    "fetch": ("shadowlab.cli.telemetry.fetch", "Ask Prometheus for a range of time, and write the records."),
     "show": ("shadowlab.cli.telemetry.show", "Print records as a table."),
     "summary": ("shadowlab.cli.telemetry.summary", "Print what a file holds in a few figures."),
     "validate": ("shadowlab.cli.telemetry.validate", "Say what cannot be read, where, and what is odd over time."),

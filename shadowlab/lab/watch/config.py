@@ -14,12 +14,14 @@ from urllib.parse import urlsplit
 
 from shadowlab.errors import Fault, InputError
 from shadowlab.lab.ahead.asked import DEFAULT_LEVELS
+from shadowlab.lab.inputs.prometheus_source import prometheus_of
 from shadowlab.lab.scenario import Scenario, resolve_form
 from shadowlab.lab.scenario_form import RawScenario
 from shadowlab.lab.watch.form import RawNotify, RawWatch
 from shadowlab.lab.watch.sources import SourceKind
 from shadowlab.model.units import NS_PER_S, format_duration
 from shadowlab.model.watch.incident import Severity
+from shadowlab.telemetry.live.prometheus import PrometheusSource
 from shadowlab.topology.formats import read_input
 from shadowlab.topology.positioned import Positioned, in_file_order, load_positioned, validate
 from shadowlab.topology.wording import subject
@@ -53,7 +55,7 @@ class WatchConfig:
     path: Path
     name: str
     scenario: Scenario
-    telemetry: Path
+    telemetry: Path | PrometheusSource
     telemetry_kind: SourceKind
     telemetry_rules: Path | None
     calibrate: Literal["links", "demand", "both"] | None
@@ -149,7 +151,7 @@ def _times(raw: RawWatch, fault: Any) -> None:
             fault((name,), f"must lie between {format_duration(least)} and {format_duration(most)}")
 
 
-def _telemetry(raw: RawWatch, path: Path, fault: Any) -> tuple[SourceKind, Path]:
+def _telemetry(raw: RawWatch, path: Path, fault: Any) -> tuple[SourceKind, Path | PrometheusSource]:
     one = raw.telemetry
     stated: list[tuple[SourceKind, str]] = []
     if one.receiver is not None:
@@ -158,9 +160,11 @@ def _telemetry(raw: RawWatch, path: Path, fault: Any) -> tuple[SourceKind, Path]
         stated.append(("dumps", one.dumps))
     if one.file is not None:
         stated.append(("file", one.file))
-    if len(stated) != 1:
-        fault(("telemetry",), "is exactly one of receiver, dumps, file")
+    if len(stated) + (one.prometheus is not None) != 1:
+        fault(("telemetry",), "is exactly one of receiver, dumps, file, prometheus")
         return "file", path
+    if one.prometheus is not None:
+        return "prometheus", prometheus_of(one.prometheus, path.parent, ("telemetry", "prometheus"), fault)
     kind, name = stated[0]
     place = path.parent / name
     if not (place.is_file() if kind == "file" else place.is_dir()):

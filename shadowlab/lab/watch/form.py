@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shadowlab.lab.cures.form import RawMitigation, RawTerm
+from shadowlab.lab.inputs.prometheus_source import RawPrometheus
 from shadowlab.lab.scenario_form import Duration, RawLevel, RawMapOptions, Size
 from shadowlab.model.units import NS_PER_S
 from shadowlab.topology.quantities import Id
@@ -32,6 +33,8 @@ class RawTelemetry(_Raw):
     """A folder into which somebody puts whole files."""
     file: str | None = None
     """A file that somebody appends to."""
+    prometheus: RawPrometheus | None = None
+    """Where Prometheus is, and what it is asked at every look."""
 
 
 class RawBaseline(_Raw):

@@ -25,7 +25,7 @@ from shadowlab.lab.watch.folder import SCRATCH, Disk, StateFolder
 from shadowlab.lab.watch.known import baseline_from, calibration_from, recorded_baseline
 from shadowlab.lab.watch.metrics import metrics_text
 from shadowlab.lab.watch.notify.interface import Refused, Senders
-from shadowlab.lab.watch.sources import Follower, Window
+from shadowlab.lab.watch.sources import Asker, Follower, Listener, Window
 from shadowlab.lab.watch.stages.shadows import Shadows
 from shadowlab.lab.watch.stream import Noticed, Stream
 from shadowlab.model.watch.cycle import Cycle
@@ -145,7 +145,16 @@ class Loop:
 
     def _listen(self) -> None:
         config = self.config
-        self._follower = Follower(kind=config.telemetry_kind, path=config.telemetry)
+        self._follower: Listener
+        if isinstance(config.telemetry, Path):
+            self._follower = Follower(kind=config.telemetry_kind, path=config.telemetry)
+        else:
+            self._follower = Asker(
+                source=config.telemetry,
+                back_ns=_READ_AHEAD * config.window_ns,
+                now_ns=self.clock.now_ns,
+                wall_ns=self.clock.wall_ns,
+            )
         self._window = Window(length_ns=config.window_ns)
         self._stream = Stream()
 
@@ -172,7 +181,10 @@ class Loop:
         return ""
 
     def _look(self) -> None:
+        fault = self._follower.last_fault
         new = list(self._follower.look())
+        if self._follower.last_fault != fault:
+            self.said.line(f"telemetry: {self._follower.last_fault}")
         if not new:
             return
         self._heard |= {one.instance for one in new}

@@ -1,6 +1,6 @@
 """Telemetry as it grows: what is new since the last look.
 
-In: a receiver's folder, a folder of dumps, or one file that somebody appends to.  Out: new records.
+In: a receiver's folder, a folder of dumps, one file that somebody appends to, or Prometheus.  Out: new records.
 Never: a file read twice from its beginning; more than a bounded part of it in one look; an exception for a file that
 vanished, which its writer's retention may do at any time.
 """
@@ -8,19 +8,20 @@ vanished, which its writer's retention may do at any time.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from shadowlab.errors import InputError
 from shadowlab.model.telemetry import TcpRecord
 from shadowlab.telemetry.formats import format_named, recognise
+from shadowlab.telemetry.live.prometheus import PrometheusSource, aligned, ask
 from shadowlab.telemetry.reading import open_telemetry
 from shadowlab.telemetry.source import HEAD_BYTES, Source
 from shadowlab.telemetry.tally import Tally
 
-SourceKind = Literal["receiver", "dumps", "file"]
+SourceKind = Literal["receiver", "dumps", "file", "prometheus"]
 
 MOST_BYTES_A_LOOK = 64 << 20
 """Of one file; the rest comes with the next look."""
@@ -28,6 +29,17 @@ FOLLOWED = ("jsonl", "ss")
 """Formats whose files can be read on from where they ended."""
 _SEGMENTS = "*.jsonl"
 _DUMP_HEAD = b"# instance "
+
+
+class Listener(Protocol):
+    """``look`` gives what is new.  ``unreadable`` counts what was no telemetry, ``missed`` what could not be had at
+    all, and ``last_fault`` says why the last time."""
+
+    unreadable: int
+    missed: int
+    last_fault: str
+
+    def look(self) -> Iterator[TcpRecord]: ...
 
 
 @dataclass(kw_only=True)
@@ -140,6 +152,42 @@ class Follower:
     def _miss(self, path: Path, error: OSError) -> None:
         self.missed += 1
         self.last_fault = f"{path} cannot be read: {error.strerror}"
+
+
+@dataclass(kw_only=True)
+class Asker:
+    """Prometheus, asked for what came since the last answer, ``back_ns`` at most.  ``wall_ns`` is Unix time.
+
+    Nothing of a look is given when a query fails: it is asked again, so that no field of a record is lost."""
+
+    source: PrometheusSource
+    back_ns: int
+    now_ns: Callable[[], int]
+    wall_ns: Callable[[], int]
+    unreadable: int = 0
+    missed: int = 0
+    last_fault: str = ""
+    _answered_ns: int = 0
+
+    def look(self) -> Iterator[TcpRecord]:
+        """The records of the steps that have passed since."""
+        step_ns = self.source.step_ns
+        to_ns = aligned(self.wall_ns(), step_ns)
+        from_ns = max(self._answered_ns + step_ns, aligned(to_ns - self.back_ns, step_ns))
+        if from_ns > to_ns:
+            return
+        tally = Tally(self.source.site.base)
+        try:
+            found = list(ask(self.source, from_ns, to_ns, now_ns=self.now_ns, tally=tally))
+        except InputError as error:
+            self.missed += 1
+            self.last_fault = str(error)
+            return
+        self.unreadable += tally.unreadable
+        if tally.places:
+            self.last_fault = str(tally.places[0])
+        self._answered_ns = to_ns
+        yield from found
 
 
 @dataclass(kw_only=True)

@@ -21,7 +21,7 @@ from shadowlab.model.telemetry import TcpRecord
 MOST_SERIES = 5000
 """The longest unheard go."""
 _Pair = tuple[str, str]
-_Socket = tuple[str, str, int, str, int]
+_Socket = tuple[str, str, int, str, str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +58,13 @@ class Stream:
         """Readings of one pair and moment are one sample."""
         samples: dict[tuple[int, _Pair], list[float]] = {}
         for one in records:
-            if one.scope != "connection" or one.srtt_ns is None:
+            if one.scope == "host" or (one.srtt_ns is None and one.retransmits_total is None):
                 continue
             pair = (one.instance, one.peer or one.peer_address)
             again, sent = self._grown(one)
             sample = samples.setdefault((one.at_ns, pair), [0.0, 0.0, 0.0, 0.0])
-            if one.bytes_acked:  # a receiver's is the handshake's
+            # A receiver's is the handshake's; of a pair whoever states one means the path's.
+            if one.srtt_ns is not None and (one.bytes_acked or one.scope == "pair"):
                 sample[0] += one.srtt_ns
                 sample[1] += 1
             sample[2] += again
@@ -98,7 +99,7 @@ class Stream:
         """Segments sent again and sent since this socket was last heard."""
         if one.data_segments_out is None or one.retransmits_total is None:
             return 0.0, 0.0
-        key = (one.instance, one.local_address, one.local_port, one.peer_address, one.peer_port)
+        key = (one.instance, one.local_address, one.local_port, one.peer, one.peer_address, one.peer_port)
         needless = one.dsack_duplicates or 0
         now = (max(0, one.retransmits_total - needless), one.data_segments_out)
         before = self._counters.pop(key, None)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from shadowlab.model.telemetry import TcpRecord, field_kinds, record_of
@@ -20,8 +20,15 @@ from shadowlab.telemetry.addresses import parse_address
 from shadowlab.telemetry.blocks import LONGEST_LINE_BYTES, split_lines
 from shadowlab.telemetry.json_stream import json_values
 from shadowlab.telemetry.source import Source
-from shadowlab.telemetry.sources.metrics.prometheus_names import IDLE_MODES, Ends, ends_of, meaning_of
+from shadowlab.telemetry.sources.metrics.prometheus_names import (
+    IDLE_MODES,
+    Ends,
+    Meaning,
+    ends_of,
+    meaning_of,
+)
 from shadowlab.telemetry.sources.values import LARGEST
+from shadowlab.telemetry.tally import Tally
 
 EXPECTED_TEXT = (
     "expected a page of Prometheus metrics with TCP figures: of node_exporter, Retina, Hubble, ebpf_exporter"
@@ -55,7 +62,7 @@ def recognise_json(head: bytes) -> bool:
 
 def read_text(source: Source) -> Iterator[TcpRecord]:
     """The records of a page."""
-    groups = _Groups(source)
+    groups = Groups(source)
     for number, raw in enumerate(split_lines(source.blocks), start=1):
         if len(raw) > LONGEST_LINE_BYTES:
             source.tally.refuse(number, f"longer than {LONGEST_LINE_BYTES} bytes")
@@ -79,27 +86,48 @@ def read_text(source: Source) -> Iterator[TcpRecord]:
 
 def read_json(source: Source) -> Iterator[TcpRecord]:
     """The records of one answer or several."""
-    groups = _Groups(source)
-    for place, series in json_values(source.blocks, source.tally, inside="result"):
+    groups = Groups(source)
+    yield from add_answer(groups, source.blocks, source.tally)
+    yield from groups.records()
+
+
+Stated = Callable[[dict[str, str], float], tuple[Meaning, Ends, float] | None]
+"""What a value of a series with these labels is: its field, whom it is about, itself in the field's unit."""
+
+
+def add_answer(
+    groups: Groups, blocks: Iterator[bytes], tally: Tally, stated: Stated | None = None, *, place: str = ""
+) -> Iterator[TcpRecord]:
+    """Put the series of an answer into the groups; records come only where these are full.
+
+    ``stated`` says what the values are; without it the series' names do."""
+    for where, series in json_values(blocks, tally, inside="result"):
+        at = f"{place}, {where}" if place else where
         try:
             name, labels, values = _series(series)
         except ValueError as error:
-            source.tally.refuse(place, str(error))
+            tally.refuse(at, str(error))
             continue
-        if not name:
-            source.tally.pass_over("a series without a name: the result of an expression")
+        if stated is None and not name:
+            tally.pass_over("a series without a name: the result of an expression")
             continue
-        if meaning_of(name, labels) is None:
-            source.tally.pass_over(OTHER_METRICS, len(values))
+        if stated is None and meaning_of(name, labels) is None:
+            tally.pass_over(OTHER_METRICS, len(values))
+            continue
+        if stated is not None and stated(labels, 0.0) is None:
+            tally.pass_over("a series without the labels that name its ends", len(values))
             continue
         for index, pair in enumerate(values):
             try:
-                groups.add(name, labels, float(pair[1]), _stamp(float(pair[0])))
+                moment, value = _stamp(float(pair[0])), float(pair[1])
+                if stated is None:
+                    groups.add(name, labels, value, moment)
+                elif (known := stated(labels, value)) is not None and not math.isnan(value):
+                    groups.put(*known, moment)
             except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
-                source.tally.refuse(f"{place}, value {index}", f"no [time, value] pair: {error}")
+                tally.refuse(f"{at}, value {index}", f"no [time, value] pair: {error}")
             if groups.full:
                 yield from groups.records()
-    yield from groups.records()
 
 
 def _series(series: Any) -> tuple[str, dict[str, str], list[Any]]:
@@ -134,7 +162,7 @@ def _stamp(value: float) -> int:
     return at_ns
 
 
-class _Groups:
+class Groups:
     """The records under way: whom they are about and when, to what is known of them."""
 
     def __init__(self, source: Source) -> None:
@@ -149,15 +177,19 @@ class _Groups:
         return len(self._fields) >= MOST_GROUPS
 
     def add(self, name: str, labels: dict[str, str], value: float, at_ns: int | None) -> None:
+        """A sample of an exporter that is known by its metrics' names, or none of ours."""
         meaning = meaning_of(name, labels)
         if meaning is None:
             self._source.tally.pass_over(OTHER_METRICS)
             return
-        if not math.isfinite(value) or not 0 <= value < LARGEST:
-            raise ValueError(f"{name} is {value}, which counts nothing")
         if at_ns is None:
             raise ValueError("the page does not say when it was scraped: give --at TIME")
-        ends = ends_of(meaning.scope, labels, self._source.instance)
+        self.put(meaning, ends_of(meaning.scope, labels, self._source.instance), value, at_ns, name)
+
+    def put(self, meaning: Meaning, ends: Ends, value: float, at_ns: int, name: str = "") -> None:
+        """A value of the record about these ends at this moment.  Raises ValueError for one that counts nothing."""
+        if not math.isfinite(value) or not 0 <= value < LARGEST:
+            raise ValueError(f"{name or meaning.field} is {value}, which counts nothing")
         fields = self._fields.setdefault((ends, at_ns), {})
         fields[meaning.field] = value + (fields.get(meaning.field, 0) if meaning.adds else 0)
         if meaning.field == "idle":
