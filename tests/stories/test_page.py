@@ -30,7 +30,7 @@ def browser() -> Iterator[Browser]:
     assert found, "no chromium: scripts/setup --tests installs it"
     assert pack_page.packed(), "the page lacks its libraries: scripts/setup says why"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield started
         started.close()
 

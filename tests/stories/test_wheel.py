@@ -41,11 +41,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_gallery_and_what_the_kernel_is_built_from(wheel: Path) -> None:
+def test_the_wheel_holds_the_gallery_the_page_and_what_the_kernel_is_built_from(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
 
     for wanted in ("gallery/abilene-incident.yaml", "gallery/abilene/before.ss", "guest/kernel.config", "py.typed"):
         assert f"shadowlab/{wanted}" in names
+    for wanted in (
+        "index.html",
+        "js/main.js",
+        "css/theme.css",
+        "vendor/cytoscape.js",
+        "vendor/uplot.js",
+        "vendor/LICENSES",
+    ):
+        assert f"shadowlab/serve/page/{wanted}" in names
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "scripts"))]
 
 

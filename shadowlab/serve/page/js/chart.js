@@ -6,6 +6,7 @@ import { h, s } from "./dom.js";
 import { clock } from "./format.js";
 
 const LABEL_ROOM = 70;
+const DAY_S = 86400;
 const live = new Set();
 
 /** `lines`: [{name, role, t, values, dash?, points?, width?}] with t in seconds; `band`: {t, low, high, name, role};
@@ -30,7 +31,7 @@ export function chart({ lines, band = null, marks = [], limit = null, show, unix
       width: Math.max(200, frame.clientWidth), height, series, bands, legend: { show: false },
       cursor: { drag: { x: true, y: false }, y: false, points: { size: 6 } },
       scales: { x: { time: unix }, y: { range: (_, low, high) => reach(low, high, limit) } },
-      axes: [{ ...axis, size: 28, values: unix ? undefined : (_, ticks) => ticks.map(clock) },
+      axes: [{ ...axis, size: 28, space: unix ? 90 : 50, values: (plot, ticks) => timesOf(plot, ticks, unix) },
         { ...axis, size: widest, values: (_, ticks) => ticks.map(show) }],
       hooks: { draw: [(plot) => { lineOf(plot, limit, colour); marksOf(plot, marks, colour); }] },
     }, data, frame);
@@ -82,6 +83,15 @@ function join(lines, band) {
     line.t.forEach((time, index) => { column[at.get(time)] = line.values[index]; });
     return column;
   })];
+}
+
+/** One line of words: counted from a run's start, or the time of day, with the day where more than one is shown. */
+function timesOf(plot, ticks, unix) {
+  if (!unix) return ticks.map(clock);
+  const days = plot.scales.x.max - plot.scales.x.min > DAY_S;
+  const close = plot.scales.x.max - plot.scales.x.min < 600;
+  const time = { hour: "2-digit", minute: "2-digit", hour12: false, ...(close ? { second: "2-digit" } : {}) };
+  return ticks.map((tick) => new Date(tick * 1000).toLocaleString([], days ? { day: "numeric", month: "short", ...time } : time));
 }
 
 /** Room for the longest of an axis' words. */

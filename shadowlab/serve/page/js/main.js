@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { redrawAll } from "./chart.js";
 import { byId, h, put, speak } from "./dom.js";
 import { listen } from "./events.js";
+import { number, percent } from "./format.js";
 import { NetworkMap } from "./map/map.js";
 import { METRICS } from "./map/metrics.js";
 import { charts, choices } from "./panels/charts.js";
@@ -96,7 +97,7 @@ function draw() {
   const { view } = state;
   situation(view, acts);
   if (!state.metricChosen) showMetric(METRIC_OF[view.incident?.domain?.kind] ?? "utilisation");
-  map.show(view.map);
+  map.show(view.map, faultsOf(view));
   incidents(view, acts);
   cures(view);
   forecast(view);
@@ -104,6 +105,18 @@ function draw() {
   whatIf(view, state.role);
   const first = view.paths.find((path) => path.affected) ?? view.paths[0];
   choose(state.subject ?? (first ? { kind: "path", id: first.id } : { kind: "link", id: view.map.links[0]?.directions[0].id }));
+}
+
+/** Link to what is wrong with it, in a few words: the size that diagnosis found, else the kind. */
+function faultsOf({ incident, map: { links } }) {
+  const { domain } = incident ?? {};
+  const found = new Map((domain?.links ?? []).map((id) => [id, domain.kind]));
+  for (const suspect of domain?.suspects ?? []) {
+    const size = [suspect.loss > 0 && `loss ${percent(suspect.loss)}`, suspect.delay_ms > 0 && `+${number(suspect.delay_ms)} ms`].filter(Boolean).join(", ");
+    if (!size) continue;
+    for (const link of links) if (found.has(link.id) && link.directions.some((one) => suspect.directions.includes(one.id))) found.set(link.id, size);
+  }
+  return found;
 }
 
 /** What a fault of a kind shows in, until somebody chooses. */

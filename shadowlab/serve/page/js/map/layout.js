@@ -7,13 +7,16 @@ const LEAST = 27;
 const ROOM = 60;
 const STRETCH = 1.6;
 
+/** How many times larger than its frame a map of so many nodes is laid out. */
+export const spacious = (count) => Math.max(1, Math.sqrt(count / ROOM));
+
 export function layout(nodes, links, width, height) {
   const [xs, ys] = [nodes.map((node) => node.x), nodes.map((node) => node.y)];
   const low = (values) => values.reduce((least, value) => Math.min(least, value), Infinity);
   const high = (values) => values.reduce((most, value) => Math.max(most, value), -Infinity);
   const [left, top] = [low(xs), low(ys)];
   // Many nodes need more room than the frame has, or their symbols cover each other: such a map is zoomed into.
-  const more = Math.max(1, Math.sqrt(nodes.length / ROOM));
+  const more = spacious(nodes.length);
   const [across, down] = [(width - 2 * MARGIN) / (high(xs) - left || 1), (height - 2 * MARGIN) / (high(ys) - top || 1)];
   // A little out of shape is better than names on top of each other in an empty frame.
   const scale = { x: more * Math.min(across, down * STRETCH), y: more * Math.min(down, across * STRETCH) };

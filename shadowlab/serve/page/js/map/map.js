@@ -3,7 +3,7 @@
 import cytoscape from "../../vendor/cytoscape.js";
 import { byId, speak } from "../dom.js";
 import { flagPlace } from "./flags.js";
-import { layout } from "./layout.js";
+import { layout, spacious } from "./layout.js";
 import { legend } from "./legend.js";
 import { METRICS, worst } from "./metrics.js";
 import { nameSides } from "./names.js";
@@ -24,6 +24,7 @@ export class NetworkMap {
   #metric = METRICS[0];
   #way = [];
   #sides = new Map();
+  #faults = new Map();
   #chosen = null;
   #onLink;
   #element;
@@ -45,9 +46,11 @@ export class NetworkMap {
   /** The cytoscape instance, for measurements. */
   get graph() { return this.#graph; }
 
-  /** Draw a map; nodes stay where they are while only figures change. */
-  show(map) {
+  /** Draw a map; nodes stay where they are while only figures change.  `faults`: link to what is wrong with it, for
+   *  its flag: the diagnosis, since the shadow under a sound network need not show the fault. */
+  show(map, faults = new Map()) {
     this.#map = map;
+    this.#faults = faults;
     const shape = JSON.stringify([map.nodes.map((node) => node.id), map.links.map((link) => [link.id, link.a, link.b])]);
     if (shape !== this.#shape) {
       this.#shape = shape;
@@ -74,7 +77,7 @@ export class NetworkMap {
   }
 
   retheme() {
-    this.#graph?.style(sheet(this.#large()));
+    this.#graph?.style(sheet(this.#large(), spacious(this.#map.nodes.length)));
   }
 
   #large() { return this.#map.nodes.length > LARGE; }
@@ -88,7 +91,7 @@ export class NetworkMap {
         ...map.nodes.map((node) => ({ group: "nodes", data: { id: `n ${node.id}`, label: nameOf(node) } })),
         ...map.links.map((link) => ({ group: "edges", data: { id: `l ${link.id}`, link: link.id, source: `n ${link.a}`, target: `n ${link.b}`, told: link.id } })),
       ],
-      style: sheet(large),
+      style: sheet(large, spacious(map.nodes.length)),
       autoungrabify: true,
       boxSelectionEnabled: false,
       minZoom: 0.05,
@@ -146,7 +149,7 @@ export class NetworkMap {
         if (step === null) seen.unknown = true;
         if (link.directions.some((direction) => direction.affected_paths > 0)) { classes.push("affected"); seen.affected = true; }
         if (link.suspect) { classes.push("domain"); seen.domain = true; touched.add(link.a).add(link.b); }
-        this.#flag(link, edge, value);
+        this.#flag(link, edge);
         if (way.has(link.id)) { classes.push("on-way"); seen.way = true; }
         if (this.#chosen === link.id) classes.push("chosen");
         edge.classes(classes);
@@ -163,11 +166,11 @@ export class NetworkMap {
     this.#element.setAttribute("aria-label", this.#words());
   }
 
-  #flag(link, edge, value) {
+  #flag(link, edge) {
     const id = `f ${link.id}`;
     const flag = this.#graph.getElementById(id);
     if (!link.suspect) { flag.remove(); return; }
-    const label = `✕ ${link.id}${value === null ? "" : `: ${this.#metric.label.toLowerCase()} ${this.#metric.show(value)}`}`;
+    const label = `✕ ${link.id}${this.#faults.has(link.id) ? `: ${this.#faults.get(link.id)}` : ""}`;
     if (flag.length) { flag.data("label", label); return; }
     const places = this.#graph.nodes().map((node) => node.position());
     this.#graph.add({ group: "nodes", data: { id, label }, classes: "flag", selectable: false,

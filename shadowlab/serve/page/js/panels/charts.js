@@ -14,6 +14,7 @@ const NAMES = {
   latency_ms: "Round trip of probes", latency_p95_ms: "Round trip of probes, 95 %", link_utilisation: "Load", link_loss: "Loss",
   link_backlog_ms: "Queue", link_throughput_mbps: "Throughput",
 };
+const MOST_POINTS = 40;
 const MOST = 4;
 const MOST_CHOICES = 250;
 const BAND = 3;
@@ -60,15 +61,18 @@ const hasAny = (values) => (values ?? []).some((value) => value !== null);
 function key(drawn) {
   return h("div", { class: "legend" }, sample("shadow", "shadow"),
     drawn.some((one) => one.production) ? sample("production", "production", { points: true, dash: [2, 4] }) : null,
-    drawn.some((one) => one.baseline) ? sample("band", `baseline ± ${BAND} σ`, { band: true }) : null,
+    drawn.some(steady) ? sample("normal", "baseline", { dash: STYLES.normal.dash }) : null,
+    drawn.some((one) => one.baseline?.deviation) ? sample("band", `baseline ± ${BAND} σ`, { band: true }) : null,
     drawn.some((one) => one.levels?.length) ? sample("limit", "service level", { dash: [6, 3, 1, 3] }) : null);
 }
 
 function figure(answer, one, unix) {
   const show = (value) => withUnit(value, one.unit);
   const lines = [];
-  if (hasAny(one.shadow)) lines.push({ ...STYLES.shadow, name: "shadow", t: answer.times_s, values: one.shadow, points: answer.times_s.length < 40 });
-  if (one.production?.values.length) lines.push({ ...STYLES.production, name: "production", t: one.production.times_s, values: one.production.values });
+  if (hasAny(one.shadow)) lines.push({ ...STYLES.shadow, name: "shadow", t: answer.times_s, values: one.shadow, points: answer.times_s.length < MOST_POINTS });
+  if (one.production?.values.length) lines.push({ ...STYLES.production, name: "production", t: one.production.times_s, values: one.production.values,
+    points: one.production.times_s.length < MOST_POINTS });
+  if (steady(one)) lines.push({ ...STYLES.normal, name: "baseline", t: ends(answer.times_s), values: [one.baseline.mean, one.baseline.mean] });
   const limit = one.levels?.[0]?.limit ?? null;
   const band = one.baseline && answer.times_s.length ? bandOf(one, answer.times_s) : null;
   const marks = answer.marks.filter((mark) => ["event", "opened"].includes(mark.kind)).slice(0, 6).map((mark) => ({ t: mark.at_s, words: mark.kind }));
@@ -79,11 +83,16 @@ function figure(answer, one, unix) {
     chart({ lines, band, marks, limit, show, unix, label: `${name} of ${answer.subject}: ${words}. ${answer.marks.map((mark) => `${mark.kind} at ${unix ? new Date(mark.at_s * 1000).toLocaleTimeString() : clock(mark.at_s)}`).slice(0, 3).join(", ")}` }));
 }
 
+/** A baseline that is one value has no band: it is drawn as a line. */
+const steady = (one) => one.baseline && one.baseline.mean !== null && !one.baseline.deviation;
+
+const ends = (times) => [times[0], times[times.length - 1]];
+
 function bandOf(one, times) {
   const { mean, deviation } = one.baseline;
-  if (mean === null || deviation === null) return null;
+  if (mean === null || !deviation) return null;
   const low = Math.max(0, mean - BAND * deviation);
-  const t = [times[0], times[times.length - 1]];
+  const t = ends(times);
   return { t, low: [low, low], high: [mean + BAND * deviation, mean + BAND * deviation], name: "baseline" };
 }
 

@@ -18,7 +18,7 @@ export function situation(view, acts) {
   section.className = `situation ${severity.look}`;
   section.setAttribute("aria-busy", "false");
   put(byId("state"), h("span", { class: `badge ${severity.badge}` }, `${severity.mark} ${severity.words}`),
-    h("span", {}, overview.title || overview.name), h("span", {}, stateOf(overview)), trust(overview));
+    h("span", {}, overview.title || overview.name), stateOf(overview), trust(overview));
   byId("headline").textContent = (incident?.open && overview.kind === "watch" ? incident.title : overview.headline) || "Nothing is known yet.";
   document.title = `${severity.mark} ${overview.name} · ShadowLab`;
   const answers = incident ? ofIncident(view, acts) : ofCalm(view);
@@ -28,9 +28,14 @@ export function situation(view, acts) {
 
 function stateOf(overview) {
   const { now } = overview;
-  if (overview.kind === "run") return overview.state === "finished" ? `run, ${span((overview.to_s ?? 0) - (overview.from_s ?? 0))} long` : `run ${overview.state}`;
-  if (overview.state !== "watching") return "the watch is stopped";
-  return now ? `watching, cycle ${now.cycle}: ${now.stage}` : "watching";
+  if (overview.kind === "run") {
+    const long = `run of ${span((overview.to_s ?? 0) - (overview.from_s ?? 0))}`;
+    return h("span", {}, overview.state === "finished" ? long : `${long}, ${overview.state}`);
+  }
+  const age = `last news ${span(Date.now() / 1000 - overview.updated_s)} ago`;
+  // What a dead watch says is history, however calm it looks.
+  if (overview.state !== "watching") return h("span", { class: "badge warn" }, `▲ the watch is ${overview.state}, ${age}`);
+  return h("span", {}, now ? `watching, cycle ${now.cycle}: ${now.stage}, ${age}` : `watching, ${age}`);
 }
 
 /** A shadow that is not true makes everything on the page doubtful: that is said at the top, not below. */
@@ -54,7 +59,7 @@ function ofIncident({ overview, incident, paths }, acts) {
     sure(overview, incident),
     cure ? ["What to do", cure.name, cure.summary, "act"]
       : ["What to do", incident.proposal || (incident.cures.length ? "No rehearsed cure helps" : "No cure was rehearsed"), (domain?.advice ?? []).slice(0, 2).join("; ")],
-    cure ? ["What it would do", gain(cure, nothing), after(cure), "act"] : null,
+    cure ? ["What it would do", gain(cure, nothing), after(cure), cure.harm ? "doubt" : "act"] : null,
   ];
 }
 
