@@ -52,7 +52,7 @@ def test_it_ends_as_expected(name: str, tmp_path: Path) -> None:
 @pytest.mark.guest
 def test_the_move_to_the_other_coast_breaks_the_levels_of_the_east(tmp_path: Path) -> None:
     (asked,) = re.findall(r"^shadowlab (whatif .*)$", PAGE, re.MULTILINE)
-    words = asked.replace("topologies/", f"{ROOT}/topologies/").split()
+    words = [word.replace("topologies/", f"{ROOT}/topologies/") for word in asked.split()]
 
     done = _shadowlab(*words, "--json", cwd=tmp_path)
 
