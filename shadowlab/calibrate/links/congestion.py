@@ -37,7 +37,9 @@ _ALIKE = 0.95
 _BUSIER = 1.05
 _LAG = 0.35
 _STILL = 0.35
-"""A wait whose 10th and 90th percentiles are this share apart, or less, is none of a queue's."""
+"""A wait whose 10th and 90th percentiles are this share apart, or less, is none of a queue's,"""
+_FLAT = 0.02
+"""unless what crossed was flat within this share of it: a link that is full all the time."""
 _EAGER = 0.3
 """In so many of the moments with a queue some sender must have had more to send than it could."""
 _EAGER_LOAD = 0.15
@@ -206,13 +208,12 @@ def _eager(seen: Seen, bins: int, start: int, step: int) -> Flags:
 def _filled(eager: Flags, data_bps: Floats, queue_ns: Floats, crossing: Flags, load: Floats) -> bool:
     """Whether something can have filled the queue: a sender with more to send than it could, which carried a part of
     the load that counts, and no more traffic at times without a queue.  What is always there, whatever the load, is an
-    RTT that hosts add to, not a queue, and so is a wait that never changes; where nearly all that crosses is paced, the
-    queue is elsewhere."""
+    RTT that hosts add to, not a queue, and so is a wait that never changes, but where the load does not either; where
+    nearly all that crosses is paced, the queue is elsewhere."""
     congested = queue_ns > 0
     if eager[congested][:, crossing].any(axis=1).mean() < _EAGER:
         return False
-    low, middle, high = np.quantile(queue_ns[congested], (0.1, 0.5, 0.9))
-    if high - low < _STILL * middle:
+    if _spread(queue_ns[congested]) < _STILL and _spread(load[congested]) > _FLAT:
         return False
     carried = data_bps[congested][:, crossing]
     if float((carried * eager[congested][:, crossing]).sum()) < _EAGER_LOAD * float(carried.sum()):
@@ -224,6 +225,12 @@ def _filled(eager: Flags, data_bps: Floats, queue_ns: Floats, crossing: Flags, l
     if len(calm) > congested.sum():  # now and then only: then because more crossed it than usual
         return full >= _BUSIER * usual
     return usual <= _BUSIER * full
+
+
+def _spread(values: Floats) -> float:
+    """How far the 10th and the 90th percentile are apart, as a share of the median."""
+    low, middle, high = np.quantile(values, (0.1, 0.5, 0.9))
+    return float((high - low) / middle)
 
 
 def _queue(left: Floats, crossing: Flags, threshold: Floats) -> Floats:
