@@ -20,9 +20,10 @@ from shadowlab.serve import page
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 API = "/api/v1/"
+TOKEN = "let me read"
 
 
 def job_of(name: str, **told: Any) -> dict[str, Any]:
@@ -51,6 +52,11 @@ class StandIn:
     def answer(self, method: str, path: str, query: Mapping[str, list[str]], body: Any) -> tuple[int, Any]:
         """Status and document."""
         name = path.removeprefix(API)
+        if method == "POST" and name == "session":
+            if body["token"] != TOKEN:
+                return 401, {"title": "Unauthorized", "detail": "no such token"}
+            self.documents["session"] = {"role": "read-only", "needs_token": True, "version": "0"}
+            return 200, self.documents["session"]
         if method == "POST" and name == "jobs":
             self.asked.append(body)
             return 202, job_of(f"j{len(self.asked)}", **body)

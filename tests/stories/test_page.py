@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from scripts import pack_page
 from tests.stories.page_documents import fabric, small
-from tests.stories.page_stand_in import StandIn, job_of, standing_in
+from tests.stories.page_stand_in import TOKEN, StandIn, job_of, standing_in
 
 AXE = {
     "package": "axe-core",
@@ -33,6 +33,16 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield started
         started.close()
+
+
+@contextmanager
+def place_of(browser: Browser) -> Iterator[Page]:
+    """An empty page of its own, whose complaints do not count."""
+    place = browser.new_context(viewport=DESK)
+    try:
+        yield place.new_page()
+    finally:
+        place.close()
 
 
 @contextmanager
@@ -147,6 +157,49 @@ def test_nobody_is_shut_out_of_the_page(browser: Browser, viewport: dict[str, in
         (one["id"], one["impact"], [node["html"] for node in one["nodes"]][:3]) for one in found["violations"]
     ] == []
     assert wide == 0
+
+
+@pytest.mark.slow
+def test_a_server_that_asks_for_a_token_gets_one_and_a_reader_starts_no_runs(browser: Browser) -> None:
+    documents, series = small()
+    documents["session"] = {"role": None, "needs_token": True, "version": "0"}
+
+    with standing_in(documents, series) as server, place_of(browser) as page:
+        page.goto(server.address)
+        page.get_by_label("it asks for a token").fill("a guess")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert").filter(has_text="not known here")).to_be_visible()
+        page.get_by_label("it asks for a token").fill(TOKEN)
+        page.keyboard.press("Enter")
+
+        expect(page.locator("h1")).to_have_text("r1-r2: loss since 2:30")
+        expect(page.locator("#whatif")).to_contain_text("may only read")
+
+
+@pytest.mark.slow
+def test_what_the_server_cannot_tell_is_said_and_not_made_up(browser: Browser) -> None:
+    documents, series = small()
+    documents["sources/net-1"] |= {"fidelity": None, "levels": [], "state": "going on", "headline": "", "valid": None}
+    documents["sources/net-1/paths"] = {"paths": []}
+    documents["sources/net-1/incidents"] = {"incidents": []}
+    unknown = dict.fromkeys(("utilisation", "loss", "latency_ms", "fidelity", "rate_bps"))
+    for link in documents["sources/net-1/map"]["links"]:
+        link["directions"] = [one | unknown for one in link["directions"]]
+    del documents["sources/net-1/forecast"]
+    drawn = documents.pop("sources/net-1/map")
+
+    with standing_in(documents, series) as server, place_of(browser) as page:
+        page.goto(server.address)
+        expect(page.locator("#trouble")).to_have_text("net-1 cannot be shown: there is no sources/net-1/map")
+        server.documents["sources/net-1/map"] = drawn
+        page.reload()
+
+        expect(page.locator("h1")).to_have_text("Nothing is known yet.")
+        expect(page.locator("#legend")).to_contain_text("not known")
+        expect(page.locator("#forecast")).to_contain_text("there is no sources/net-1/forecast")
+        expect(page.locator("#tables")).to_contain_text("Paths: 0")
+        assert "NaN" not in page.locator("body").inner_text()
+        assert "undefined" not in page.locator("body").inner_text()
 
 
 @pytest.mark.slow

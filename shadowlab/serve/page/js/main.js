@@ -81,7 +81,7 @@ async function readView() {
   try {
     const id = state.id;
     const [overview, network, paths, known, heads, ahead] = await Promise.all([api.overview(id), api.map(id), api.paths(id),
-      api.indicators(id), api.incidents(id), api.forecast(id)]);
+      api.indicators(id), api.incidents(id), api.forecast(id).catch((error) => ({ forecast: null, why: error.message }))]);
     const head = heads.find((one) => one.open) ?? (overview.kind === "run" ? heads[0] : null);
     const incident = head ? await api.incident(id, head.id) : null;
     if (mine !== state.reading) return;

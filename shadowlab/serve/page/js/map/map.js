@@ -128,10 +128,12 @@ export class NetworkMap {
       near.set(a, [...(near.get(a) ?? []), b]);
       near.set(b, [...(near.get(b) ?? []), a]);
     }
+    const bad = this.#map.links.filter((link) => link.suspect).map((link) => [link.a, link.b]);
+    const ends = new Set(bad.flat());
     const names = this.#map.nodes.filter((node) => !(narrow && node.kind === "host"))
-      .sort((one, other) => (other.suspect - one.suspect) || ((one.kind === "host") - (other.kind === "host")) || (near.get(other.id)?.length ?? 0) - (near.get(one.id)?.length ?? 0))
-      .map((node) => ({ id: node.id, text: nameOf(node), kind: node.kind, must: node.suspect, ...places.get(node.id) }));
-    const sides = nameSides(names, near, places, this.#map.links.filter((link) => link.suspect).map((link) => [link.a, link.b]));
+      .sort((one, other) => (ends.has(other.id) - ends.has(one.id)) || ((one.kind === "host") - (other.kind === "host")) || (near.get(other.id)?.length ?? 0) - (near.get(one.id)?.length ?? 0))
+      .map((node) => ({ id: node.id, text: nameOf(node), kind: node.kind, must: ends.has(node.id), ...places.get(node.id) }));
+    const sides = nameSides(names, near, places, bad);
     return new Map(this.#map.nodes.map((node) => [node.id, sides.get(node.id) ?? "none"]));
   }
 

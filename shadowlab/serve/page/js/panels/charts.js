@@ -96,11 +96,16 @@ function bandOf(one, times) {
   return { t, low: [low, low], high: [mean + BAND * deviation, mean + BAND * deviation], name: "baseline" };
 }
 
+/** The mean of the last tenth: a single second says little of a share. */
+function lately(values) {
+  const known = (values ?? []).slice(-Math.ceil((values ?? []).length / 10)).filter((value) => value !== null && value !== undefined);
+  return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : undefined;
+}
+
 function inWords(one, show) {
-  const last = (values) => [...(values ?? [])].reverse().find((value) => value !== null && value !== undefined);
   const words = [];
-  const [shadow, production] = [last(one.shadow), last(one.production?.values)];
-  if (shadow !== undefined) words.push(`shadow ${show(shadow)}`);
+  const [shadow, production] = [lately(one.shadow), lately(one.production?.values)];
+  if (shadow !== undefined) words.push(`lately shadow ${show(shadow)}`);
   if (production !== undefined) words.push(`production ${show(production)}`);
   if (one.baseline?.mean !== null && one.baseline) words.push(`baseline ${show(one.baseline.mean)}`);
   if (one.levels?.[0]) words.push(`limit ${show(one.levels[0].limit)}`);

@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { byId, h, put, speak } from "../dom.js";
-import { number, percent, plural, span } from "../format.js";
+import { number, percent, plural, span, withUnit } from "../format.js";
 
 const DEFAULT_KINDS = [{ name: "growth", meaning: "more or less traffic", example: "growth=1.5" }];
 const MOST_JOBS = 8;
@@ -96,14 +96,20 @@ function showJobs() {
   put(list, mine.map(one));
 }
 
-const BADGES = { done: "good", failed: "bad", "timed out": "bad", running: "warn" };
+const BADGES = { failed: ["bad", "✕ failed"], "timed out": ["bad", "✕ timed out"], running: ["warn", "running"], stopped: ["", "stopped"], waiting: ["", "waiting"] };
+
+/** A level that is broken and one that might be are told apart in the answer; the job only says whether all surely hold. */
+function badge(job) {
+  const [look, words] = BADGES[job.state] ?? (job.holds ? ["good", "✓ every level holds"] : job.holds === false ? ["warn", "▲ not surely kept"] : ["", "done"]);
+  return h("span", { class: `badge ${look}` }, words);
+}
 
 function one(job) {
   const going = job.state === "waiting" || job.state === "running";
   const began = job.began_s ?? job.asked_s;
   return h("article", { class: "job", "aria-label": `What if ${job.scenarios.join(" and ")}` },
     h("header", {}, h("h3", {}, job.scenarios.map((scenario, index) => [index ? " + " : "", h("code", {}, scenario)])),
-      h("span", { class: `badge ${BADGES[job.state] ?? ""}` }, job.state === "done" ? (job.holds ? "✓ holds" : job.holds === false ? "✕ does not hold" : "done") : job.state),
+      badge(job),
       going && own.role !== "read-only" ? h("button", { type: "button", class: "quiet", onclick: () => api.stopJob(job.id).then(hearJob, (error) => trouble(error.message)) }, "Stop") : null),
     going ? [h("progress", { max: 1, value: job.fraction ?? undefined, "aria-label": "Progress" }),
       h("p", { class: "note" }, `${job.stage || "waiting for a free place"}${job.fraction === null ? "" : `, ${percent(job.fraction)}`}`)] : null,
@@ -130,14 +136,16 @@ function answer(job) {
 
 function variant(one) {
   const worst = one.predictions.slice(0, 12);
-  const interval = (value) => `${number(value.mean)} (${number(value.low)}–${number(value.high)})`;
+  const unit = (kpi) => own.view.indicators.find((one) => one.kpi === kpi)?.unit ?? "";
+  const show = (value, row) => withUnit(value, unit(row.kpi));
+  const interval = (row) => `${show(row.predicted.mean, row)} (${show(row.predicted.low, row)} to ${show(row.predicted.high, row)})`;
   return [h("p", {}, h("strong", {}, one.name), `: ${one.verdict}; ${plural(one.broken, "level")} broken, ${one.unsure} unsure. ${one.changes.join("; ")}`),
     one.cut.length ? h("p", {}, `✕ cut off: ${one.cut.join(", ")}`) : null,
     one.faults.map((words) => h("p", { class: "notice" }, words)),
     worst.length ? h("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": `Predictions, ${one.name}` }, h("table", {},
       h("thead", {}, h("tr", {}, [["Level"], ["Where"], ["Limit", 1], ["Predicted", 1], ["Says"]].map(([words, numeric]) => h("th", { scope: "col", class: numeric ? "number" : "" }, words)))),
       h("tbody", {}, worst.map((row) => h("tr", { class: row.verdict === "holds" ? "" : "hit" }, h("th", { scope: "row" }, row.level), h("td", {}, row.subject),
-        h("td", { class: "number" }, number(row.limit)), h("td", { class: "number" }, row.predicted ? interval(row.predicted) : "–"), h("td", {}, row.verdict)))))) : null];
+        h("td", { class: "number" }, show(row.limit, row)), h("td", { class: "number" }, row.predicted ? interval(row) : "–"), h("td", {}, row.verdict)))))) : null];
 }
 
 function provenance(from) {
