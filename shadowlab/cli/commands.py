@@ -22,6 +22,7 @@ _COMMANDS = {
         "shadowlab.cli.watching.watch",
         "Hold production against its shadow, again and again.",
     ),
+    "serve": ("shadowlab.cli.serve", "Show runs and watches on a web page, and answer programs by a JSON API."),
     "incidents": ("shadowlab.cli.watching.incidents", "Show what a watch found, with its timeline."),
     "whatif": ("shadowlab.cli.ahead.whatif", "Ask what would happen if something were different."),
     "sweep": ("shadowlab.cli.ahead.sweep", "Ask a grid of what-if questions on all cores; goes on after a kill."),
@@ -51,7 +52,7 @@ _COMMANDS = {
     "kernel": ("shadowlab.cli.kernel", "Build, list and remove embedded kernels."),
     "doctor": ("shadowlab.cli.doctor", "Look at this machine: what can run, what holds it back, what mends it."),
 } | LIVE_COMMANDS
-_NAMED_COMMAND = {*LIVE_COMMANDS, "watch", "incidents"}
+_NAMED_COMMAND = {*LIVE_COMMANDS, "watch", "incidents", "serve"}
 """Their attribute is called ``command`` in the module."""
 
 

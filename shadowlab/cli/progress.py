@@ -5,6 +5,10 @@ On stderr, so that stdout carries results only; nothing at all when stderr is no
 
 from __future__ import annotations
 
+import json
+import os
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +19,10 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from shadowlab.lab.progress import Progress, Silent
+
+_VARIABLE = "SHADOWLAB_PROGRESS"
+LINES = {_VARIABLE: "lines"}
+"""The environment of a command that is to tell its progress to a program."""
 
 
 class _Terminal:
@@ -51,9 +59,35 @@ class _Terminal:
         return task
 
 
+class _Lines:
+    """For another program: a JSON object per line on stderr, of a piece of work no more than one per percent."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._told: dict[str, int] = {}
+
+    def stage(self, name: str) -> None:
+        with self._lock:
+            self._told.clear()
+            self._write({"stage": name})
+
+    def work(self, name: str, fraction: float) -> None:
+        with self._lock:
+            percent = int(fraction * 100)
+            if self._told.get(name) != percent:
+                self._told[name] = percent
+                self._write({"work": name, "fraction": round(fraction, 4)})
+
+    def _write(self, line: dict[str, object]) -> None:
+        print(json.dumps(line), file=sys.stderr, flush=True)
+
+
 @contextmanager
 def shown_progress(*, quiet: bool = False) -> Iterator[Progress]:
-    """A display on a terminal, silence in a pipe."""
+    """A display on a terminal, silence in a pipe; lines for a program that asked for them (:data:`LINES`)."""
+    if os.environ.get(_VARIABLE) == "lines":
+        yield _Lines()
+        return
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield Silent()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
@@ -123,13 +123,10 @@ def updated_s(*files: Path) -> float:
     return newest
 
 
-def source_ids(folders: Sequence[Path]) -> list[str]:
-    """One for each, from its name, safe in a URL, all different."""
-    found: list[str] = []
-    for folder in folders:
-        plain = re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-._")[:60] or "source"
-        name, number = plain, 2
-        while name in found:
-            name, number = f"{plain}-{number}", number + 1
-        found.append(name)
-    return found
+def plain_id(folder: Path, taken: Container[str]) -> str:
+    """From the folder's name, safe in a URL, unlike any that is taken."""
+    plain = re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-._")[:60] or "source"
+    name, number = plain, 2
+    while name in taken:
+        name, number = f"{plain}-{number}", number + 1
+    return name
