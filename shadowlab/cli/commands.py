@@ -22,7 +22,7 @@ _COMMANDS = {
         "shadowlab.cli.watching.watch",
         "Hold production against its shadow, again and again.",
     ),
-    "serve": ("shadowlab.cli.serve", "Show runs and watches on a web page, and answer programs by a JSON API."),
+    "serve": ("shadowlab.cli.watching.serve", "Show runs and watches on a web page; answer programs by a JSON API."),
     "incidents": ("shadowlab.cli.watching.incidents", "Show what a watch found, with its timeline."),
     "whatif": ("shadowlab.cli.ahead.whatif", "Ask what would happen if something were different."),
     "sweep": ("shadowlab.cli.ahead.sweep", "Ask a grid of what-if questions on all cores; goes on after a kill."),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from shadowlab.errors import EXIT_LEVELS_BROKEN, EXIT_OK, ShadowLabError
-from shadowlab.kernel.own_command import END, KILL, OwnCommand
+from shadowlab.kernel.commands.own import END, KILL, OwnCommand
 from shadowlab.serve.jobs.job import Job, State, told
 
 MOST_ANSWER = 32 << 20

@@ -90,7 +90,7 @@ def _parts(
     job_seconds: int,
 ) -> Iterator[Parts]:
     from shadowlab.kernel.clock import KernelClock
-    from shadowlab.kernel.own_command import OwnCommand, start
+    from shadowlab.kernel.commands.own import OwnCommand, start
     from shadowlab.replicate.receiving.watched_file import WatchedFile
     from shadowlab.report.layout import place_nodes
     from shadowlab.serve.jobs.job import Job
