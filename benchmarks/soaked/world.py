@@ -172,6 +172,9 @@ class FastClock:
         if callable(self.tick):
             self.tick(self._now_ns // NS_PER_S)
 
+    def wake(self) -> None:
+        """No wait lasts."""
+
 
 WATCH = """shadowlab: watch/1
 name: small

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ import pytest
 
 from shadowlab.lab.watch.config import ReceiverConfig
 from shadowlab.lab.watch.metrics import metrics_text
+from shadowlab.lab.watch.notify.http import post
 from shadowlab.lab.watch.notify.interface import Senders
+from shadowlab.lab.watch.trigger.receiver import TriggerConfig, listening
 from shadowlab.model.watch.cycle import Cycle, WatchedLink
 from shadowlab.model.watch.incident import Incident, Notification
 from shadowlab.model.watch.state import WatchState
@@ -210,7 +213,8 @@ def test_a_real_prometheus_is_asked_for_telemetry_and_says_what_it_does_not_unde
             "the first scrape",
         )
         source.write_text(_SOURCE.replace("PORT", str(port)))
-        subprocess.run([*fetch, "--last", "10 min"], check=True)
+        # The first sample may lie behind the last whole step.
+        until(lambda: subprocess.run([*fetch, "--last", "10 min"]).returncode, lambda code: code == 0, "a fetch")
         source.write_text(_SOURCE.replace("PORT", str(port)).replace("sum by", "sum buy"))
         wrong = subprocess.run([*fetch, "--last", "10 min"], capture_output=True, text=True)
 
@@ -224,3 +228,20 @@ def test_a_real_prometheus_is_asked_for_telemetry_and_says_what_it_does_not_unde
     assert wrong.returncode == 2
     assert f"http://127.0.0.1:{port}: does not answer 'sum buy" in wrong.stderr
     assert "parse error" in wrong.stderr
+
+
+@pytest.mark.story
+@pytest.mark.slow
+def test_a_real_alertmanagers_webhook_wakes_a_watch_once(tmp_path: Path) -> None:
+    woken = threading.Event()
+    with (
+        listening(TriggerConfig(host="127.0.0.1", port=0), woken.set) as trigger,
+        alertmanager(tmp_path / "am", trigger.port) as port,
+    ):
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        names = ("ShadowLabNetwork", "HighLatency")
+        alerts = [{"labels": {"alertname": name, "instance": "web:9100"}, "startsAt": now} for name in names]
+        post(f"http://127.0.0.1:{port}/api/v2/alerts", json.dumps(alerts).encode(), {})
+        assert woken.wait(PATIENCE_S)
+
+    assert trigger.taken() == ["Alertmanager: HighLatency on web:9100"]

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+
+from shadowlab.calibrate.links.large import row_space
 
 _SURE = 0.995
 """Of a unit vector's squared length within the row space."""
@@ -37,8 +40,7 @@ def classes_of(matrix: NDArray[np.float64]) -> Classes:
     if not len(places):
         return Classes(crossed=crossed, known=known, groups=())
     part = np.unique(np.round(matrix[:, places], 9), axis=0)
-    _, sizes, vectors = np.linalg.svd(part, full_matrices=False)
-    basis = vectors[sizes > 1e-7 * max(float(sizes[0]), 1e-12)]
+    basis = row_space(part)
     null = np.eye(len(places)) - basis.T @ basis
     sure = np.diag(null) < 1 - _SURE
     known[places] = sure
@@ -48,16 +50,9 @@ def classes_of(matrix: NDArray[np.float64]) -> Classes:
 def _groups(
     null: NDArray[np.float64], sure: NDArray[np.bool_], places: NDArray[np.intp]
 ) -> tuple[tuple[int, ...], ...]:
-    left = set(np.flatnonzero(~sure).tolist())
-    found = []
-    while left:
-        waiting, group = [min(left)], set[int]()
-        while waiting:
-            one = waiting.pop()
-            if one in group:
-                continue
-            group.add(one)
-            waiting += [other for other in left - group if abs(null[one, other]) > _TIED]
-        left -= group
-        found.append(tuple(sorted(int(places[one]) for one in group)))
-    return tuple(found)
+    unsure = np.flatnonzero(~sure)
+    if not len(unsure):
+        return ()
+    count, which = connected_components(np.abs(null[np.ix_(unsure, unsure)]) > _TIED, directed=False)
+    found = [tuple(int(places[one]) for one in unsure[which == number]) for number in range(count)]
+    return tuple(sorted(found))

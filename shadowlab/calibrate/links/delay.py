@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 from shadowlab.calibrate.links.classes import Classes, classes_of
+from shadowlab.calibrate.links.large import gram, not_negative
 from shadowlab.calibrate.links.numbers import Flags, Floats, Ints
 from shadowlab.calibrate.links.seen import Seen
 from shadowlab.model.calibration import Finding, Value
@@ -67,21 +67,41 @@ class Delays:
     findings: tuple[Finding, ...]
 
 
-def delays(seen: Seen, prior: DelayPrior, trusted: Flags, queued: Flags) -> Delays:
-    """``trusted`` (C,) are the connections whose RTT is to be believed, ``queued`` those whose way leads through a
-    queue: that their RTT is above the sum of its delays needs no other reason."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tellable:
+    """A row of ``rows`` for each pair of instances: what it crosses, its RTT, that one's error, the connections; which
+    links these rows tell apart, and which directions.  The same for all sending times."""
+
+    rows: Floats
+    rtts: Floats
+    errors: Floats
+    groups: Sequence[Sequence[int]]
+    links: Classes
+    directions: Classes
+
+
+def tellable(seen: Seen, prior: DelayPrior, trusted: Flags) -> Tellable:
+    """``trusted`` (C,) are the connections whose RTT is to be believed."""
+    rows, rtts, errors, groups = _rows(seen, seen.forward + seen.back, trusted)
+    merged = np.zeros((len(rows), int(prior.link.max(initial=-1)) + 1))
+    for one in range(rows.shape[1]):
+        merged[:, prior.link[one]] += rows[:, one]
+    return Tellable(
+        rows=rows, rtts=rtts, errors=errors, groups=groups, links=classes_of(merged), directions=classes_of(rows)
+    )
+
+
+def delays(seen: Seen, prior: DelayPrior, trusted: Flags, queued: Flags, told: Tellable | None = None) -> Delays:
+    """``queued`` (C,) are the connections whose way leads through a queue: that their RTT is above the sum of its
+    delays needs no other reason.  ``told``: what :func:`tellable` says of the same, where it is known already."""
     both = seen.forward + seen.back
-    rows, rtts, errors, groups = _rows(seen, both, trusted)
+    told = tellable(seen, prior, trusted) if told is None else told
+    rows, rtts, errors, groups = told.rows, told.rtts, told.errors, told.groups
+    classes, alone = told.links, told.directions
     sending = rows @ prior.sending_ns
     wanted = np.maximum(rtts - sending, 0.0)
     places = np.flatnonzero((rows > 1e-9).any(axis=0)) if len(rows) else np.zeros(0, dtype=np.int64)
     mean, deviation = _beforehand(prior, rows, wanted)
-    links = int(prior.link.max(initial=-1)) + 1
-    merged = np.zeros((len(rows), links))
-    for one in range(rows.shape[1]):
-        merged[:, prior.link[one]] += rows[:, one]
-    classes = classes_of(merged)
-    alone = classes_of(rows)
     if not len(places):
         return Delays(
             values=tuple(_unseen(prior, one, mean, deviation) for one in range(len(seen.directions))),
@@ -197,7 +217,7 @@ def _solve(
     for _ in range(_ROUNDS):
         system = np.vstack([rows * weights[:, None], fixed])
         target = np.concatenate([wanted * weights, fixed_wanted]) - system @ floor
-        above, _ = nnls(system, target, maxiter=50 * system.shape[1])
+        above = not_negative(system, target)
         before, solution = solution, floor + above
         over = np.maximum(wanted - rows @ solution, 0.0) / errors
         weights = np.where(over > _CLEAN, _CLEAN / np.maximum(over, _CLEAN), 1.0) ** 2 / errors
@@ -206,7 +226,7 @@ def _solve(
     system = np.vstack([rows * weights[:, None], fixed])
     left = wanted - rows @ solution
     inflation = max(1.0, float(np.median(np.abs(left) / errors))) if len(left) else 1.0
-    return solution, np.linalg.inv(system.T @ system) * inflation**2, left
+    return solution, np.asarray(np.linalg.inv(gram(system)) * inflation**2), left
 
 
 def _unseen(prior: DelayPrior, one: int, mean: Floats, deviation: Floats) -> Value:

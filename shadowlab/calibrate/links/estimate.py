@@ -18,7 +18,7 @@ import numpy as np
 
 from shadowlab.calibrate.links.capacity import FULL_WIRE_BYTES, capacities
 from shadowlab.calibrate.links.congestion import Congestion, congestion_of
-from shadowlab.calibrate.links.delay import DelayPrior, Delays, delays
+from shadowlab.calibrate.links.delay import DelayPrior, Delays, delays, tellable
 from shadowlab.calibrate.links.kin import Kin
 from shadowlab.calibrate.links.losses import Losses, losses
 from shadowlab.calibrate.links.numbers import Flags, Floats
@@ -54,6 +54,7 @@ def estimate_links(seen: Seen, network: Network, prior: DelayPrior, stated_bps: 
     explained = np.full(len(seen.pairs), np.nan)
     kin = Kin(seen=seen, prior=prior, stated_bps=stated, least_rtt_ns=least_rtts(seen, trusted), trusted=trusted)
     beforehand = kin.rates({}, (), ())
+    told = tellable(seen, prior, trusted)
     for _ in range(2):
         base = base_rtts(seen, trusted, np.where(np.isfinite(rates), rates, beforehand.rate_bps), explained)
         congestion = congestion_of(seen, base, stated_bps)
@@ -65,7 +66,8 @@ def estimate_links(seen: Seen, network: Network, prior: DelayPrior, stated_bps: 
                 rates[one] = full.rate_bps.value
         beforehand = kin.rates(found, shifted, scattering, congestion)
         full_ways = _crosses(seen, congestion)
-        delay = delays(seen, replace(prior, sending_ns=_sending_ns(rates, SMALL_WIRE_BYTES)), trusted, full_ways)
+        small = replace(prior, sending_ns=_sending_ns(rates, SMALL_WIRE_BYTES))
+        delay = delays(seen, small, trusted, full_ways, told)
         # A queue that stood from a connection's first moment to its last is in its least RTT, but not in its links'.
         explained = np.where(full_ways, delay.explained_ns, np.nan)
     random = losses(seen, congestion, base, rates)

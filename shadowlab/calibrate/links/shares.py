@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from shadowlab.calibrate.links.classes import classes_of
+from shadowlab.calibrate.links.classes import Classes, classes_of
+from shadowlab.calibrate.links.large import Matrix, quick
 from shadowlab.calibrate.links.numbers import Flags, Floats, Ints
 
 _PLAIN_ROUNDS = 50
@@ -67,10 +68,12 @@ def shares(counts: Floats, packets: Floats, crossed: Floats) -> Shares:
         high[one] = chi2.ppf(0.975, 2 * events[one] + 2) / 2 / exposure[one]
     most = _most(kept, total, crossing)
     known = np.zeros(directions, dtype=np.bool_)
+    seen: dict[tuple[int, ...], Classes] = {}  # most directions lost nothing, and have the same rivals: all
     for one in places:
-        rivals = [other for other in places if other == one or most[other] >= _RIVAL * rate[one]]
-        classes = classes_of(crossing[:, rivals])
-        known[one] = classes.known[rivals.index(one)] or (
+        rivals = tuple(places[(places == one) | (most[places] >= _RIVAL * rate[one])].tolist())
+        if rivals not in seen:
+            seen[rivals] = classes_of(crossing[:, rivals])
+        known[one] = seen[rivals].known[rivals.index(int(one))] or (
             events[one] >= _WORTH_ASKING and _indispensable(int(one), kept, total, crossing, rate)
         )
         if not known[one]:
@@ -120,7 +123,8 @@ def _most(counts: Floats, packets: Floats, crossing: Floats) -> Floats:
     return most
 
 
-def _solve(counts: Floats, crossing: Floats, exposure: Floats) -> tuple[Floats, Floats]:
+def _solve(counts: Floats, matrix: Floats, exposure: Floats) -> tuple[Floats, Floats]:
+    crossing: Matrix = quick(matrix)
     start = counts.sum() / max(float(exposure.sum()), 1e-12)
     rate = np.full(len(exposure), max(start, _NOTHING))
     given = np.zeros(len(exposure))

@@ -17,10 +17,12 @@ from shadowlab.lab.ahead.asked import DEFAULT_LEVELS
 from shadowlab.lab.inputs.prometheus_source import prometheus_of
 from shadowlab.lab.scenario import Scenario, resolve_form
 from shadowlab.lab.scenario_form import RawScenario
-from shadowlab.lab.watch.form import RawNotify, RawWatch
+from shadowlab.lab.watch.form import RawNotify, RawTrigger, RawWatch
 from shadowlab.lab.watch.sources import SourceKind
+from shadowlab.lab.watch.trigger.receiver import TriggerConfig
 from shadowlab.model.units import NS_PER_S, format_duration
 from shadowlab.model.watch.incident import Severity
+from shadowlab.telemetry.live.http import is_loopback
 from shadowlab.telemetry.live.prometheus import PrometheusSource
 from shadowlab.topology.formats import read_input
 from shadowlab.topology.positioned import Positioned, in_file_order, load_positioned, validate
@@ -71,6 +73,7 @@ class WatchConfig:
     forecast_every: int
     resolve_after: int
     receivers: tuple[ReceiverConfig, ...]
+    trigger: TriggerConfig | None
     keep_cycles: int
     keep_incidents_ns: int
     keep_bytes: int
@@ -97,6 +100,7 @@ def load_watch(path: Path, *, known_detectors: frozenset[str]) -> WatchConfig:
         )
     )
     receivers = tuple(_receiver(one, index, path, fault) for index, one in enumerate(raw.notify))
+    trigger = None if raw.trigger is None else _trigger(raw.trigger, path, fault)
     for index, one in enumerate(receivers):
         if one.name in {other.name for other in receivers[:index]}:
             fault(("notify", index, "name"), f"{one.name!r} is given twice; outboxes could not tell them apart")
@@ -129,6 +133,7 @@ def load_watch(path: Path, *, known_detectors: frozenset[str]) -> WatchConfig:
         forecast_every=1 if raw.forecast == "off" else raw.forecast.every,
         resolve_after=raw.resolve_after,
         receivers=receivers,
+        trigger=trigger,
         keep_cycles=raw.keep.cycles,
         keep_incidents_ns=raw.keep.incidents,
         keep_bytes=raw.keep.disk,
@@ -212,6 +217,27 @@ def _receiver(raw: RawNotify, index: int, path: Path, fault: Any) -> ReceiverCon
         cef=raw.format == "cef",
         labels=dict(raw.labels),
     )
+
+
+def _trigger(raw: RawTrigger, path: Path, fault: Any) -> TriggerConfig:
+    host, colon, port = raw.listen.rpartition(":")
+    if not colon or not port.isdecimal() or not 0 < int(port[:6]) <= 65_535:
+        fault(("trigger", "listen"), "expected ADDRESS:PORT, like 127.0.0.1:9195 or [::1]:9195")
+    host = host.removeprefix("[").removesuffix("]")
+    files = {
+        name: _file(path, text, ("trigger", name), fault)
+        for name, text in (
+            ("token_file", raw.token_file),
+            ("certificate_file", raw.certificate_file),
+            ("key_file", raw.key_file),
+        )
+    }
+    missing = [name for name, one in files.items() if one is None]
+    if missing and host and not is_loopback(host):
+        fault(("trigger", "listen"), f"others reach {host}: give {', '.join(missing)}, or listen at 127.0.0.1")
+    if (raw.certificate_file is None) != (raw.key_file is None):
+        fault(("trigger",), "a certificate and its key go together: certificate_file and key_file")
+    return TriggerConfig(host=host, port=int(port) if port.isdecimal() else 0, **files)
 
 
 def _example(kind: ReceiverKind) -> str:

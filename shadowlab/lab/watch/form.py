@@ -65,6 +65,15 @@ class RawNotify(_Raw):
     labels: dict[str, str] = {}
 
 
+class RawTrigger(_Raw):
+    """Where Alertmanager's webhook may begin a cycle."""
+
+    listen: str = "127.0.0.1:9195"
+    token_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+
+
 class RawKeep(_Raw):
     cycles: int = Field(default=500, ge=1, le=1_000_000, strict=True)
     incidents: Duration = 30 * 24 * HOUR_NS
@@ -98,6 +107,7 @@ class RawWatch(_Raw):
     resolve_after: int = Field(default=2, ge=1, le=1000, strict=True)
     """Cycles in a row that find it no more."""
     notify: list[RawNotify] = []
+    trigger: RawTrigger | None = None
     keep: RawKeep = RawKeep()
     merge_above: int = Field(default=1000, ge=1, strict=True)
     """With more flows than this, those of one pair and service are summed up."""

@@ -7,6 +7,7 @@ Never: two cycles at once; a wait that a signal does not end; a decision that ``
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -28,12 +29,14 @@ from shadowlab.lab.watch.notify.interface import Refused, Senders
 from shadowlab.lab.watch.sources import Asker, Follower, Listener, Window
 from shadowlab.lab.watch.stages.shadows import Shadows
 from shadowlab.lab.watch.stream import Noticed, Stream
+from shadowlab.lab.watch.trigger.receiver import Trigger, listening
 from shadowlab.model.watch.cycle import Cycle
 from shadowlab.model.watch.state import WatchState
 from shadowlab.topology.formats import load_map
 
 LEAST_GAP = 4
 """An anomaly begins a cycle early, but not before this part of the usual time has passed since the last began."""
+_MOST_ALERTS = 100
 _READ_AHEAD = 2
 """Windows' worth of records kept: an early cycle still finds a whole window behind it."""
 
@@ -49,6 +52,9 @@ class WatchClock(Protocol):
 
     def wait(self, until_ns: int) -> None:
         """Until then, on the monotonic clock, or until :meth:`wake`."""
+
+    def wake(self) -> None:
+        """From another thread: somebody wants something."""
 
 
 @dataclass(kw_only=True)
@@ -96,12 +102,21 @@ class Loop:
     _memory: Memory = field(default_factory=Memory)
     _noticed: list[Noticed] = field(default_factory=list)
     _heard: set[str] = field(default_factory=set)
+    _alerts: list[str] = field(default_factory=list)
+    _trigger: Trigger | None = None
+    _doors: ExitStack = field(default_factory=ExitStack)
     _last_outcome: Cycle | None = None
 
     # --- from the start to the end ----------------------------------------------------------------------------------
 
     def run(self, most_cycles: int | None = None) -> WatchState:
-        """``most_cycles`` None: until it is asked to end.  Raises InputError for a state folder of another watch."""
+        """``most_cycles`` None: until it is asked to end.  Raises InputError for a state folder of another watch, or a
+        trigger's address that is taken."""
+        with ExitStack() as self._doors:
+            self._attend(self.config)
+            return self._run(most_cycles)
+
+    def _run(self, most_cycles: int | None) -> WatchState:
         self._open()
         self.said.manager("READY=1", f"STATUS=watching {self.config.name}")
         due_ns = self.clock.now_ns()
@@ -143,6 +158,12 @@ class Loop:
         if not self._memory.baseline and config.baseline_file is not None:
             self._memory.baseline = recorded_baseline(config.baseline_file)
 
+    def _attend(self, config: WatchConfig) -> None:
+        """Alertmanager's webhook, where the watch file says."""
+        self._trigger = None
+        if config.trigger is not None:
+            self._trigger = self._doors.enter_context(listening(config.trigger, self.clock.wake))
+
     def _listen(self) -> None:
         config = self.config
         self._follower: Listener
@@ -172,8 +193,8 @@ class Loop:
             if now_ns >= due_ns:
                 return ""
             early_ns = self._began_ns + self.config.every_ns // LEAST_GAP
-            if self._noticed and self.cycles and now_ns >= early_ns:
-                return self._noticed[0].text
+            if (self._alerts or self._noticed) and self.cycles and now_ns >= early_ns:
+                return self._alerts[0] if self._alerts else self._noticed[0].text
             pause_ns = self.config.poll_ns
             if self.said.watchdog_ns:
                 pause_ns = min(pause_ns, self.said.watchdog_ns // 2)
@@ -181,6 +202,9 @@ class Loop:
         return ""
 
     def _look(self) -> None:
+        for words in self._trigger.taken() if self._trigger is not None else ():
+            self._alerts = [*self._alerts, words][-_MOST_ALERTS:]
+            self.said.line(f"told: {words}")
         fault = self._follower.last_fault
         new = list(self._follower.look())
         if self._follower.last_fault != fault:
@@ -200,6 +224,8 @@ class Loop:
         try:
             found = load_watch(self.config.path, known_detectors=frozenset(DETECTORS))
             _unchangeable(self.config, found)
+            if found.trigger != self.config.trigger:
+                self._attend_anew(found)
         except ShadowLabError as error:
             self.reload_faults += 1
             first = str(error).splitlines()[0]
@@ -226,6 +252,15 @@ class Loop:
         self._memory.normal = None
         self.said.line("the watch file was read again")
         self.said.manager("READY=1", f"STATUS=watching {found.name}")
+
+    def _attend_anew(self, found: WatchConfig) -> None:
+        """Raises InputError where it cannot listen; then it listens where it did."""
+        self._doors.close()
+        try:
+            self._attend(found)
+        except InputError:
+            self._attend(self.config)
+            raise
 
     # --- a cycle ----------------------------------------------------------------------------------------------------
 
@@ -264,7 +299,7 @@ class Loop:
             trigger=trigger or "time",
         ).run()
         self._commit(outcome)
-        self._heard, self._noticed = set(), []
+        self._heard, self._noticed, self._alerts = set(), [], []
 
     def _commit(self, outcome: Outcome) -> None:
         self._folder.commit(

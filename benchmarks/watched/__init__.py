@@ -1,0 +1,1 @@
+"""Production of a stated size for a watch to follow: its map, its connections, its readings."""
