@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shadowlab.calibrate.links.classes import Classes, classes_of
-from shadowlab.calibrate.links.large import gram, not_negative
+from shadowlab.calibrate.links.algebra.classes import Classes, classes_of
+from shadowlab.calibrate.links.algebra.large import gram, not_negative
 from shadowlab.calibrate.links.numbers import Flags, Floats, Ints
 from shadowlab.calibrate.links.seen import Seen
 from shadowlab.model.calibration import Finding, Value

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from shadowlab.calibrate.links.classes import Classes, classes_of
-from shadowlab.calibrate.links.large import Matrix, quick
+from shadowlab.calibrate.links.algebra.classes import Classes, classes_of
+from shadowlab.calibrate.links.algebra.large import Matrix, quick
 from shadowlab.calibrate.links.numbers import Flags, Floats, Ints
 
 _PLAIN_ROUNDS = 50

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from shadowlab.calibrate.links import large
+from shadowlab.calibrate.links.algebra import large
 from shadowlab.calibrate.links.numbers import Floats
 
 _SEEDS = st.integers(0, 2**32 - 1)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from shadowlab.calibrate.links.large import row_space
+from shadowlab.calibrate.links.algebra.large import row_space
 
 _SURE = 0.995
 """Of a unit vector's squared length within the row space."""
