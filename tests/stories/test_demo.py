@@ -125,3 +125,18 @@ def test_the_indicators_are_whole(demo: Demo) -> None:
         subjects = {row.split(",")[1] for row in rows[1:]}
         assert rows[0].startswith("time_s,subject,")
         assert len(rows) - 1 == 300 * len(subjects), name
+
+
+@pytest.mark.slow
+def test_it_ends_with_what_is_coming_and_what_would_happen_if(tmp_path: Path) -> None:
+    root = SCENARIO.parents[1]
+    asked = re.findall(r"^ahead (.*)$", (root / "scripts" / "demo").read_text(), re.MULTILINE)
+
+    forecast, whatif = (
+        run(*one.replace("topologies/", f"{root}/topologies/").split(), folder=tmp_path) for one in asked
+    )
+
+    assert (forecast.code, whatif.code) == (1, 1)
+    assert re.match(r"chi>ind breaks \w+ .* in 3 h \d+ min \(80 %: 3 h .*\)\n", forecast.stdout)
+    assert re.search(r"^growth=2 +breaks ", whatif.stdout, re.MULTILINE)
+    assert re.search(r"^fail=chi-ind +(holds|unsure) ", whatif.stdout, re.MULTILINE)

@@ -81,7 +81,7 @@ def foresee(
 ) -> Foresight:
     """Raises InputError for a series of no part of the demand."""
     selectors = {one.name: selector(inquiry, one) for one in forecasts}
-    ahead = [horizon_s * (number + 1) / moments for number in range(moments)]
+    ahead = _moments(forecasts, horizon_s, moments)
     plan: dict[tuple[float, float], tuple[Variant, dict[str, float]]] = {}
     for seconds in ahead:
         for quantile in QUANTILES:
@@ -114,6 +114,18 @@ def foresee(
         provenance=answer.provenance,
         headline=_headline(violations, broken, horizon_s, answer),
     )
+
+
+def _moments(forecasts: Sequence[Forecast], horizon_s: float, number: int) -> list[float]:
+    """So many moments, evenly up to the horizon; of several the one next to the highest demand stands right on it, or
+    the network would never be asked what decides."""
+    even = [horizon_s * (one + 1) / number for one in range(number)]
+    fine = [horizon_s * (one + 1) / _FINE for one in range(_FINE)]
+    highest = max(fine, key=lambda seconds: sum(one.at(seconds, QUANTILES[1]) for one in forecasts))
+    if number > 1:
+        next_to = min(range(number - 1), key=lambda one: abs(even[one] - highest))
+        even[next_to] = highest
+    return sorted({*even, horizon_s})
 
 
 def selector(inquiry: Inquiry, one: Forecast) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,9 +155,24 @@ def test_a_demand_that_stays_low_breaks_nothing() -> None:
     assert "holds for the next 4 h" in found.headline
 
 
-def test_a_series_of_nothing_is_refused() -> None:
-    import dataclasses
+def test_the_highest_demand_is_run_though_it_is_between_the_even_moments() -> None:
+    hours = np.linspace(0.25, 4, 16)
+    peak = 10 + 30 * np.clip(1 - np.abs(hours - 1), 0, None)
+    evening = dataclasses.replace(forecast(9.0, 11.0, 15.0), quantiles=dict.fromkeys((0.1, 0.5, 0.9), peak))
 
+    found = foresee(
+        inquiry(Formula(), least_runs=1, most_runs=1),
+        [evening],
+        horizon_s=4 * 3600.0,
+        moments=2,
+        on_round=lambda *_: None,
+    )
+
+    assert [one.seconds for one in found.points if one.quantile == 0.5] == [3600.0, 4 * 3600.0]
+    assert found.violations
+
+
+def test_a_series_of_nothing_is_refused() -> None:
     one = dataclasses.replace(forecast(9.0, 11.0, 15.0), name="nobody")
 
     with pytest.raises(InputError, match="series 'nobody' is of no part of the demand"):
