@@ -29,18 +29,23 @@ class Tokens:
     """Hashes of tokens, each with its role."""
 
     def __init__(self, roles: Mapping[str, Role]) -> None:
-        self._known = [(_hashed(token), role) for token, role in roles.items()]
+        self._known = [(hash_of(token), role) for token, role in roles.items()]
 
     def role_of(self, token: str) -> Role | None:
         """None for an unknown one.  Every known one is compared, whichever fits."""
-        given, found = _hashed(token), None
+        return self.role_of_hash(hash_of(token))
+
+    def role_of_hash(self, given: bytes) -> Role | None:
+        """The same of a token's :func:`hash_of`."""
+        found = None
         for known, role in self._known:
             if hmac.compare_digest(known, given):
                 found = role
         return found
 
 
-def _hashed(token: str) -> bytes:
+def hash_of(token: str) -> bytes:
+    """What is kept of a token, or of a session's name."""
     return hashlib.sha256(token.encode()).digest()
 
 
@@ -71,31 +76,32 @@ def read_tokens(text: str, *, name: str) -> Tokens:
 
 
 class Sessions:
-    """Browsers that showed a token.  ``secret`` makes a name that nobody guesses."""
+    """Browsers that showed a token, which holds as long as the token does.  ``secret`` makes a name that nobody
+    guesses."""
 
     def __init__(self, secret: Callable[[], str]) -> None:
         self._secret = secret
-        self._open: OrderedDict[bytes, tuple[Role, int]] = OrderedDict()
+        self._open: OrderedDict[bytes, tuple[bytes, int]] = OrderedDict()
 
-    def begin(self, role: Role, now_ns: int) -> str:
+    def begin(self, token: str, now_ns: int) -> str:
         """The name of a new session; the oldest one goes if there are too many."""
         name = self._secret()
-        self._open[_hashed(name)] = (role, now_ns + SESSION_NS)
+        self._open[hash_of(name)] = (hash_of(token), now_ns + SESSION_NS)
         while len(self._open) > MOST_SESSIONS:
             self._open.popitem(last=False)
         return name
 
-    def role_of(self, name: str, now_ns: int) -> Role | None:
-        """None for one that ended."""
-        found = self._open.get(_hashed(name))
+    def token_of(self, name: str, now_ns: int) -> bytes | None:
+        """The hash of the token that it was opened with; None for one that ended."""
+        found = self._open.get(hash_of(name))
         if found is None or found[1] <= now_ns:
-            self._open.pop(_hashed(name), None)
+            self._open.pop(hash_of(name), None)
             return None
         return found[0]
 
     def end(self, name: str) -> None:
         """Nothing happens for one that ended."""
-        self._open.pop(_hashed(name), None)
+        self._open.pop(hash_of(name), None)
 
 
 @dataclass(frozen=True, kw_only=True)

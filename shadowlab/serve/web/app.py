@@ -69,7 +69,7 @@ class Api:
 
     def __init__(self, parts: Parts) -> None:
         self._parts, self._library = parts, parts.library
-        self._document = openapi(__version__)
+        self._document = openapi(__version__, guarded=parts.rules.tokens is not None)
         self.requests: Counter[tuple[str, int]] = Counter()
         self.hub: Hub
         self.keeper: Keeper
@@ -89,7 +89,7 @@ class Api:
         answer = _json(self._session(role))
         answer.set_cookie(
             COOKIE,
-            rules.sessions.begin(role, rules.now_ns()),
+            rules.sessions.begin(body.token, rules.now_ns()),
             max_age=SESSION_NS // _NS_PER_S,
             path="/",
             secure=request.url.scheme == "https",
@@ -130,8 +130,6 @@ class Api:
         return await _read(request, self._of(request).indicators)
 
     async def series(self, request: Request, query: SeriesQuery) -> Response:
-        if query.from_s is not None and query.to_s is not None and query.from_s >= query.to_s:
-            raise RefusedError(400, "from_s must be before to_s")
         wanted = SeriesWanted(
             kind=query.kind,
             subject=query.subject.replace("->", "→"),
@@ -265,7 +263,10 @@ class Api:
 def make_app(parts: Parts) -> ASGIApp:
     """The whole, guard included."""
     api = Api(parts)
-    routes = [Route(one.path, _endpoint(api, one), methods=[one.method], name=one.name) for one in OPERATIONS]
+    calls: dict[str, dict[str, Endpoint]] = {}
+    for one in OPERATIONS:
+        calls.setdefault(one.path, {})[one.method] = _endpoint(api, one)
+    routes = [Route(path, _by_method(some), methods=list(some)) for path, some in calls.items()]
     routes.append(Route("/{file:path}", parts.page.answer, methods=["GET"], name="page"))
     app = Starlette(
         routes=routes,
@@ -281,7 +282,19 @@ def make_app(parts: Parts) -> ASGIApp:
     return Guard(app, parts.rules)
 
 
-def _endpoint(api: Api, one: Operation) -> Callable[[Request], Awaitable[Response]]:
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def _by_method(calls: Mapping[str, Endpoint]) -> Endpoint:
+    """One route for all calls of a path, so that it knows which methods there are."""
+
+    async def endpoint(request: Request) -> Response:
+        return await calls["GET" if request.method == "HEAD" else request.method](request)
+
+    return endpoint
+
+
+def _endpoint(api: Api, one: Operation) -> Endpoint:
     method = getattr(api, one.name)
     takes_query = bool(one.query.model_fields)
 

@@ -128,8 +128,9 @@ class Guard:
     def _role(self, headers: Headers, now_ns: int) -> Role | None:
         if self._rules.tokens is None:
             return "operator"
-        scheme, _, token = headers.get("authorization", "").partition(" ")
+        scheme, _, shown = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self._rules.tokens().role_of(token.strip())
+            return self._rules.tokens().role_of(shown.strip())
         name = cookie_parser(headers.get("cookie", "")).get(COOKIE)
-        return self._rules.sessions.role_of(name, now_ns) if name else None
+        token = self._rules.sessions.token_of(name, now_ns) if name else None
+        return self._rules.tokens().role_of_hash(token) if token else None

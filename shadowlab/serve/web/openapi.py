@@ -21,8 +21,8 @@ _PARAMETERS = re.compile(r"\{([a-z]+)\}")
 _GUARD = (413, 421, 429)
 
 
-def openapi(version: str) -> dict[str, Any]:
-    """The same document for the same version."""
+def openapi(version: str, *, guarded: bool) -> dict[str, Any]:
+    """The same document for the same version.  ``guarded``: whoever asks has to show a token."""
     answers = {one.answer for one in OPERATIONS if one.answer is not None} | {Problem}
     bodies = {one.body for one in OPERATIONS if one.body is not None}
     named: list[tuple[type[BaseModel], Any]] = [
@@ -32,7 +32,7 @@ def openapi(version: str) -> dict[str, Any]:
     _, schemas = models_json_schema(named, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for one in OPERATIONS:
-        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
+        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, guarded)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -49,13 +49,13 @@ def openapi(version: str) -> dict[str, Any]:
                 "session": {"type": "apiKey", "in": "cookie", "name": "shadowlab"},
             },
         },
-        "security": [{"token": []}, {"session": []}],
+        "security": [{"token": []}, {"session": []}] if guarded else [],
     }
 
 
-def _operation(one: Operation) -> dict[str, Any]:
+def _operation(one: Operation, guarded: bool) -> dict[str, Any]:
     faults = {*one.faults, *_GUARD}
-    if not one.public:
+    if guarded and not one.public:
         faults.add(401)
     if one.method != "GET":
         faults.add(403)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shadowlab.serve.jobs.job import Job, Jobs, Kinds
 from shadowlab.serve.picture import shapes
@@ -41,6 +41,11 @@ class TimelineQuery(Query):
     limit: Annotated[int, Field(ge=1, le=MOST_ENTRIES)] = 200
 
 
+def _whole(value: object) -> object:
+    """To JSON 2.0 is a whole number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Body(BaseModel):
     """Of a request."""
 
@@ -60,7 +65,7 @@ class Question(Body):
         Field(min_length=1, max_length=MOST_SCENARIOS),
     ]
     each: bool = False
-    runs: Annotated[int, Field(ge=1, le=10)] | None = None
+    runs: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10)] | None = None
     duration_s: Annotated[float, Field(ge=10, le=600)] | None = None
 
 

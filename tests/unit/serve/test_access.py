@@ -14,6 +14,7 @@ from shadowlab.serve.web.access import (
     Rate,
     Sessions,
     forgery_fault,
+    hash_of,
     host_fault,
     read_tokens,
 )
@@ -49,17 +50,17 @@ def test_a_bad_token_file_is_told_by_line_and_without_the_token(text: str, place
 def test_sessions_end_by_time_by_wish_and_by_number() -> None:
     names = itertools.count()
     sessions = Sessions(lambda: f"secret {next(names)}")
-    first, second = sessions.begin("operator", 0), sessions.begin("read-only", 5)
+    first, second = sessions.begin(TOKEN, 0), sessions.begin(OTHER, 5)
 
-    assert sessions.role_of(first, SESSION_NS - 1) == "operator"
-    assert sessions.role_of(first, SESSION_NS) is None
-    assert sessions.role_of(second, 6) == "read-only"
+    assert sessions.token_of(first, SESSION_NS - 1) == hash_of(TOKEN)
+    assert sessions.token_of(first, SESSION_NS) is None
+    assert sessions.token_of(second, 6) == hash_of(OTHER)
     sessions.end(second)
-    assert sessions.role_of(second, 6) is None
-    third = sessions.begin("operator", 0)
+    assert sessions.token_of(second, 6) is None
+    third = sessions.begin(TOKEN, 0)
     for _ in range(256):
-        sessions.begin("operator", 0)
-    assert sessions.role_of(third, 1) is None
+        sessions.begin(TOKEN, 0)
+    assert sessions.token_of(third, 1) is None
 
 
 @pytest.mark.parametrize(
