@@ -7,7 +7,7 @@ Everything else of a watch is the real thing: what is pretended here is the kern
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -198,9 +198,11 @@ def write_world(folder: Path) -> Path:
 
 
 class Production:
-    """Appends a reading every half minute; ``broken`` says in which of them the network is."""
+    """Appends a reading every half minute; ``broken`` says in which of them the network is, ``changed`` what else is
+    different in a reading."""
 
-    def __init__(self, path: Path, broken: object = None) -> None:
+    def __init__(self, path: Path, broken: object = None, changed: Callable[[int, str], str] | None = None) -> None:
+        self._changed = changed
         self._path = path
         self._last = 60
         self._broken_s = 0
@@ -212,4 +214,5 @@ class Production:
             if callable(self.broken) and self.broken(self._last):
                 self._broken_s += 30
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(records(self._last, broken_s=self._broken_s))
+                text = records(self._last, broken_s=self._broken_s)
+                file.write(text if self._changed is None else self._changed(self._last, text))

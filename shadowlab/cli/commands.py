@@ -23,6 +23,10 @@ _COMMANDS = {
         "Hold production against its shadow, again and again.",
     ),
     "serve": ("shadowlab.cli.watching.serve", "Show runs and watches on a web page; answer programs by a JSON API."),
+    "integrate": (
+        "shadowlab.cli.watching.integrate",
+        "Print what Prometheus, Grafana or systemd need beside a watch.",
+    ),
     "incidents": ("shadowlab.cli.watching.incidents", "Show what a watch found, with its timeline."),
     "whatif": ("shadowlab.cli.ahead.whatif", "Ask what would happen if something were different."),
     "sweep": ("shadowlab.cli.ahead.sweep", "Ask a grid of what-if questions on all cores; goes on after a kill."),
@@ -52,7 +56,7 @@ _COMMANDS = {
     "kernel": ("shadowlab.cli.kernel", "Build, list and remove embedded kernels."),
     "doctor": ("shadowlab.cli.doctor", "Look at this machine: what can run, what holds it back, what mends it."),
 } | LIVE_COMMANDS
-_NAMED_COMMAND = {*LIVE_COMMANDS, "watch", "incidents", "serve"}
+_NAMED_COMMAND = {*LIVE_COMMANDS, "watch", "incidents", "integrate", "serve"}
 """Their attribute is called ``command`` in the module."""
 
 

@@ -12,6 +12,7 @@ follows exactly what :func:`path_directions` says.  Exceptions that the map stat
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +87,28 @@ def path_directions(
 
 def intended_way(network: Network, source: str, target: str) -> Way:
     """The same as far as it leads: exceptions on the map may end it in a black hole or a loop."""
-    return Ways(network, Graph(network)).way(source, target)
+    return _ways_in(_Same(network)).way(source, target)
+
+
+class _Same:
+    """A network as the one object that it is: to compare a thousand nodes each time would cost what is saved."""
+
+    __slots__ = ("network",)
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    def __hash__(self) -> int:
+        return id(self.network)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.network is other.network
+
+
+@lru_cache(maxsize=4)
+def _ways_in(same: _Same) -> Ways:
+    """Thousands of paths of one network are asked for one after the other."""
+    return Ways(same.network, Graph(same.network))
 
 
 def reachable(network: Network, source: str, target: str, *, avoid: frozenset[str] = frozenset()) -> bool:

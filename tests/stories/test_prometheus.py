@@ -57,7 +57,7 @@ _INCIDENT = Incident(
 
 
 def _rules() -> str:
-    words = [sys.executable, "-m", "shadowlab.lab.watch.shipped", "rules"]
+    words = [sys.executable, "-m", "shadowlab", "integrate", "rules"]
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 

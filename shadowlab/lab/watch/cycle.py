@@ -245,7 +245,7 @@ class CycleRun:
             notes.append(f"{len(anomalies)} paths flagged")
         levels = judge_levels(measured["today"].paths, scenario.levels, from_ns=window_ns[0], to_ns=window_ns[1])
         used = link_means(measured["today"], window_ns, "link_utilisation")
-        findings = [] if learning else of_correlation(correlation, anomalies, domain)
+        findings = [] if learning else of_correlation(correlation, anomalies, domain, paths=len(paths))
         judged = JUDGED
         if any(one.kind in ("network", "measurement") for one in findings):
             # What a broken network lets through is not what is asked of it: of its load nothing can be told.

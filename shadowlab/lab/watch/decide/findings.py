@@ -6,6 +6,7 @@ In: correlation, fault domain, broken levels, forecast.  Out: findings, and whic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from shadowlab.lab.watch.decide.incidents import Finding
 from shadowlab.model.level import LevelOutcome
@@ -18,12 +19,17 @@ FULL = 0.9
 """A direction with this utilisation is what overload is laid to."""
 SURE = 0.8
 """Without a clear verdict a fault domain must be so probable to be an incident."""
+MOST_PATHS = 0.5
+"""With more than this share of the paths worse than they were, it is no drift of the shadow, whatever else explains it:
+what is held against the baseline is production's own change, less what its demand accounts for."""
 SILENT_CYCLES = 3
 JUDGED: tuple[IncidentKind, ...] = ("network", "measurement", "shadow", "level", "telemetry")
 
 
-def of_correlation(found: Correlation, anomalies: Sequence[Anomaly], domain: FaultDomain | None) -> list[Finding]:
-    """Production and shadow part: where, and whose fault it is."""
+def of_correlation(
+    found: Correlation, anomalies: Sequence[Anomaly], domain: FaultDomain | None, *, paths: int
+) -> list[Finding]:
+    """Production and shadow part: where, and whose fault it is.  ``paths``: how many there are to be flagged."""
     sure = domain is not None and bool(domain.links) and domain.confidence >= SURE
     if found.verdict == "measurement fault":
         who = found.suspects
@@ -35,8 +41,15 @@ def of_correlation(found: Correlation, anomalies: Sequence[Anomaly], domain: Fau
                 subjects=who,
             )
         ]
+    flagged = {one.path for one in anomalies}
+    most = len(flagged) >= 2 and len(flagged) > MOST_PATHS * paths
     if found.verdict == "network broke" or (found.verdict in ("unsure", "shadow drifted") and sure):
         return [_broken(found, anomalies, domain)]
+    if most and found.verdict in ("unsure", "shadow drifted"):
+        # A domain that is not sure would send people to the wrong place.
+        one = _broken(found, anomalies, None)
+        words = f"{len(flagged)} of {paths} paths got worse at once: something that all of them cross"
+        return [replace(one, title=words)]
     if found.verdict == "shadow drifted":
         return [Finding(kind="shadow", severity="info", title=f"the shadow is off: {found.why}", subjects=("shadow",))]
     return []

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowlab.lab.watch.decide.aggregate import merged
+from shadowlab.lab.watch.decide.findings import of_correlation
 from shadowlab.lab.watch.decide.incidents import MOST_ENTRIES, Finding, advance
 from shadowlab.lab.watch.decide.instances import LEFT_AFTER, UNPLACED, instances_now
 from shadowlab.lab.watch.decide.outbox import (
@@ -22,7 +23,7 @@ from shadowlab.lab.watch.decide.pace import next_cycle
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Link, Network, Node
-from shadowlab.model.verdict import FaultDomain
+from shadowlab.model.verdict import Anomaly, Correlation, FaultDomain
 from shadowlab.model.watch.state import WatchState
 
 _DOMAIN = FaultDomain(
@@ -199,3 +200,34 @@ def test_greedy_flows_and_few_flows_stay_as_they_are() -> None:
 
     assert len(merged(flows, above=4).flows) == 4
     assert sorted(one.id for one in merged(flows, above=3).flows) == ["f1", "f2", "f3"]
+
+
+@pytest.mark.parametrize(
+    ("worse", "verdict", "kinds"),
+    [
+        (6, "shadow drifted", ["network"]),
+        (6, "unsure", ["network"]),
+        (4, "shadow drifted", ["shadow"]),
+        (6, "demand moved", []),
+        (1, "unsure", []),
+    ],
+)
+def test_what_strikes_most_paths_at_once_is_no_drift_of_the_shadow(worse: int, verdict: str, kinds: list[str]) -> None:
+    anomalies = [
+        Anomaly(
+            path=f"a→{number}",
+            onset_ns=5,
+            detected_ns=9,
+            score=4.0,
+            leading_kpi="srtt_ms",
+            zscores={"srtt_ms": 4.0},
+            detector="watch",
+        )
+        for number in range(worse)
+    ]
+    found = of_correlation(Correlation(verdict=verdict, why=""), anomalies, None, paths=8)  # type: ignore[arg-type]
+
+    assert [one.kind for one in found] == kinds
+    if kinds == ["network"]:
+        assert found[0].title == "6 of 8 paths got worse at once: something that all of them cross"
+        assert found[0].severity == "critical"

@@ -15,8 +15,8 @@ from shadowlab.lab.watch.config import ReceiverConfig
 from shadowlab.lab.watch.metrics import metrics_text
 from shadowlab.lab.watch.notify import alertmanager, syslog, webhook
 from shadowlab.lab.watch.notify.interface import Refused, Senders
+from shadowlab.lab.watch.shipped import shipped_text
 from shadowlab.lab.watch.stages.demand import as_usual
-from shadowlab.lab.watch.unit import unit_text
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.watch.cycle import Cycle, WatchedPath
 from shadowlab.model.watch.incident import Notification
@@ -155,7 +155,7 @@ def test_metrics_carry_units_and_the_watch_in_every_series() -> None:
 
 
 def test_the_unit_starts_this_program_is_hardened_and_waits_for_its_word() -> None:
-    text = unit_text(Path("/opt/shadowlab/bin/shadowlab"))
+    text = shipped_text("systemd", Path("/opt/shadowlab/bin/shadowlab"))
 
     assert "ExecStart=/opt/shadowlab/bin/shadowlab watch /etc/shadowlab/watch.yaml\n" in text
     for line in ("Type=notify", "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet="):

@@ -81,6 +81,25 @@ def test_a_fault_is_opened_told_placed_and_resolved_and_the_calm_around_it_is_ca
     assert any("segments sent again" in one for one in story.lines)
 
 
+def _everywhere_later(now_s: int, text: str) -> str:
+    """From 400 s on every round trip takes 20 ms more."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    for one in lines if now_s >= 400 else ():
+        one["srtt_ns"] += 20_000_000
+    return "".join(f"{json.dumps(one)}\n" for one in lines)
+
+
+def test_a_fault_that_strikes_every_path_at_once_is_an_incident_of_the_network(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story._production = Production(tmp_path / "live.jsonl", changed=_everywhere_later)
+
+    state = story.loop().run(12)
+
+    assert {one.verdict for one in story.cycles[1:5]} == {"confirmed"}
+    assert [one.kind for one in state.open_incidents] == ["network"]
+    assert "8 of 8 paths" in state.open_incidents[0].title
+
+
 def test_what_a_receiver_refuses_is_sent_once_it_takes_it_and_nothing_twice(tmp_path: Path) -> None:
     story = Story(tmp_path, broken=lambda s: s >= 400, refuse=5)
 
