@@ -14,7 +14,7 @@ export function legend(element, metric, seen) {
     s("line", { x1: 1, y1: 7, x2: 33, y2: 7, class: "stroke-affected", "stroke-width": 12, "stroke-opacity": 0.5 }),
     s("line", { x1: 1, y1: 7, x2: 33, y2: 7, class: "stroke-u0", "stroke-width": 2 })), "affected paths run here"));
   if (seen.way) entries.push(h("span", {}, s("svg", { width: 34, height: 14, "aria-hidden": "true" },
-    s("line", { x1: 1, y1: 7, x2: 33, y2: 7, class: "stroke-shadow", "stroke-width": 9, "stroke-opacity": 0.6 }),
+    s("line", { x1: 1, y1: 7, x2: 33, y2: 7, class: "stroke-shadow", "stroke-width": 8, "stroke-opacity": 0.85 }),
     s("line", { x1: 1, y1: 7, x2: 33, y2: 7, class: "stroke-u0", "stroke-width": 2 })), "the path that is charted"));
   const mark = (shape) => s("svg", { width: 14, height: 14, "aria-hidden": "true" }, shape);
   entries.push(h("span", {}, mark(s("rect", { x: 2, y: 2, width: 10, height: 10, class: "fill-ink" })), "router"));

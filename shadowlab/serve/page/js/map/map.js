@@ -23,6 +23,7 @@ export class NetworkMap {
   #shape = "";
   #metric = METRICS[0];
   #way = [];
+  #places = new Map();
   #sides = new Map();
   #faults = new Map();
   #chosen = null;
@@ -40,7 +41,7 @@ export class NetworkMap {
     element.addEventListener("focus", () => this.#graph?.userZoomingEnabled(true));
     element.addEventListener("blur", () => this.#graph?.userZoomingEnabled(false));
     element.addEventListener("pointerdown", () => element.focus({ preventScroll: true }));
-    new ResizeObserver(() => { if (this.#graph) { this.#place(); this.#paint(); } }).observe(element);
+    new ResizeObserver(() => { if (this.#graph) this.#resize(); }).observe(element);
   }
 
   /** The cytoscape instance, for measurements. */
@@ -84,14 +85,16 @@ export class NetworkMap {
 
   #build(map) {
     const large = this.#large();
+    const places = this.#layout();
     this.#graph?.destroy();
     this.#graph = cytoscape({
       container: this.#element,
       elements: [
-        ...map.nodes.map((node) => ({ group: "nodes", data: { id: `n ${node.id}`, label: nameOf(node) } })),
+        ...map.nodes.map((node) => ({ group: "nodes", data: { id: `n ${node.id}`, label: nameOf(node) }, position: { ...places.get(node.id) } })),
         ...map.links.map((link) => ({ group: "edges", data: { id: `l ${link.id}`, link: link.id, source: `n ${link.a}`, target: `n ${link.b}`, told: link.id } })),
       ],
       style: sheet(large, spacious(map.nodes.length)),
+      layout: { name: "null" },
       autoungrabify: true,
       boxSelectionEnabled: false,
       minZoom: 0.05,
@@ -104,20 +107,28 @@ export class NetworkMap {
     this.#graph.on("tap", "edge", (event) => this.#choose(event.target.data("link")));
     this.#graph.on("mouseover", "edge", (event) => event.target.addClass("named"));
     this.#graph.on("mouseout", "edge", (event) => event.target.removeClass("named"));
-    this.#place();
+    this.#settle(places);
   }
 
-  /** Put the nodes where they belong in a frame of this size; flags follow. */
-  #place() {
-    if (!this.#graph) return;
-    const { clientWidth, clientHeight } = this.#element;
+  #layout() {
+    return layout(this.#map.nodes, this.#map.links, this.#element.clientWidth, this.#element.clientHeight);
+  }
+
+  /** The frame has another size: nodes go where they belong in it, flags follow. */
+  #resize() {
     this.#graph.resize();
-    const places = layout(this.#map.nodes, this.#map.links, clientWidth, clientHeight);
+    const places = this.#layout();
     this.#graph.batch(() => {
       this.#graph.nodes(".flag").remove();
       for (const [id, place] of places) this.#graph.getElementById(`n ${id}`).position(place);
     });
-    this.#sides = this.#large() ? new Map() : this.#nameSides(places, clientWidth < NARROW);
+    this.#settle(places);
+    this.#paint();
+  }
+
+  #settle(places) {
+    this.#places = places;
+    this.#sides = this.#large() ? new Map() : this.#nameSides(places, this.#element.clientWidth < NARROW);
     this.#fit();
   }
 
@@ -137,7 +148,15 @@ export class NetworkMap {
     return new Map(this.#map.nodes.map((node) => [node.id, sides.get(node.id) ?? "none"]));
   }
 
-  #fit() { this.#graph?.fit(undefined, PADDING); }
+  /** Show all.  Of a large map by its nodes alone: names beyond its edge are too small to be read then. */
+  #fit() {
+    if (!this.#graph) return;
+    if (!this.#large()) { this.#graph.fit(undefined, PADDING); return; }
+    const { clientWidth, clientHeight } = this.#element;
+    const far = [...this.#places.values()].reduce((most, place) => ({ x: Math.max(most.x, place.x), y: Math.max(most.y, place.y) }), { x: 1, y: 1 });
+    const zoom = Math.min((clientWidth - 2 * PADDING) / far.x, (clientHeight - 2 * PADDING) / far.y);
+    this.#graph.viewport({ zoom, pan: { x: (clientWidth - far.x * zoom) / 2, y: (clientHeight - far.y * zoom) / 2 } });
+  }
 
   #paint() {
     const way = new Set(this.#way);
@@ -171,7 +190,10 @@ export class NetworkMap {
   #flag(link, edge) {
     const id = `f ${link.id}`;
     const flag = this.#graph.getElementById(id);
-    if (!link.suspect) { flag.remove(); return; }
+    if (!link.suspect) {
+      if (flag.length) flag.remove();
+      return;
+    }
     const label = `✕ ${link.id}${this.#faults.has(link.id) ? `: ${this.#faults.get(link.id)}` : ""}`;
     if (flag.length) { flag.data("label", label); return; }
     const places = this.#graph.nodes().map((node) => node.position());

@@ -48,7 +48,7 @@ export function sheet(large, more) {
       "text-background-color": colour.surface, "text-background-opacity": 0.95, "text-background-padding": large ? 4 * more : 4,
       "text-background-shape": "round-rectangle", "text-border-color": colour.fault, "text-border-width": large ? more : 1, "text-border-opacity": 1,
     } },
-    { selector: "edge.on-way", style: { "underlay-color": colour.healthy, "underlay-opacity": 0.6, "underlay-padding": large ? 2 * more : 4, "z-index": 8 } },
+    { selector: "edge.on-way", style: { "underlay-color": colour.healthy, "underlay-opacity": 0.85, "underlay-padding": large ? 2 * more : 3, "z-index": 8 } },
     { selector: "edge.chosen", style: { "underlay-color": colour.ink, "underlay-opacity": 0.5, "underlay-padding": large ? 2 * more : 6, "z-index": 10 } },
     { selector: "edge.chosen, edge.named", style: {
       label: "data(told)", color: colour.ink, "font-size": large ? 12 * more : 12, "text-background-color": colour.surface, "text-background-opacity": 0.94,
