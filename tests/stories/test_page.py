@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from user_command import PATIENCE_S, processes_of, run, small_scenario, start
 
 from scripts import pack_page
 from tests.stories.page_documents import fabric, small
-from tests.stories.page_stand_in import TOKEN, StandIn, job_of, standing_in
+from tests.stories.page_stand_in import TOKEN, job_of, standing_in
 
 AXE = {
     "package": "axe-core",
@@ -46,7 +50,7 @@ def place_of(browser: Browser) -> Iterator[Page]:
 
 
 @contextmanager
-def opened(browser: Browser, server: StandIn, **context: Any) -> Iterator[Page]:
+def opened(browser: Browser, address: str, **context: Any) -> Iterator[Page]:
     """The page, drawn; whatever the browser complains of while the block lasts is a failure."""
     complaints: list[str] = []
     place = browser.new_context(**({"viewport": DESK} | context))
@@ -57,7 +61,7 @@ def opened(browser: Browser, server: StandIn, **context: Any) -> Iterator[Page]:
     )
     shown.on("pageerror", lambda error: complaints.append(str(error)))
     try:
-        shown.goto(server.address)
+        shown.goto(address)
         expect(shown.locator("#situation")).to_have_attribute("aria-busy", "false")
         shown.wait_for_selector("#charts canvas")
         yield shown
@@ -67,7 +71,7 @@ def opened(browser: Browser, server: StandIn, **context: Any) -> Iterator[Page]:
 
 
 def test_an_operator_sees_what_is_broken_looks_closer_and_asks_what_if(browser: Browser) -> None:
-    with standing_in(*small()) as server, opened(browser, server) as page:
+    with standing_in(*small()) as server, opened(browser, server.address) as page:
         # The worst of several sources comes first, and the situation answers in order.
         expect(page.locator("h1")).to_have_text("r1-r2: loss since 2:30")
         questions = page.locator("#answers dt").all_inner_texts()
@@ -144,7 +148,7 @@ def test_nobody_is_shut_out_of_the_page(browser: Browser, viewport: dict[str, in
 
     with (
         standing_in(*small()) as server,
-        opened(browser, server, viewport=viewport, color_scheme=scheme, bypass_csp=True) as page,
+        opened(browser, server.address, viewport=viewport, color_scheme=scheme, bypass_csp=True) as page,
     ):
         for summary in page.locator("summary").all():
             if not summary.evaluate("element => element.parentElement.open"):
@@ -204,7 +208,7 @@ def test_what_the_server_cannot_tell_is_said_and_not_made_up(browser: Browser) -
 
 @pytest.mark.slow
 def test_the_whole_page_is_reached_by_the_tab_key_and_the_focus_is_seen(browser: Browser) -> None:
-    with standing_in(*small()) as server, opened(browser, server) as page:
+    with standing_in(*small()) as server, opened(browser, server.address) as page:
         reached = []
         for _ in range(60):
             page.keyboard.press("Tab")
@@ -227,7 +231,7 @@ def test_a_thousand_nodes_are_drawn_and_moved(browser: Browser) -> None:
     documents = fabric(spines=8, leaves=48, hosts=20)
     assert len(documents[0]["sources/net-1/map"]["nodes"]) > 1000
 
-    with standing_in(*documents) as server, opened(browser, server) as page:
+    with standing_in(*documents) as server, opened(browser, server.address) as page:
         drawn = page.evaluate("shadowlabMap.graph.elements('edge.domain').length")
         page.locator("#map").focus()
         before = page.evaluate("shadowlabMap.graph.pan()")
@@ -239,3 +243,40 @@ def test_a_thousand_nodes_are_drawn_and_moved(browser: Browser) -> None:
     assert drawn == 1
     assert after["x"] == before["x"] + 60
     assert spoken == "s1-l1, Loss 3 %, in the fault domain"
+
+
+@pytest.mark.slow
+@pytest.mark.story
+@pytest.mark.guest
+def test_a_run_is_served_looked_at_and_asked(browser: Browser, tmp_path: Path) -> None:
+    small_scenario(tmp_path)
+    done = run("run", "incident.yaml", "--json", folder=tmp_path)
+    result = json.loads(done.stdout)
+    server = start("serve", "runs", "--port", "0", folder=tmp_path)
+    assert server.stdout is not None
+
+    with opened(browser, server.stdout.readline().strip()) as page:
+        expect(page.locator("h1")).to_have_text(result["headline"])
+        expect(page.locator("#link-words")).to_have_text("live")
+        drawn = page.evaluate("shadowlabMap.graph.nodes('.router, .host').length")
+        suspected = page.evaluate("shadowlabMap.graph.edges('.domain').map(edge => edge.data('link'))")
+        names = page.locator(".cure h3").all_inner_texts()
+        best = result["cures"][0]["cure"]
+        page.locator("#scenario").fill("fail=north-south")
+        page.get_by_role("button", name="Try it in the shadow").click()
+        expect(page.locator(".job summary")).to_have_text("The answer", timeout=PATIENCE_S * 1000)
+        page.locator(".job summary").click()
+        expect(page.locator(".job table tbody tr").first).to_be_visible()
+        page.locator("#scenario").fill("fail=nowhere")
+        page.get_by_role("button", name="Try it in the shadow").click()
+        expect(page.locator(".job .notice, #whatif-trouble:visible")).to_contain_text(
+            "nowhere", timeout=PATIENCE_S * 1000
+        )
+
+    server.send_signal(signal.SIGINT)
+    server.communicate(timeout=PATIENCE_S)
+    assert drawn == len(result["network"]["nodes"])
+    assert suspected == result["fault_domain"]["links"]
+    assert names[0] == f"1. {best}"
+    assert processes_of(tmp_path) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
