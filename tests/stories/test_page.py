@@ -119,6 +119,18 @@ def test_an_operator_sees_what_is_broken_looks_closer_and_asks_what_if(browser: 
         server.tell("job", job | {"state": "failed", "error": "no such link r1-r9"})
         expect(page.locator(".job")).to_contain_text("no such link r1-r9")
 
+        # News do not take away what somebody types or has opened.
+        page.locator("#incidents summary").first.click()
+        page.locator("#tables").get_by_role("textbox").fill("r1")
+        page.locator("#tables").get_by_role("textbox").press("End")
+        server.documents["sources/net-1/paths"]["paths"][0]["state"] = "off"
+        server.documents["sources/net-1/incidents"]["incidents"][0]["title"] = "r1-r2: worse"
+        server.tell("source", server.documents["sources"]["sources"][1] | {"revision": "2"})
+        expect(page.locator("#incidents h3").first).to_have_text("r1-r2: worse")
+        expect(page.locator("#incidents details").first).not_to_have_attribute("open", "")
+        page.keyboard.type("-r2")
+        expect(page.locator("#tables").get_by_role("textbox")).to_have_value("r1-r2")
+
         # What happens meanwhile is said; another source, another theme.
         server.tell(
             "incident",

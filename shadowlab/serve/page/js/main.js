@@ -17,6 +17,7 @@ import { hearJob, whatIf } from "./panels/whatif.js";
 import { askForToken, enter } from "./session.js";
 
 const SETTLE_MS = 400;
+const AGE_MS = 15000;
 
 const state = { role: null, sources: [], id: null, view: null, subject: null, metricChosen: false, reading: 0 };
 const map = new NetworkMap(byId("map"), (link) => chooseLink(link));
@@ -62,6 +63,7 @@ function listSources() {
 function chooseSource(id) {
   state.id = id;
   state.subject = null;
+  drawn.clear();
   const address = new URL(location.href);
   address.searchParams.set("source", id);
   history.replaceState(null, "", address);
@@ -93,15 +95,27 @@ async function readView() {
   }
 }
 
+/** What each panel shows now.  A watch changes every few seconds, most of it not: a panel is drawn anew only when what it
+ *  shows has changed, so that nobody loses the place where he reads, types or chooses. */
+const drawn = new Map();
+
+function ifChanged(panel, shown, call) {
+  const key = JSON.stringify(shown);
+  if (drawn.get(panel) === key) return;
+  drawn.set(panel, key);
+  call();
+}
+
 function draw() {
   const { view } = state;
-  situation(view, acts);
-  if (!state.metricChosen) showMetric(METRIC_OF[view.incident?.domain?.kind] ?? "utilisation");
-  map.show(view.map, faultsOf(view));
-  incidents(view, acts);
-  cures(view);
-  forecast(view);
-  tables(view, acts);
+  const { overview, incident, paths } = view;
+  drawSituation();
+  if (!state.metricChosen) showMetric(METRIC_OF[incident?.domain?.kind] ?? "utilisation");
+  ifChanged("map", [view.map, incident?.domain], () => map.show(view.map, faultsOf(view)));
+  ifChanged("incidents", [overview.id, view.incidents, incident], () => incidents(view, acts));
+  ifChanged("cures", [overview.id, incident?.cures], () => cures(view));
+  ifChanged("forecast", [overview.id, view.forecast], () => forecast(view));
+  ifChanged("tables", [paths, view.map], () => tables(view, acts));
   whatIf(view, state.role);
   const first = view.paths.find((path) => path.affected) ?? view.paths[0];
   choose(state.subject ?? (first ? { kind: "path", id: first.id } : { kind: "link", id: view.map.links[0]?.directions[0].id }));
@@ -127,13 +141,19 @@ function showMetric(id) {
   map.setMetric(id);
 }
 
+/** Its moments grow older by themselves; while somebody is in it with the keyboard it stays as it is. */
+function drawSituation() {
+  const { view } = state;
+  if (view && !byId("situation").contains(document.activeElement)) situation(view, acts);
+}
+
 /** Chart this path or direction, and mark it on the map. */
 function choose(subject) {
   if (!subject.id) return;
   state.subject = subject;
   const { view } = state;
-  choices(view, subject);
-  charts(view, subject);
+  ifChanged("choices", [subject, view.paths.map((path) => [path.id, path.state]), view.map.links.map((link) => [link.id, link.suspect])], () => choices(view, subject));
+  ifChanged("charts", [view.overview.id, subject, view.paths, view.map], () => charts(view, subject));
   const route = subject.kind === "path" ? view.paths.find((path) => path.id === subject.id)?.route ?? [] : [];
   map.showWay(linksOf(route));
   map.choose(subject.kind === "link" ? view.map.links.find((link) => link.directions.some((one) => one.id === subject.id))?.id ?? null : null);
@@ -186,14 +206,17 @@ const hear = {
     if (source === state.id) readSoon();
   },
   job: hearJob,
-  reset() { readSources().then(readView); },
+  reset() {
+    drawn.clear();
+    readSources().then(readView).catch((error) => trouble(error.message));
+  },
 };
 
 const LINK_WORDS = { live: "live", lost: "connection lost, trying again", connecting: "connecting" };
 
 function linkState(now) {
   const place = byId("link-state");
-  if (now === "live" && place.classList.contains("lost")) readView();
+  if (now === "live" && place.classList.contains("lost")) hear.reset();
   place.className = `link-state ${now}`;
   byId("link-words").textContent = LINK_WORDS[now];
 }
@@ -238,6 +261,7 @@ async function start() {
     await readSources();
     await readView();
     listen(hear, linkState);
+    setInterval(drawSituation, AGE_MS);
   } catch (error) {
     trouble(`The page cannot be shown: ${error.message}. Load it again when the server is back.`);
   }

@@ -3,6 +3,9 @@
 import { byId, h, put } from "../dom.js";
 import { moment, percent, plural, some } from "../format.js";
 
+/** Those that somebody opened, or closed, stay so when there is news. */
+const opened = new Map();
+
 const MARK = { critical: "✕", warning: "▲", info: "i" };
 
 export function incidents({ overview, incidents: heads, incident }, acts) {
@@ -18,7 +21,8 @@ function one(head, whole, unix, acts) {
   const body = h("div", {});
   if (whole) put(body, course(whole, unix));
   const state = head.open ? `open since ${moment(head.opened_s, unix)}` : `resolved ${moment(head.resolved_s, unix)}`;
-  return h("details", { class: "incident", open: !!whole, ontoggle: async (event) => {
+  return h("details", { class: "incident", open: opened.get(head.id) ?? !!whole, ontoggle: async (event) => {
+    opened.set(head.id, event.target.open);
     if (!event.target.open || body.childElementCount) return;
     put(body, h("p", { class: "note" }, "Reading …"));
     try { put(body, course(await acts.incident(head.id), unix)); } catch (error) { put(body, h("p", { class: "notice" }, error.message)); }

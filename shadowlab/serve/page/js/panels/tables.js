@@ -6,10 +6,17 @@ import { number, percent, plural, rate, some } from "../format.js";
 const MOST = 200;
 const kept = { words: "", affected: false };
 
+/** The lists are made anew, the filters above them stay: somebody may be typing there. */
+let refresh = null;
+
 export function tables(view, acts) {
-  const lists = h("div", { class: "two" });
-  const refresh = () => put(lists, paths(view, acts), links(view, acts));
-  put(byId("tables"),
+  const lists = byId("tables").querySelector(".two") ?? h("div", { class: "two" });
+  refresh = () => {
+    const scrolled = [...lists.children].map((frame) => frame.scrollTop);
+    put(lists, paths(view, acts), links(view, acts));
+    scrolled.forEach((top, index) => { lists.children[index].scrollTop = top; });
+  };
+  if (!lists.isConnected) put(byId("tables"),
     h("div", { class: "filters" },
       h("label", {}, "Find ", h("input", { type: "text", value: kept.words, spellcheck: "false", oninput: (event) => { kept.words = event.target.value; refresh(); } })),
       h("label", {}, h("input", { type: "checkbox", checked: kept.affected, onchange: (event) => { kept.affected = event.target.checked; refresh(); } }), " only what is affected")),
