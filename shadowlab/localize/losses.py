@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from shadowlab.localize.observations import Array, Indices, Lists, Observations
 from shadowlab.localize.settings import Settings
@@ -37,7 +38,8 @@ _LEAST_FLOWS, _SURELY, _LEAST_VARIANCE = 6, 4.0, 0.5
 """A pick is uneven where so many flows lost something, and the variance among them is so many deviations and so many
 squared means beyond chance."""
 _GRID = 14
-_REFINEMENTS = 12
+_REFINEMENTS = (2, 4, 8)
+"""By how much the step shrinks, time after time."""
 _BINS = 24
 
 
@@ -72,9 +74,11 @@ class Losses:
         components, rows = seen.paths.take(paths)
         self.crossed = components
         self.crossing_row = rows
-        by_component = np.argsort(components, kind="stable")
-        counts = np.bincount(components, minlength=self.size)
-        self.of = Lists(starts=np.concatenate(([0], np.cumsum(counts))).astype(np.int64), values=rows[by_component])
+        ends = np.concatenate(([0], np.cumsum(seen.paths.lengths[paths])))
+        self.steps = csr_matrix((np.ones(len(components)), components, ends), shape=(len(paths), self.size))
+        self.turned = self.steps.T.tocsr()
+        self.of = Lists(starts=self.turned.indptr.astype(np.int64), values=self.turned.indices.astype(np.int64))
+        self.first_rows = np.flatnonzero(np.diff(place, prepend=-1))
         self.flow_weight = kept_of
         self._lossless(seen, kept_of)
         soft = np.bincount(self.soft_component, self.soft_count * self.soft_share * self.soft_kept, minlength=self.size)
@@ -104,16 +108,15 @@ class Losses:
         counts = np.bincount(seen.way[quiet] * bins + places, minlength=len(seen.ways) * bins)
         total = np.bincount(places, kept_of[quiet], minlength=bins)
         middle = total / np.maximum(np.bincount(places, minlength=bins), 1)
-        cells = np.zeros((self.size * len(kinds), bins))
-        table = counts.reshape(len(seen.ways), bins)
-        key = component * len(kinds) + kind
-        for one in np.flatnonzero(total):
-            cells[:, one] = np.bincount(key, table[way, one], minlength=len(cells))
-        cell, column = np.nonzero(cells)
+        key = component * len(kinds) + np.asarray(kind).reshape(-1)
+        cells = csr_matrix((np.ones(len(key)), (key, way)), shape=(self.size * len(kinds), len(seen.ways)))
+        cells = cells @ csr_matrix(counts.reshape(len(seen.ways), bins).astype(np.float64))
+        cells.sort_indices()
+        cell = np.repeat(np.arange(cells.shape[0]), np.diff(cells.indptr))
         self.soft_component = cell // len(kinds)
         self.soft_share = kinds[cell % len(kinds)]
-        self.soft_kept = middle[column]
-        self.soft_count = cells[cell, column]
+        self.soft_kept = middle[cells.indices]
+        self.soft_count = cells.data
 
     # --- the state ---------------------------------------------------------------------------------------------
 
@@ -121,7 +124,7 @@ class Losses:
         """x of every row under the good rates and the picks (but ``without``), these times what ``uneven`` holds."""
         good = self.good.copy()
         good[[one for one in self.picks if one != without]] = 0.0  # a fault's rate stands in place of its good one
-        x: Array = np.bincount(self.crossing_row, good[self.crossed], minlength=len(self.lost)).astype(np.float64)
+        x: Array = self.steps @ good
         for index, rate in self.picks.items():
             if index != without:
                 x[self.rows_of(index)] += rate if uneven is None else rate * uneven.get(index, 1.0)
@@ -157,11 +160,8 @@ class Losses:
         if self.single:
             return np.ones(len(x))
         log = np.log(self.row_share) + self.lost * log_lost(x) - self.kept * x
-        top = np.full(self.flows, -np.inf)
-        np.maximum.at(top, self.row_flow, log)
-        odds = np.exp(log - top[self.row_flow])
-        total = np.bincount(self.row_flow, odds, minlength=self.flows)
-        result: Array = odds / total[self.row_flow]
+        odds = np.exp(log - np.maximum.reduceat(log, self.first_rows)[self.row_flow])
+        result: Array = odds / np.add.reduceat(odds, self.first_rows)[self.row_flow]
         return result
 
     def estimate_good(self, *, first_guess: bool = False) -> None:
@@ -177,8 +177,7 @@ class Losses:
             self.good = np.where(self.is_link, self.average, 0.0)
         for _ in range(6):
             x = self.rates()
-            share = (self.lost * self.weights(x) / x)[self.crossing_row] * self.good[self.crossed]
-            own = np.bincount(self.crossed, share, minlength=self.size)
+            own = self.turned @ (self.lost * self.weights(x) / x) * self.good
             own[list(self.picks)] = 0.0
             usual = np.minimum(own, self.settings.good_cap * self.average * exposure)
             self.average = float(((say * usual).sum() + 1) / (whole + 1 / USUAL_RATE))
@@ -207,8 +206,7 @@ class Losses:
             lossy = float(each.sum())
         else:
             each = each + np.log(self.row_share)
-            top = np.full(self.flows, -np.inf)
-            np.maximum.at(top, self.row_flow, each)
+            top = np.maximum.reduceat(each, self.first_rows) if self.flows else each
             total = np.bincount(self.row_flow, np.exp(each - top[self.row_flow]), minlength=self.flows)
             lossy = float((np.log(total) + top).sum())
         rate = self.good.copy()
@@ -223,33 +221,66 @@ class Losses:
     def promising(self, x: Array, least_deviations: float = 1.0) -> NDArray[np.bool_]:
         """The components that losses pull upwards: a score test at a rate of nothing."""
         pull = self.lost * self.weights(x)
-        row = self.crossing_row
-        slope = np.bincount(self.crossed, (pull / np.expm1(np.minimum(x, 50.0)))[row], minlength=self.size)
-        spread = np.bincount(self.crossed, (pull / x**2)[row], minlength=self.size)
+        slope = self.turned @ (pull / np.expm1(np.minimum(x, 50.0)))
+        spread = self.turned @ (pull / x**2)
         excess = slope - self.exposure
         promising: NDArray[np.bool_] = (excess > 0) & (excess**2 > least_deviations**2 * spread)
         return promising
 
     def best(self, components: Indices, x: Array) -> Best:
-        """The rate of each component that explains most, each by itself, the others as in ``x``."""
+        """The rate of each component that explains most, each by itself, the others as in ``x``.
+
+        Of what is picked already it is looked for near its rate: everywhere if it is not there.
+        """
         asked = _Asked(self, components, x)
         low, high = math.log(self.least), math.log(HIGHEST)
         step = (high - low) / (_GRID - 1)
+        picked = self.picks.get(int(components[0])) if len(components) == 1 else None
+        if picked is not None:
+            middle = min(max(math.log(picked), low), high)
+            near = [min(max(middle + turn * step, low), high) for turn in (0, -1, 1)]
+            gains = [float(asked.gains(np.array([u]))[0]) for u in near]
+            if gains[0] >= max(gains):
+                return self._refined(asked, components, np.array(near[:1]), np.array(gains[:1]))
         at, top = np.full(len(components), low), asked.gains(np.full(len(components), low))
         for turn in range(1, _GRID):
             u = np.full(len(components), low + turn * step)
             gain = asked.gains(u)
             at, top = np.where(gain > top, u, at), np.maximum(gain, top)
-        for _ in range(_REFINEMENTS):
-            step /= 2
-            for u in (np.maximum(at - step, low), np.minimum(at + step, high)):
-                gain = asked.gains(u)
+        # Between two points of the grid less is won than this; most components are far from explaining anything.
+        most = top + 2 + 0.3 * asked.information(at + step) - math.log(high - low)
+        worth = most > self._usual(asked, components)
+        if not worth.all():
+            rate, evidence = np.exp(at), np.full(len(components), -np.inf)
+            if worth.any():
+                best = self._refined(_Asked(self, components[worth], x), components[worth], at[worth], top[worth])
+                rate[worth], evidence[worth] = best.rate, best.evidence
+            return Best(rate=rate, evidence=evidence)
+        return self._refined(asked, components, at, top)
+
+    def _refined(self, asked: _Asked, components: Indices, at: Array, top: Array) -> Best:
+        """From the best points of the grid, ``at`` with the gains ``top``."""
+        low, high = math.log(self.least), math.log(HIGHEST)
+        step = (high - low) / (_GRID - 1)
+        for shrink in _REFINEMENTS:  # to the vertex of the parabola through three points
+            step /= shrink
+            below, above = asked.gains(np.maximum(at - step, low)), asked.gains(np.minimum(at + step, high))
+            bend = below - 2 * top + above
+            move = np.where(bend < 0, (below - above) / np.minimum(2 * bend, -1e-300), 0.0)
+            for u, gain in (
+                (np.maximum(at - step, low), below),
+                (np.minimum(at + step, high), above),
+                (vertex := np.clip(at + np.clip(move, -1, 1) * step, low, high), asked.gains(vertex)),
+            ):
                 at, top = np.where(gain > top, u, at), np.maximum(gain, top)
         bad = top + 0.5 * np.log(2 * math.pi / np.maximum(asked.information(at), 1.0)) - math.log(high - low)
-        # What all share: the likelihood with every other component good, at the rates that fit best.
+        return Best(rate=np.exp(at), evidence=bad - self._usual(asked, components))
+
+    def _usual(self, asked: _Asked, components: Indices) -> Array:
+        """What all share: the likelihood with every other component good, at the rates that fit best."""
         good = np.maximum(self.good[components], 1e-12)
-        usual = np.where(self.is_link[components], asked.gains(np.log(good)) + self._unusual(good), 0.0)
-        return Best(rate=np.exp(at), evidence=bad - usual)
+        usual: Array = np.where(self.is_link[components], asked.gains(np.log(good)) + self._unusual(good), 0.0)
+        return usual
 
     def _unusual(self, good: Array) -> Array:
         """The logarithm of the Gamma prior's density at good rates, over that at their average."""
@@ -310,7 +341,7 @@ class _Asked:
             flow = losses.row_flow[self.rows]
             new = np.ones(len(flow), dtype=bool)
             new[1:] = (flow[1:] != flow[:-1]) | (self.place[1:] != self.place[:-1])
-            self.group = np.cumsum(new) - 1
+            self.group, self.first = np.cumsum(new) - 1, np.flatnonzero(new)
             self.group_place = self.place[new]
             self.missing = np.maximum(1 - np.bincount(self.group, self.weight), 0.0)
 
@@ -322,10 +353,9 @@ class _Asked:
         if self.single:
             total: Array = np.bincount(self.place, change, minlength=self.count).astype(np.float64)
         else:
-            groups = len(self.group_place)
-            top = np.zeros(groups)  # of the paths that do not cross it, whose change is 0
-            np.maximum.at(top, self.group, change)
-            inside = np.bincount(self.group, self.weight * np.exp(change - top[self.group]), minlength=groups)
+            # At least 0, as the paths that do not cross it have it.
+            top = np.maximum(np.maximum.reduceat(change, self.first), 0.0) if len(change) else change
+            inside = np.bincount(self.group, self.weight * np.exp(change - top[self.group]), minlength=len(top))
             flow = np.log(np.maximum(inside + self.missing * np.exp(-top), 1e-300)) + top
             total = np.bincount(self.group_place, flow, minlength=self.count).astype(np.float64)
         share, kept, count = self.soft

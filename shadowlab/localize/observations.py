@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -116,23 +117,27 @@ class Observations:
     def crossing_shares(self, used: NDArray[np.bool_]) -> tuple[Indices, Indices, Array]:
         """(way, component, probability that a flow of that way crosses it), for the ways that ``used`` marks; each
         pair once."""
-        which = np.flatnonzero(used)
-        paths, place = self.ways.take(which)
-        shares = self.shares[np.repeat(self.ways.starts[which], self.ways.lengths[which]) + _within(place)]
-        components, row = self.paths.take(paths)
-        key = which[place[row]] * len(self.components) + components
         if self.single:
-            return which[place[row]], components, shares[row]
-        unique, inverse = np.unique(key, return_inverse=True)
-        total = np.minimum(np.bincount(inverse, shares[row], minlength=len(unique)), 1.0)
-        return unique // len(self.components), unique % len(self.components), total
+            which = np.flatnonzero(used)
+            paths, place = self.ways.take(which)
+            components, row = self.paths.take(paths)
+            return which[place[row]], components, self.shares[self.ways.starts[which]][row]
+        way, component, share = self._crossed
+        if used.all():
+            return way, component, share
+        there = used[way]
+        return way[there], component[there], share[there]
 
-
-def _within(place: Indices) -> Indices:
-    """For runs of equal numbers the position inside the run."""
-    first = np.concatenate(([True], place[1:] != place[:-1])) if len(place) else np.zeros(0, dtype=bool)
-    starts = np.flatnonzero(first)
-    return np.arange(len(place)) - np.repeat(starts, np.diff(np.append(starts, len(place))))
+    @cached_property
+    def _crossed(self) -> tuple[Indices, Indices, Array]:
+        """Of all ways: the product of (way, path) and (path, component), which spares a sort of every step."""
+        of_way = csr_matrix((self.shares, self.ways.values, self.ways.starts), shape=(len(self.ways), len(self.paths)))
+        steps = np.ones(len(self.paths.values))
+        shape = (len(self.paths), len(self.components))
+        product = of_way @ csr_matrix((steps, self.paths.values, self.paths.starts), shape=shape)
+        product.sort_indices()
+        way = np.repeat(np.arange(len(self.ways)), np.diff(product.indptr))
+        return way, product.indices.astype(np.int64), np.minimum(product.data, 1.0)
 
 
 def lists_of(rows: list[tuple[int, ...]]) -> Lists:
