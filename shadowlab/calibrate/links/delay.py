@@ -27,6 +27,12 @@ from shadowlab.model.units import NS_PER_US, format_duration
 ROW_NS = 20 * NS_PER_US
 ROW_SHARE = 0.003
 """An RTT's own error: what hosts take at least, and a share of it."""
+_CLEAR, _TAIL = 0.25, 2.0
+"""Of connections that are spread over several ways this quantile of their least RTTs is taken for the ways' mean, if
+the ninth decile lies more than so many times as far above the middle one as the first lies below it: on busy links half
+of those that live for a moment never see an empty queue."""
+_WAYS_APART = 0.1
+"""How far one of several equal ways may be from their mean, a share of its RTT."""
 _ROUNDS = 12
 _CLEAN = 3.0
 """Rows that lie more than so many errors above their sum are trusted less and less."""
@@ -167,14 +173,22 @@ def _rows(seen: Seen, both: Floats, trusted: Flags) -> tuple[Floats, Floats, Flo
         known = seen.least_rtt_ns[members]
         if seen.certain[members].all():
             rtt, error = float(known.min()), 0.0
-        else:  # each took one of several ways: on the mean they took all of them, as probable as they are
-            rtt = float(known.mean())
-            error = float(known.std() / np.sqrt(len(known))) if len(known) > 1 else 0.1 * rtt
+        else:  # each took one of several ways, and many of them met a queue: ways differ both ways, queues only add
+            rtt = _mean_way(known)
+            error = _WAYS_APART * rtt
         rows.append(both[members[0]])
         rtts.append(rtt)
         errors.append(float(np.hypot(ROW_NS + ROW_SHARE * rtt, error)))
     empty = np.zeros((0, both.shape[1]))
     return np.array(rows) if rows else empty, np.array(rtts), np.array(errors), list(groups.values())
+
+
+def _mean_way(least_ns: Floats) -> float:
+    """The mean RTT of several equal ways, of which each connection took one."""
+    low, middle, high = np.quantile(least_ns, (0.1, 0.5, 0.9))
+    if high - middle > _TAIL * (middle - low):
+        return float(np.quantile(least_ns, _CLEAR))
+    return float(least_ns[least_ns <= high].mean())
 
 
 def _beforehand(prior: DelayPrior, rows: Floats, wanted: Floats) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ the slowest of a way, and a first window does not tell of any other.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -121,7 +122,7 @@ class Kin:
                 continue
             capacity = found[known[0]]
             rate, packets = capacity.rate_bps.value, capacity.queue_packets.value
-            slowest = np.nanmin(beforehand.rate_bps[list(trunks)]) if trunks else np.nan
+            slowest = np.fmin.reduce(beforehand.rate_bps[list(trunks)])  # NaN if nobody knows any of them
             if not rate or not slowest <= _NEAR * rate:
                 continue
             for one in known:
@@ -188,17 +189,18 @@ class Kin:
     ) -> dict[int, float]:
         """By direction the longest wait of those that surely or possibly filled a queue on their way, but no known
         one."""
-        peaks: dict[int, float] = {}
+        seen = self.seen
+        surely: dict[int, list[float]] = defaultdict(list)
+        perhaps: dict[int, list[float]] = defaultdict(list)
         for queue in shifted:
             for one in queue.directions:
-                peaks[one] = max(peaks.get(one, 0.0), queue.peak_ns)
+                perhaps[one].append(queue.peak_ns)
         explained = {
             one
             for bottleneck in congestion.bottlenecks
             if any(links[place].congested > 0 for place in bottleneck.places)
             for one in bottleneck.connections
         }
-        seen = self.seen
         told = np.bincount(seen.connection, minlength=len(seen.pairs))
         eager = np.bincount(seen.connection, weights=seen.eager > 0, minlength=len(seen.pairs))
         for connection in np.flatnonzero(eager > _EAGER * np.maximum(told, 1)).tolist():
@@ -208,8 +210,10 @@ class Kin:
                 continue
             longest = float(np.quantile(waits, _PEAK))
             for one in np.flatnonzero(seen.forward[connection] > _POSSIBLE).tolist():
-                peaks[one] = max(peaks.get(one, 0.0), longest)
-        return peaks
+                (surely if seen.forward[connection, one] > _CERTAIN else perhaps)[one].append(longest)
+        # A queue before one of several equal links was at one of them only: what is usual there counts.
+        usual = {one: float(np.median(each)) for one, each in perhaps.items()}
+        return usual | {one: max(*each, usual.get(one, 0.0), 0.0) for one, each in surely.items()}
 
     def _roomy(self) -> Flags:
         """Of which directions short connections tell that hardly anything was dropped there, (D,): those of the
