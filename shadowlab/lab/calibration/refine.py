@@ -49,6 +49,8 @@ _BAD = 3.0
 _OFTEN = 0.2
 """A link at which packets waited less often than that has too little to be compared by."""
 _MOST_VAIN = 2
+_WIDEST = 0.9
+"""A rate or a buffer is more than nothing, however far the best run was from production."""
 _ENOUGH = 2
 """So many connections that cross no other bottleneck tell of this one alone."""
 
@@ -159,7 +161,9 @@ def _suspects(
         rate = links[0].rate_bps
         if not members or not rate.value or links[0].congested < _OFTEN:
             continue
-        if links[0].discipline == "aqm":  # its longest queue is its own doing, not its buffer's
+        if links[0].discipline == "aqm":
+            # Its longest queue is its own doing, not its buffer's; and production's discipline need not be ours, so
+            # that waits differ whatever the rate: what crossed it while packets waited tells the rate better.
             continue
         buffer = links[0].queue_packets.value or 100.0
         sides = [abs(one / rate.value - 1) for one in (rate.low, rate.high) if one is not None]
@@ -303,7 +307,7 @@ def _concluded(found: Calibration, suspects: Sequence[_Suspect], steps: Sequence
     findings = []
     for one in suspects:
         words = f"refined by {len(steps)} runs of the shadow, to a misfit of {one.best_misfit:.2g}"
-        share = max(0.05, 0.05 * one.best_misfit)
+        share = min(max(0.05, 0.05 * one.best_misfit), _WIDEST)
         for place in one.places:
             links[place] = _marked(links[place], found.links[place], words, share, rate_moved=one.rate_moves)
             _mirror(links, found, place)

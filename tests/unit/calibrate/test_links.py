@@ -15,6 +15,7 @@ from shadowlab.model.calibration import Calibration, LinkCalibration
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.loss import Reorder
 from shadowlab.model.network import Network
+from shadowlab.model.telemetry import TcpRecord
 from shadowlab.telemetry.attach import attach
 from tests.unit.calibrate.production import (
     START_NS,
@@ -237,3 +238,26 @@ def test_marks_tell_a_queue_that_is_managed_by_ecn_and_where() -> None:
     assert (trunk.discipline, trunk.ecn) == ("aqm", True)
     assert trunk.queue_packets.standing == "bounded" and "marks" in trunk.queue_packets.why
     assert not back.ecn and back.discipline == ""
+
+
+def test_a_queue_that_drops_while_it_is_short_and_yet_lets_bursts_in_is_managed_without_any_marks() -> None:
+    network = two_stars()
+
+    def across(one: TcpRecord) -> bool:
+        return (one.instance < "h4") != (f"h{int(one.peer_address.rpartition('.')[2]) - 1}" < "h4")
+
+    def managed(one: TcpRecord) -> TcpRecord:
+        if not (one.srtt_ns and one.min_rtt_ns and across(one)):
+            return one
+        second = (one.at_ns - START_NS) // 10**9
+        wait_ms = 60 if second in (7, 23) else 4 + 2 * (second % 3)
+        drops = 3 * second if one.local_port == 40000 else 0
+        return replace(one, srtt_ns=one.min_rtt_ns + wait_ms * MS, retransmits_total=drops)
+
+    records = [managed(one) for one in Production(network=network, talks=[*GREEDY, *CALM]).records()]
+
+    trunk = link(calibrate(bare(network), attach(records, bare(network))), "trunk:left>right")
+
+    assert (trunk.discipline, trunk.ecn) == ("aqm", False)
+    assert trunk.rate_bps.value == pytest.approx(50e6, rel=0.06)
+    assert trunk.queue_packets.value is None and "short queues" in trunk.queue_packets.why
