@@ -17,12 +17,13 @@ from shadowlab.lab.ahead.asked import DEFAULT_LEVELS
 from shadowlab.lab.inputs.prometheus_source import prometheus_of
 from shadowlab.lab.scenario import Scenario, resolve_form
 from shadowlab.lab.scenario_form import RawScenario
-from shadowlab.lab.watch.form import RawNotify, RawTrigger, RawWatch
+from shadowlab.lab.watch.form import RawNotify, RawOtlp, RawTrigger, RawWatch
+from shadowlab.lab.watch.otlp.config import OtlpConfig
 from shadowlab.lab.watch.sources import SourceKind
 from shadowlab.lab.watch.trigger.receiver import TriggerConfig
 from shadowlab.model.units import NS_PER_S, format_duration
 from shadowlab.model.watch.incident import Severity
-from shadowlab.telemetry.live.http import is_loopback
+from shadowlab.telemetry.live.http import is_loopback, site_fault
 from shadowlab.telemetry.live.prometheus import PrometheusSource
 from shadowlab.topology.formats import read_input
 from shadowlab.topology.positioned import Positioned, in_file_order, load_positioned, validate
@@ -74,6 +75,7 @@ class WatchConfig:
     resolve_after: int
     receivers: tuple[ReceiverConfig, ...]
     trigger: TriggerConfig | None
+    otlp: OtlpConfig | None
     keep_cycles: int
     keep_incidents_ns: int
     keep_bytes: int
@@ -101,6 +103,7 @@ def load_watch(path: Path, *, known_detectors: frozenset[str]) -> WatchConfig:
     )
     receivers = tuple(_receiver(one, index, path, fault) for index, one in enumerate(raw.notify))
     trigger = None if raw.trigger is None else _trigger(raw.trigger, path, fault)
+    otlp = None if raw.otlp is None else _otlp(raw.otlp, path, fault)
     for index, one in enumerate(receivers):
         if one.name in {other.name for other in receivers[:index]}:
             fault(("notify", index, "name"), f"{one.name!r} is given twice; outboxes could not tell them apart")
@@ -134,6 +137,7 @@ def load_watch(path: Path, *, known_detectors: frozenset[str]) -> WatchConfig:
         resolve_after=raw.resolve_after,
         receivers=receivers,
         trigger=trigger,
+        otlp=otlp,
         keep_cycles=raw.keep.cycles,
         keep_incidents_ns=raw.keep.incidents,
         keep_bytes=raw.keep.disk,
@@ -238,6 +242,16 @@ def _trigger(raw: RawTrigger, path: Path, fault: Any) -> TriggerConfig:
     if (raw.certificate_file is None) != (raw.key_file is None):
         fault(("trigger",), "a certificate and its key go together: certificate_file and key_file")
     return TriggerConfig(host=host, port=int(port) if port.isdecimal() else 0, **files)
+
+
+def _otlp(raw: RawOtlp, path: Path, fault: Any) -> OtlpConfig:
+    if words := site_fault(raw.url, with_token=raw.token_file is not None):
+        fault(("otlp", "url"), words)
+    return OtlpConfig(
+        url=raw.url,
+        token_file=_file(path, raw.token_file, ("otlp", "token_file"), fault),
+        ca_file=_file(path, raw.ca_file, ("otlp", "ca_file"), fault),
+    )
 
 
 def _example(kind: ReceiverKind) -> str:

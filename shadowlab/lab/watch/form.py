@@ -74,6 +74,14 @@ class RawTrigger(_Raw):
     key_file: str | None = None
 
 
+class RawOtlp(_Raw):
+    """A collector of OpenTelemetry that is given the figures of every cycle."""
+
+    url: str
+    token_file: str | None = None
+    ca_file: str | None = None
+
+
 class RawKeep(_Raw):
     cycles: int = Field(default=500, ge=1, le=1_000_000, strict=True)
     incidents: Duration = 30 * 24 * HOUR_NS
@@ -108,6 +116,7 @@ class RawWatch(_Raw):
     """Cycles in a row that find it no more."""
     notify: list[RawNotify] = []
     trigger: RawTrigger | None = None
+    otlp: RawOtlp | None = None
     keep: RawKeep = RawKeep()
     merge_above: int = Field(default=1000, ge=1, strict=True)
     """With more flows than this, those of one pair and service are summed up."""

@@ -24,8 +24,10 @@ from shadowlab.lab.watch.decide.outbox import delivered, due, failed
 from shadowlab.lab.watch.decide.pace import next_cycle
 from shadowlab.lab.watch.folder import SCRATCH, Disk, StateFolder
 from shadowlab.lab.watch.known import baseline_from, calibration_from, recorded_baseline
-from shadowlab.lab.watch.metrics import metrics_text
+from shadowlab.lab.watch.metrics import Counted, families, metrics_text
 from shadowlab.lab.watch.notify.interface import Refused, Senders
+from shadowlab.lab.watch.otlp.encode import request
+from shadowlab.lab.watch.otlp.export import Exporter
 from shadowlab.lab.watch.sources import Asker, Follower, Listener, Window
 from shadowlab.lab.watch.stages.shadows import Shadows
 from shadowlab.lab.watch.stream import Noticed, Stream
@@ -104,6 +106,7 @@ class Loop:
     _heard: set[str] = field(default_factory=set)
     _alerts: list[str] = field(default_factory=list)
     _trigger: Trigger | None = None
+    _exporter: Exporter | None = None
     _doors: ExitStack = field(default_factory=ExitStack)
     _last_outcome: Cycle | None = None
 
@@ -159,7 +162,11 @@ class Loop:
             self._memory.baseline = recorded_baseline(config.baseline_file)
 
     def _attend(self, config: WatchConfig) -> None:
-        """Alertmanager's webhook, where the watch file says."""
+        """Alertmanager's webhook and a collector, where the watch file says."""
+        if config.otlp is None:
+            self._exporter = None
+        elif self._exporter is None or self._exporter.config != config.otlp:
+            self._exporter = Exporter(config=config.otlp)
         self._trigger = None
         if config.trigger is not None:
             self._trigger = self._doors.enter_context(listening(config.trigger, self.clock.wake))
@@ -224,7 +231,7 @@ class Loop:
         try:
             found = load_watch(self.config.path, known_detectors=frozenset(DETECTORS))
             _unchangeable(self.config, found)
-            if found.trigger != self.config.trigger:
+            if (found.trigger, found.otlp) != (self.config.trigger, self.config.otlp):
                 self._attend_anew(found)
         except ShadowLabError as error:
             self.reload_faults += 1
@@ -314,19 +321,26 @@ class Loop:
 
     def _measure(self) -> None:
         if self._state is not None and self._last_outcome is not None:
-            text = metrics_text(
-                self._state,
-                self._last_outcome,
+            counted = Counted(
                 unreadable=self._follower.unreadable,
                 dropped=self._window.dropped,
                 reload_faults=self.reload_faults,
+                otlp_dropped=self._exporter.dropped if self._exporter is not None else 0,
             )
-            self._folder.write_metrics(text)
+            self._folder.write_metrics(metrics_text(self._state, self._last_outcome, counted))
+            if self._exporter is not None:
+                some = families(self._state, self._last_outcome, counted)
+                self._exporter.offer(request(some, watch=self.config.name, at_ns=self._last_outcome.ended_ns))
 
     # --- telling ----------------------------------------------------------------------------------------------------
 
     def _tell(self) -> None:
         """Everything that is due; each outcome is on the disk before the next is tried."""
+        if self._exporter is not None:
+            fault = self._exporter.fault
+            self._exporter.send(self.clock.now_ns())
+            if self._exporter.fault not in ("", fault):
+                self.said.line(f"otlp: {self._exporter.fault}")
         state = self._state
         assert state is not None
         broken: set[str] = set()

@@ -7,6 +7,7 @@ Units are seconds, bytes and ratios, as Prometheus' naming guide wants them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -26,19 +27,34 @@ VERDICTS = (
 STATES = ("good", "off", "broken", "unknown")
 
 
-def metrics_text(
-    state: WatchState, cycle: Cycle, *, unreadable: int = 0, dropped: int = 0, reload_faults: int = 0
-) -> str:
-    """One exposition.  Every series carries the watch's name."""
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What the program counted since it began."""
+
+    unreadable: int = 0
+    dropped: int = 0
+    reload_faults: int = 0
+    otlp_dropped: int = 0
+
+
+NOTHING_COUNTED = Counted()
+
+
+def families(state: WatchState, cycle: Cycle, counted: Counted = NOTHING_COUNTED) -> list[Metric]:
+    """Every series carries the watch's name."""
+    return list(_Collected(state, cycle, counted).collect())
+
+
+def metrics_text(state: WatchState, cycle: Cycle, counted: Counted = NOTHING_COUNTED) -> str:
+    """One exposition."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(state, cycle, unreadable=unreadable, dropped=dropped, reload_faults=reload_faults))
+    registry.register(_Collected(state, cycle, counted))
     return generate_latest(registry).decode()
 
 
 class _Collected:
-    def __init__(self, state: WatchState, cycle: Cycle, *, unreadable: int, dropped: int, reload_faults: int) -> None:
-        self._state, self._cycle = state, cycle
-        self._unreadable, self._dropped, self._reload_faults = unreadable, dropped, reload_faults
+    def __init__(self, state: WatchState, cycle: Cycle, counted: Counted) -> None:
+        self._state, self._cycle, self._counted = state, cycle, counted
 
     def collect(self) -> Iterator[Metric]:
         """What :mod:`prometheus_client` asks for."""
@@ -62,9 +78,11 @@ class _Collected:
         yield self._counter("cycles", "Whole cycles.", state.cycle)
         yield self._counter("cycles_skipped", "Beginnings that went by while a cycle lasted.", state.skipped)
         yield self._counter("incidents_opened", "Incidents that were opened.", state.incidents_opened)
-        yield self._counter("telemetry_unreadable", "Lines and files that were no telemetry.", self._unreadable)
-        yield self._counter("telemetry_dropped", "Records beyond the window's bound.", self._dropped)
-        yield self._counter("reloads_refused", "Watch files that were wrong on reload.", self._reload_faults)
+        yield self._counter("telemetry_unreadable", "Lines and files that were no telemetry.", self._counted.unreadable)
+        yield self._counter("telemetry_dropped", "Records beyond the window's bound.", self._counted.dropped)
+        yield self._counter("reloads_refused", "Watch files that were wrong on reload.", self._counted.reload_faults)
+        words = "Cycles' figures that no collector got."
+        yield self._counter("otlp_dropped", words, self._counted.otlp_dropped)
         for name, words, counts in (
             ("notifications_sent", "Notifications that a receiver took.", state.told),
             ("notifications_given_up", "Notifications that will not be tried again.", state.given_up),
