@@ -27,6 +27,7 @@ _COMMANDS = {
         "shadowlab.cli.watching.integrate",
         "Print what Prometheus, Grafana or systemd need beside a watch.",
     ),
+    "top": ("shadowlab.cli.watching.top", "Show paths, links and incidents of a run or a watch, and follow them."),
     "incidents": ("shadowlab.cli.watching.incidents", "Show what a watch found, with its timeline."),
     "whatif": ("shadowlab.cli.ahead.whatif", "Ask what would happen if something were different."),
     "sweep": ("shadowlab.cli.ahead.sweep", "Ask a grid of what-if questions on all cores; goes on after a kill."),
@@ -56,7 +57,7 @@ _COMMANDS = {
     "kernel": ("shadowlab.cli.kernel", "Build, list and remove embedded kernels."),
     "doctor": ("shadowlab.cli.doctor", "Look at this machine: what can run, what holds it back, what mends it."),
 } | LIVE_COMMANDS
-_NAMED_COMMAND = {*LIVE_COMMANDS, "watch", "incidents", "integrate", "serve"}
+_NAMED_COMMAND = {*LIVE_COMMANDS, "watch", "incidents", "integrate", "serve", "top"}
 """Their attribute is called ``command`` in the module."""
 
 
