@@ -65,7 +65,7 @@ class Question(Body):
         Field(min_length=1, max_length=MOST_SCENARIOS),
     ]
     each: bool = False
-    runs: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10)] | None = None
+    runs: Annotated[int, Field(ge=1, le=10), BeforeValidator(_whole)] | None = None
     duration_s: Annotated[float, Field(ge=10, le=600)] | None = None
 
 
