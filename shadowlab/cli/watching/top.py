@@ -46,12 +46,15 @@ def command(interrupt: Interrupt, source: Path, once: bool, as_json: bool, rows:
     """
     from rich.console import Console
 
+    from shadowlab.errors import InputError
     from shadowlab.report.layout import place_nodes
     from shadowlab.serve.picture.library import Library
 
     library = Library((source,), place_nodes)
     library.check()
     library.scan()
+    if not library.sources():
+        raise InputError(f"{source} is empty: there is nothing to show yet")
     shown = library.sources()[0]
     if as_json:
         print(json.dumps(document(shown, rows), ensure_ascii=False))

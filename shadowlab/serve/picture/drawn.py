@@ -44,8 +44,10 @@ def drawn_map(
     standing: Mapping[str, str],
     affected: Mapping[str, Sequence[str]],
     suspect_links: Iterable[str],
+    lines_known: bool = True,
 ) -> Map:
-    """``affected``: the nodes on the way of each affected path (its ends at least)."""
+    """``lines_known``: the network's delays are those of its lines.  ``affected``: the nodes on the way of each
+    affected path (its ends at least)."""
     crossing: dict[tuple[str, str], int] = {}
     on_way: set[str] = set()
     for nodes in affected.values():
@@ -61,7 +63,12 @@ def drawn_map(
     for link in network.links:
         directions = [
             _direction(
-                network, way, figures.get(str(way), UNKNOWN), standing, crossing.get((way.source, way.target), 0)
+                network,
+                way,
+                figures.get(str(way), UNKNOWN),
+                standing,
+                crossing.get((way.source, way.target), 0),
+                lines_known,
             )
             for way in link.directions
         ]
@@ -104,10 +111,15 @@ def drawn_map(
 
 
 def _direction(
-    network: Network, one: Direction, known: Figures, standing: Mapping[str, str], affected_paths: int
+    network: Network,
+    one: Direction,
+    known: Figures,
+    standing: Mapping[str, str],
+    affected_paths: int,
+    lines_known: bool,
 ) -> DirectionShown:
     impairment = network.impairment(one)
-    line_ms = impairment.delay_ns / NS_PER_MS
+    line_ms = impairment.delay_ns / NS_PER_MS if lines_known else None
     return DirectionShown(
         id=str(one),
         source=one.source,
@@ -118,7 +130,7 @@ def _direction(
         utilisation_forecast=known.utilisation_forecast,
         loss=known.loss,
         loss_before=known.loss_before,
-        latency_ms=line_ms + (known.queueing_ms or 0.0),
+        latency_ms=None if line_ms is None else line_ms + (known.queueing_ms or 0.0),
         line_ms=line_ms,
         queueing_ms=known.queueing_ms,
         fidelity=known.fidelity,

@@ -80,13 +80,13 @@ class Library:
             )
 
     def check(self) -> None:
-        """Raises InputError for a named folder that is nothing that could be shown."""
+        """Raises InputError for a named folder that is nothing to be shown; an empty one may become one."""
         for one in self._named:
             if not one.is_dir():
                 raise InputError(
                     f"{one} is no folder: name one of a run, the state folder of a watch, or where such are"
                 )
-            if not kind_of(one) and not self._within(one):
+            if not kind_of(one) and not self._within(one) and any(one.iterdir()):
                 raise InputError(
                     f"{one} is neither the folder of a run ({RESULT}, {WATCHED_FILE}) nor of a watch ({STATE}), "
                     "and holds none"

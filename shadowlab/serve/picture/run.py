@@ -221,7 +221,16 @@ class Run:
         network = self._network()
         points = self._place(network)
         if self._state() != "finished":
-            return drawn_map(network, points, revision=revision, figures={}, standing={}, affected={}, suspect_links=())
+            return drawn_map(
+                network,
+                points,
+                revision=revision,
+                figures={},
+                standing={},
+                affected={},
+                suspect_links=(),
+                lines_known=False,
+            )
         result = self._result()
         domains = [result.fault_domain] if result.fault_domain is not None else []
         return drawn_map(

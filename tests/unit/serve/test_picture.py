@@ -81,6 +81,7 @@ def test_a_run_that_goes_on_or_was_killed_has_a_map_and_no_verdict(tmp_path: Pat
     assert {way.id for one in run.map().links for way in one.directions} == {
         way.id for one in finished.links for way in one.directions
     }
+    assert {way.latency_ms for one in run.map().links for way in one.directions} == {None}
     assert {one.state for one in run.paths().paths} == {"unknown"}
     assert run.incidents().incidents == []
 

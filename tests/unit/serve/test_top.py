@@ -29,6 +29,8 @@ def test_the_guilty_direction_and_the_incident_come_first(make: object, guilty: 
 
 
 def test_what_is_no_run_is_told(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+
     found = CliRunner().invoke(shadowlab, ["top", str(tmp_path)], obj=Interrupt())
 
     assert found.exit_code != 0 and "neither the folder of a run" in str(found.exception)
