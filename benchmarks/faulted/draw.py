@@ -75,6 +75,7 @@ class Case:
     filters: tuple[Filter, ...] = ()
     loops: tuple[Loop, ...] = ()
     workloads: tuple[Workload, ...] = ()
+    duration_ns: int = DURATION_NS
 
 
 def draw(topology: str, kind: str, seed: int) -> Case:

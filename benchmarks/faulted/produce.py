@@ -44,7 +44,7 @@ def known(case: Case) -> Prepared:
 def _prepared(case: Case, events: Sequence[Event], workloads: Sequence[Workload]) -> Prepared:
     scenario = Scenario(
         path=Path("campaign"), name="campaign", title="", map=Path(), telemetry=None, production_after=None,
-        duration_ns=DURATION_NS, seed=case.seed, sample_every_ns=SECOND, probe_every_ns=200 * MS,
+        duration_ns=case.duration_ns, seed=case.seed, sample_every_ns=SECOND, probe_every_ns=200 * MS,
         baseline_ns=BASELINE_NS, levels=(), events=tuple(sorted(events, key=lambda one: one.at_ns)),
         detectors=("panel",), expect=None, wall_budget_ns=3600 * SECOND,
     )  # fmt: skip
@@ -94,28 +94,34 @@ def shadow_of(case: Case) -> Case:
 
 
 def produce(
-    cases: Sequence[Case], folder: Path, on_ready: Callable[[Case, Path, Path | None], None], *, only_kept: bool = False
+    cases: Sequence[Case],
+    folder: Path,
+    on_ready: Callable[[Case, Path, Path | None], None],
+    *,
+    only_kept: bool = False,
+    with_shadow: bool = True,
 ) -> None:
     """Run what was not run before, as many at once as there are cores.  ``on_ready`` is called for each case with its
     folder and that of its shadow, both complete, in the order in which they are done.  A run that fails is told, and
     its case left out.  ``only_kept``: of what was not run before nothing is, and the
-    shadow of a case may be missing."""
+    shadow of a case may be missing.  Nor is it run, or awaited, without ``with_shadow``."""
     where = choose_place("embedded", "virtual")
 
     def target(case: Case) -> Work:
         job = production_job(case)
         path = folder / "raw" / key_of(job, where.description)
-        return Work(name=case.name, job=job, folder=path, expected_wall_s=EXPECTED_WALL_S)
+        wall_s = EXPECTED_WALL_S * max(1.0, case.duration_ns / DURATION_NS)
+        return Work(name=case.name, job=job, folder=path, expected_wall_s=wall_s)
 
     shadows = [target(shadow_of(case)) for case in cases]
-    if not only_kept:
+    if with_shadow and not only_kept:
         _run({work.folder: work for work in shadows}, where, lambda _: None)
     works = [target(case) for case in cases]
     partners = {work.folder: (case, sound.folder) for work, case, sound in zip(works, cases, shadows, strict=True)}
 
     def done(path: Path) -> None:
         case, sound = partners[path]
-        if (sound / DONE).exists() or only_kept:
+        if (sound / DONE).exists() or only_kept or not with_shadow:
             on_ready(case, path, sound if (sound / DONE).exists() else None)
 
     kept = [work for work in works if (work.folder / DONE).exists()]

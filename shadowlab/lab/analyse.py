@@ -265,8 +265,8 @@ def _broken_route(
 
 def _onset(onsets: Sequence[int], cut_ns: int) -> int:
     """The first of these that the cut can have caused: routers notice a second late, and something else may have moved
-    the paths before."""
-    return min((one for one in onsets if one >= cut_ns - _NOTICED_NS), default=min(onsets))
+    the paths before.  The cut itself where none of its paths has alerted."""
+    return min((one for one in onsets if one >= cut_ns - _NOTICED_NS), default=min(onsets, default=cut_ns))
 
 
 def gather(

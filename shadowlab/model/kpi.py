@@ -22,7 +22,8 @@ class Kpi:
     """An indicator.  ``bad`` says which direction harms a service; None means that neither does by itself.
 
     ``judged``: detectors look at it.  What tells the same as another, more finely or by fewer samples, is only shown:
-    each further indicator that is judged adds its own false alarms.
+    each further indicator that is judged adds its own false alarms.  ``smoothed``: each value is a running mean
+    already, so neighbours are no independent witnesses of a small change.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Kpi:
     bad: Literal["up", "down"] | None
     meaning: str
     judged: bool = True
+    smoothed: bool = False
 
 
 def _of_probes(name: str, meaning: str, unit: str = "ms") -> Kpi:
@@ -92,7 +94,14 @@ KPIS: Mapping[str, Kpi] = {
             bad="up",
             meaning="retransmitted share of the data segments of the path's flows, needless ones (DSACK) left out",
         ),
-        Kpi(name="srtt_ms", unit="ms", subject="path", bad="up", meaning="mean smoothed RTT of the path's flows"),
+        Kpi(
+            name="srtt_ms",
+            unit="ms",
+            subject="path",
+            bad="up",
+            meaning="mean smoothed RTT of the path's flows",
+            smoothed=True,
+        ),
         Kpi(
             name="cwnd_segments",
             unit="segments",

@@ -6,6 +6,7 @@ Never: a look ahead: each subject and indicator is heard in order of time, from 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from shadowlab.detect.online.count_ratio import CountRatio
 from shadowlab.detect.online.level_shift import LevelShift
 from shadowlab.detect.threshold.policy import Policy
 from shadowlab.detect.zscore import PROBES_SENT, columns_in
-from shadowlab.model.kpi import SeriesTable
+from shadowlab.model.kpi import KPIS, SeriesTable
 from shadowlab.model.verdict import Anomaly
 
 
@@ -32,10 +33,16 @@ class _Told:
 
 @dataclass(frozen=True, kw_only=True)
 class TablePanel:
-    """What a subject's indicators tell within ``together_ns`` of each other is one anomaly."""
+    """What a subject's indicators tell within ``together_ns`` of each other is one anomaly.
+
+    Small steps are told by a sum of residuals, which takes neighbours for independent.  Values of an indicator that is
+    a running mean (the kernel's smoothed round-trip time: RFC 6298) wander for many samples without any cause, so of
+    those only large steps are told, of ``smoothed_limit`` deviations: three in a row are hardly more than one witness.
+    """
 
     name: str = "panel"
     limit: float = 6.0
+    smoothed_limit: float = 8.0
     hold: int = 3
     probes_per_window: int = 5
     together_ns: int = 30 * 10**9
@@ -56,6 +63,8 @@ class TablePanel:
 
     def _steps(self, table: SeriesTable, kpi: str, index: int, floor: float) -> Iterator[_Told]:
         detector, bad = LevelShift(limit=self.limit, hold=self.hold, floor=floor), badness(kpi)
+        if KPIS[kpi].smoothed:
+            detector.limit, detector.total = self.smoothed_limit, math.inf
         for row, value in enumerate(table.values[kpi][:, index].tolist()):
             before = detector.centre()
             reading = detector.observe(_began(table, row), value)

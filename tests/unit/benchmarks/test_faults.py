@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import faults
-from benchmarks.faulted.draw import BASELINE_NS, DURATION_NS, KINDS, NO_FAULT, Truth, draw
+from benchmarks.faulted.calm import calm, total
+from benchmarks.faulted.draw import BASELINE_NS, DURATION_NS, KINDS, NO_FAULT, SECOND, Truth, draw
 from benchmarks.faulted.intervals import calibration, rate_interval, wilson
 from benchmarks.faulted.places import TOPOLOGIES, ground
 from benchmarks.faulted.produce import known, production_job
@@ -162,3 +163,21 @@ def test_the_page_is_renewed_between_its_marks_alone_and_a_page_without_them_is_
     assert faults.renewed(page, "new") == f"before {faults.BEGIN}\n\nnew\n\n{faults.END} after"
     with pytest.raises(ValueError, match="has no"):
         faults.renewed("nothing", "new")
+
+
+def test_calm_is_long_and_holds_steps_of_demand_and_nothing_else() -> None:
+    case = calm("dumbbell", 3, 300 * SECOND)
+
+    assert case.duration_ns == known(case).scenario.duration_ns == 300 * SECOND
+    assert len(case.events) >= 2
+    assert {one.kind for one in case.events} == {"demand"}
+    assert not calm("dumbbell", 3, 300 * SECOND, steps=False).events
+
+
+def test_alerts_of_calm_are_counted_a_day_per_hundred_paths() -> None:
+    rows = [{"detector": "panel", "alerts": 1, "path_days": 0.5}, {"detector": "zscore", "alerts": 9, "path_days": 0.5}]
+
+    counted = total(rows, "panel")
+
+    assert (counted["alerts"], counted["a_day_per_100_paths"]) == (1, 200.0)
+    assert counted["interval"][0] < 200.0 < counted["interval"][1]

@@ -247,6 +247,20 @@ def test_routes_that_end_early_show_what_was_cut(ready: Prepared) -> None:
     assert cut_directions(run, 26 * S, 30 * S) == {}
 
 
+def test_a_cut_that_none_of_its_own_paths_alerted_on_began_when_it_was_cut(ready: Prepared) -> None:
+    whole = path_directions(ready.network, "web", "db")
+    run = measured(ready, again={"web→db": 9}, hops=(*shortest(ready), ((EVENT + 2) * S, "web→db", whole[:1])))
+    values = run.paths.values | {"latency_ms": run.paths.values["latency_ms"].copy()}
+    values["latency_ms"][EVENT:, PATHS.index("api→db")] += 6.0
+    del values["retransmission_share"]  # what is counted is evidence, and nobody's alert
+    run = replace(run, paths=replace(run.paths, values=values))
+
+    found = judge(run, ready, ["zscore"]).domain
+
+    assert found is not None
+    assert (found.links, found.onset_ns) == (("north-south",), (EVENT + 2) * S)
+
+
 def test_a_run_that_recorded_no_routes_failed(ready: Prepared, tmp_path: Path) -> None:
     with RawFiles(str(tmp_path)):
         pass
