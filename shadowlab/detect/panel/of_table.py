@@ -20,6 +20,9 @@ from shadowlab.detect.zscore import PROBES_SENT, columns_in
 from shadowlab.model.kpi import KPIS, SeriesTable
 from shadowlab.model.verdict import Anomaly
 
+DEMANDED = "throughput_mbps"
+"""What falls with the demand as well as by a fault."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Told:
@@ -38,6 +41,9 @@ class TablePanel:
     Small steps are told by a sum of residuals, which takes neighbours for independent.  Values of an indicator that is
     a running mean (the kernel's smoothed round-trip time: RFC 6298) wander for many samples without any cause, so of
     those only large steps are told, of ``smoothed_limit`` deviations: three in a row are hardly more than one witness.
+
+    Throughput that falls is told only where another indicator of the path has told by then, and began within
+    ``together_ns`` of it: who asks for less carries less, and nothing is wrong.
     """
 
     name: str = "panel"
@@ -58,7 +64,8 @@ class TablePanel:
                     floor = float(baseline.spread[kpi][columns[index]])
                     told.extend(self._losses(table, index) if kpi == "loss" else self._steps(table, kpi, index, floor))
             told = [one for one in told if table.times_ns[one.row] > baseline.to_ns and one.onset_ns >= baseline.to_ns]
-            found.extend(self._anomalies(subject, sorted(told, key=lambda one: (one.row, one.kpi)), table))
+            told = sorted(self._witnessed(told), key=lambda one: (one.row, one.kpi))
+            found.extend(self._anomalies(subject, told, table))
         return tuple(sorted(found, key=lambda one: (one.onset_ns, one.path, one.detected_ns)))
 
     def _steps(self, table: SeriesTable, kpi: str, index: int, floor: float) -> Iterator[_Told]:
@@ -84,6 +91,15 @@ class TablePanel:
             if policy.alarm(now, 2 * reading.score, None) and reading.onset_ns is not None:
                 size = detector.limit * reading.score / max(1 - reading.score, 1e-6)
                 yield _Told(kpi="loss", row=row, onset_ns=reading.onset_ns, score=reading.score, size=size)
+
+    def _witnessed(self, told: list[_Told]) -> list[_Told]:
+        others = [one for one in told if one.kpi != DEMANDED]
+        return others + [
+            one
+            for one in told
+            if one.kpi == DEMANDED
+            and any(other.row <= one.row and abs(other.onset_ns - one.onset_ns) <= self.together_ns for other in others)
+        ]
 
     def _anomalies(self, subject: str, told: list[_Told], table: SeriesTable) -> Iterator[Anomaly]:
         while told:

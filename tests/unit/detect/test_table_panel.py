@@ -22,9 +22,11 @@ def smoothed_noise(seed: int, kept: float = 0.95) -> NDArray[np.float64]:
     return drawn
 
 
-def told(kpi: str, values: NDArray[np.float64]) -> tuple[Anomaly, ...]:
+def told(kpi: str, values: NDArray[np.float64], **more: NDArray[np.float64]) -> tuple[Anomaly, ...]:
     times = np.arange(1, ROWS + 1, dtype=np.int64) * S
-    table = SeriesTable(times_ns=times, subjects=tuple(f"a→b{one}" for one in range(PATHS)), values={kpi: values})
+    table = SeriesTable(
+        times_ns=times, subjects=tuple(f"a→b{one}" for one in range(PATHS)), values={kpi: values, **more}
+    )
     return TablePanel().detect(table, learn(table, from_ns=5 * S, to_ns=25 * S))
 
 
@@ -42,3 +44,14 @@ def test_a_step_of_a_smoothed_round_trip_time_is_told_in_three_seconds() -> None
     found = told("srtt_ms", values)
 
     assert [(one.path, one.onset_ns, one.detected_ns) for one in found] == [("a→b3", 600 * S, 603 * S)]
+
+
+def test_throughput_that_falls_alone_is_less_demand_and_with_a_delay_a_fault() -> None:
+    chance = np.random.default_rng(3)
+    carried, late = 8 + 0.05 * chance.normal(size=(ROWS, PATHS)), 30 + 0.05 * chance.normal(size=(ROWS, PATHS))
+    carried[600:] -= 4
+    late[600:, 2] += 9
+
+    found = told("throughput_mbps", carried, latency_ms=late)
+
+    assert [(one.path, sorted(one.zscores)) for one in found] == [("a→b2", ["latency_ms", "throughput_mbps"])]
