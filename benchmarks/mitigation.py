@@ -101,8 +101,9 @@ def figures(some: Sequence[Row]) -> dict[str, float | None]:
 def write_page(rows: Sequence[Row]) -> None:
     """Renew what stands between the marks."""
     cases = sorted({str(row["case"]) for row in rows})
+    seeds = ", ".join(sorted({one.split()[-1] for one in cases}, key=int))
     lines = [
-        f"{len(cases)} incidents ({', '.join(sorted({one.split()[-1] for one in cases}, key=int))} are their seeds).",
+        f"Incidents: {len(cases)}, of seeds: {seeds}.",
         "",
         "| class | known | who | cases | penalty: mean | p90 | worst | best chosen | harmful | Kendall's tau | "
         "slowest decision |",
@@ -113,7 +114,7 @@ def write_page(rows: Sequence[Row]) -> None:
     )
     for (known, who, kind), some in ordered:
         of = figures(some)
-        cells = [f"{of[name]:.0%}" for name in ("mean", "p90", "worst", "top1", "harmful")]
+        cells = [f"{100 * (of[name] or 0.0):.0f} %" for name in ("mean", "p90", "worst", "top1", "harmful")]
         tau = "" if of["tau"] is None else f"{of['tau']:.2f}"
         wall = "" if of["decided_s"] is None else f"{of['decided_s']:.0f} s"
         lines.append(f"| {' | '.join([kind, known, who, str(len(some)), *cells, tau, wall])} |")
