@@ -19,7 +19,7 @@ from shadowlab.lab.scenario_form import RawScenario
 from shadowlab.lab.workloads.read import read_compute, read_traffic
 from shadowlab.mitigate.candidate import NOTHING
 from shadowlab.mitigate.objective import DEFAULT, Term
-from shadowlab.model.level import ServiceLevel
+from shadowlab.model.level import ServiceLevel, parse_limit
 from shadowlab.model.traffic.workload import Compute, Workload
 from shadowlab.model.units import NS_PER_MS, NS_PER_S, format_duration
 from shadowlab.monitor.observe import SAMPLE_EVERY_NS
@@ -299,7 +299,7 @@ class _Resolver:
                     ServiceLevel(
                         name=one.name,
                         kpi=one.kpi,
-                        limit=one.limit,
+                        limit=parse_limit(one.kpi, str(one.limit)),
                         paths=tuple(path.replace("->", "→") for path in one.paths),
                         services=tuple(one.services),
                         tolerated=one.tolerated,

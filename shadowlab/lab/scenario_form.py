@@ -40,7 +40,7 @@ class _Raw(BaseModel):
 class RawLevel(_Raw):
     name: str = Field(min_length=1)
     kpi: str
-    limit: float
+    limit: float | str
     paths: list[str] = []
     services: list[str] = []
     tolerated: Fraction = 0.0

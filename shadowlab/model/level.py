@@ -8,10 +8,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shadowlab.model.kpi import KPIS
-from shadowlab.model.units import NS_PER_S
+from shadowlab.model.units import NS_PER_MS, NS_PER_S, parse_duration, parse_fraction, parse_rate
 
 PROMISED = ("path", "service")
 """What a promise can be about."""
+
+
+def parse_limit(kpi: str, text: str) -> float:
+    """A limit as people write it, in the indicator's unit: ``0.02`` or ``2 %`` of loss, ``110`` or ``0.11 s`` of
+    latency, ``5`` or ``5 Mbit`` of throughput.  Raises ValueError."""
+    try:
+        return float(text)
+    except ValueError:
+        unit = KPIS[kpi].unit if kpi in KPIS else ""
+    if unit == "fraction":
+        return parse_fraction(text)
+    if unit == "ms":
+        return parse_duration(text) / NS_PER_MS
+    if unit == "Mbit/s":
+        return parse_rate(text) / 1e6
+    raise ValueError(f"{text!r} is no number" + (f"; {kpi} is counted in {unit}" if unit else ""))
 
 
 @dataclass(frozen=True, kw_only=True)

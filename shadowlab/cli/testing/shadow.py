@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import yaml
 
 from shadowlab.errors import InputError, ShadowFailedError, ShadowLabError
-from shadowlab.model.level import LevelOutcome, ServiceLevel
+from shadowlab.model.level import LevelOutcome, ServiceLevel, parse_limit
 from shadowlab.model.units import NS_PER_S, parse_duration, parse_fraction
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ class Promise:
 
     @classmethod
     def of(
-        cls, kpi: str, limit: float, *, paths: str = "*", tolerated: str | float = 0.0, window: str = "5 s"
+        cls, kpi: str, limit: float | str, *, paths: str = "*", tolerated: str | float = 0.0, window: str = "5 s"
     ) -> Promise:
         """As people write it.  Raises ValueError for what no service level can be."""
         made = cls(
             kpi=kpi,
-            limit=float(limit),
+            limit=parse_limit(kpi, str(limit)),
             paths=paths.replace("->", "→"),
             tolerated=parse_fraction(tolerated) if isinstance(tolerated, str) else tolerated,
             window_ns=parse_duration(window),
@@ -119,7 +119,7 @@ class Shadowed:
         return found
 
     def keeps(
-        self, kpi: str, limit: float, *, paths: str = "*", tolerated: str | float = 0.0, window: str = "5 s"
+        self, kpi: str, limit: float | str, *, paths: str = "*", tolerated: str | float = 0.0, window: str = "5 s"
     ) -> None:
         """Raise ServiceLevelBroken unless the level is kept on every path that the pattern fits."""
         __tracebackhide__ = True

@@ -17,7 +17,7 @@ from shadowlab.lab.cures.read import Cures
 from shadowlab.lab.inputs.gathered import Inputs, read_inputs
 from shadowlab.lab.scenario import DemandUse, Scenario, load_scenario
 from shadowlab.model.kpi import KPIS
-from shadowlab.model.level import ServiceLevel
+from shadowlab.model.level import ServiceLevel, parse_limit
 from shadowlab.model.units import NS_PER_MS, NS_PER_S
 from shadowlab.topology.formats import read_input
 
@@ -28,7 +28,7 @@ DEFAULT_LEVELS = (
 )
 """What is judged where nothing was promised: on every path less than 1 % of probes lost, and less than 2 % of segments
 sent again, in at least 80 % of the windows."""
-_LEVEL = re.compile(r"([a-z0-9_]+)\s*(<=|>=)\s*([-+0-9.eE]+)")
+_LEVEL = re.compile(r"([a-z0-9_]+)\s*(<=|>=)\s*(\S.*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,8 @@ def read_level(text: str) -> ServiceLevel:
     if match is None:
         raise InputError(f"--level {text!r}: write it like 'latency_p95_ms<=110'")
     try:
-        level = ServiceLevel(name=text.replace(" ", ""), kpi=match[1], limit=float(match[3]), tolerated=0.2)
+        limit = parse_limit(match[1], match[3])
+        level = ServiceLevel(name=text.replace(" ", ""), kpi=match[1], limit=limit, tolerated=0.2)
     except ValueError as error:
         raise InputError(f"--level {text!r}: {error}") from error
     wanted = ">=" if level.less_is_bad else "<="

@@ -153,6 +153,24 @@ def test_one_burst_of_loss_is_no_lossy_path_and_all_lost_is_one() -> None:
     assert next(one.onset_ns for one in cut if one.score >= 0.5) == 50 * S
 
 
+def test_losses_that_come_slowly_do_not_excuse_themselves() -> None:
+    chance = np.random.default_rng(7)
+    lost = [*np.zeros(60), *chance.binomial(5, 0.1, 60)]
+
+    scores = [one.score for one in heard(CountRatio(), [[float(one), 5.0] for one in lost])]
+
+    assert max(scores[:60]) < 0.5
+    assert max(scores[60:90]) >= 0.5
+
+
+def test_a_path_that_always_loses_some_is_as_usual() -> None:
+    chance = np.random.default_rng(8)
+
+    for _ in range(5):
+        rows = [[float(one), 5.0] for one in chance.binomial(5, 0.01, 600)]
+        assert max(one.score for one in heard(CountRatio(), rows)) < 0.5
+
+
 def test_more_lost_than_sent_cannot_be() -> None:
     with pytest.raises(ValueError, match="6 lost of 5 sent"):
         CountRatio().observe(0, [6.0, 5.0])
