@@ -19,6 +19,7 @@ from shadowlab.correlate.fault_free import fault_free
 from shadowlab.detect.baseline import learn, widened
 from shadowlab.detect.registry import DETECTORS
 from shadowlab.errors import ShadowFailedError
+from shadowlab.lab.detecting.flow_voices import Voice, Way, flow_voices, last_ways
 from shadowlab.lab.detecting.loads import grown_loads, last_route
 from shadowlab.lab.prepare import Prepared
 from shadowlab.lab.recorded.watched import derive, watched_of
@@ -30,7 +31,7 @@ from shadowlab.model.network import Direction
 from shadowlab.model.result import PathTrace
 from shadowlab.model.units import NS_PER_S
 from shadowlab.model.verdict import Anomaly, FaultDomain, PathEvidence, Suspect
-from shadowlab.monitor.indicators import PathCounts, path_counts
+from shadowlab.monitor.indicators import FlowCounts, PathCounts, flow_counts, path_counts
 from shadowlab.monitor.layout import FAULT_MARK, TRACE_FILE
 from shadowlab.monitor.void_windows import LATE_NS, Punctual, read_punctual
 
@@ -65,6 +66,8 @@ class Measured:
     """(since, path, directions), in order of time: the probes' way."""
     flow_hops: tuple[tuple[int, str, tuple[Direction, ...]], ...] = ()
     """(since, flow, directions from its source to its target), where flows are spread over several ways."""
+    flow_counts: FlowCounts | None = None
+    """Of each flow by itself, where they are spread: their path's counts speak of no way in particular."""
     punctual: Punctual = field(default_factory=Punctual)
     """What is void of it: there the tables hold nothing, and the counts are 0."""
 
@@ -85,6 +88,12 @@ def measure(folder: Path, prepared: Prepared, duration_ns: int, late_ns: int = L
     punctual = read_punctual(folder, len(counts.times_ns), WINDOW_NS, late_ns)
     lines = _lines(folder)
     ends = {flow.id: f"{flow.source}→{flow.target}" for flow in prepared.flows}
+    flow_hops = tuple((one.at_ns, one.flow, one.steps) for one in lines if one.flow and one.path == ends[one.flow])
+    each = None
+    if flow_hops:
+        each = flow_counts(folder, prepared.flows, duration_ns, WINDOW_NS, turns=prepared.flow_turns)
+        kept = ~punctual.void[:, None]
+        each = replace(each, sent=each.sent * kept, again=each.again * kept)
     return Measured(
         paths=tables["path"],
         links=tables["link"],
@@ -92,7 +101,8 @@ def measure(folder: Path, prepared: Prepared, duration_ns: int, late_ns: int = L
         traces=tuple(_traces(lines, prepared)),
         hops=tuple((one.at_ns, one.path, one.steps) for one in lines if not one.flow),
         punctual=punctual,
-        flow_hops=tuple((one.at_ns, one.flow, one.steps) for one in lines if one.flow and one.path == ends[one.flow]),
+        flow_hops=flow_hops,
+        flow_counts=each,
     )
 
 
@@ -274,14 +284,18 @@ def gather(
 ) -> tuple[PathEvidence, ...]:
     """What every path tells in a window, in three voices: its probes on their way there, the answers on theirs (both
     clocks are the shadow's, so a one-way time is as exact as a round trip), and the data segments of its flows, whose
-    retransmissions speak of the way there alone.  Flows of a path that are spread over
-    several ways are not heard: their counts are of the path.
+    retransmissions speak of the way there alone.  Flows of a path that are spread over several ways speak with a voice
+    for each way, as far as their ways were traced.
 
     A path whose route changed in the window speaks for its last route, from that change on; and of its delay it says
     nothing, for a longer way is not a slower link.
     """
     counts, times = measured.counts, measured.counts.times_ns
     before = (times > baseline_ns[0]) & (times <= baseline_ns[1])
+    ways = last_ways(measured.flow_hops, window_ns[1])
+    by_path: dict[str, list[str]] = {}
+    for flow in prepared.flows:
+        by_path.setdefault(flow_path(flow), []).append(flow.id)
     found = []
     for index, path in enumerate(prepared.paths):
         name = str(path)
@@ -290,14 +304,8 @@ def gather(
         start = max(window_ns[0], since, back_since)
         inside = (times > start) & (times <= window_ns[1])
         voice = PathEvidence(path=name, directions=there, sent=0, lost=0, affected=name in affected)
-        shared = _shared_way(measured, [flow.id for flow in prepared.flows if flow_path(flow) == name], window_ns[1])
-        if shared is None:
-            shared = there, since
-        if shared[0]:
-            heard = (times > max(start, shared[1])) & (times <= window_ns[1])
-            sent = int(counts.segments_sent[heard, index].sum())
-            again = int(counts.segments_retransmitted[heard, index].sum())
-            data = replace(voice, directions=shared[0], sent=sent, lost=min(again, sent))
+        for way, sent_there, again in _data(measured, index, by_path.get(name, ()), ways, there, window_ns, start):
+            data = replace(voice, directions=way, sent=sent_there, lost=again)
             found.append(replace(data, excess_delay_ns=float("nan")))
         sent, lost = counts.probes_sent[inside, index], counts.probes_lost[inside, index]
         share = np.nan_to_num(measured.paths.values["loss_there"][inside, index])
@@ -328,14 +336,24 @@ def flow_path(flow: FlowSpec) -> str:
     return f"{flow.source}→{flow.target}"
 
 
-def _shared_way(measured: Measured, flows: Sequence[str], now_ns: int) -> tuple[tuple[Direction, ...], int] | None:
-    """The way that all these flows take, and since when; an empty one if their ways differ: what they count together
-    then speaks of no way in particular.  None where flows are not spread."""
-    if not measured.flow_hops:
-        return None
-    last = {flow: (hops, since) for since, flow, hops in measured.flow_hops if flow in flows and since <= now_ns}
-    ways = {hops for hops, _ in last.values()}
-    return (ways.pop(), max(since for _, since in last.values())) if len(ways) == 1 else ((), 0)
+def _data(
+    measured: Measured,
+    index: int,
+    flows: Sequence[str],
+    ways: Mapping[str, tuple[Way, int]],
+    probed: Way,
+    window_ns: tuple[int, int],
+    start_ns: int,
+) -> tuple[Voice, ...]:
+    """What the flows of a path sent, and sent again, by the way they take: that of the ``probed`` path since
+    ``start_ns`` where flows are not spread."""
+    if measured.flow_counts is not None:
+        return flow_voices(measured.flow_counts, measured.counts.times_ns, flows, ways, window_ns)
+    counts, times = measured.counts, measured.counts.times_ns
+    heard = (times > start_ns) & (times <= window_ns[1])
+    sent = int(counts.segments_sent[heard, index].sum())
+    again = int(counts.segments_retransmitted[heard, index].sum())
+    return (Voice(probed, sent, min(again, sent)),) if probed else ()
 
 
 def cut_directions(measured: Measured, from_ns: int, to_ns: int) -> dict[Direction, int]:

@@ -44,6 +44,15 @@ class PathCounts:
     segments_retransmitted: Ints
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FlowCounts:
+    """Segments per window and flow, shape (T, F) each: sent, and sent again because they were lost."""
+
+    flows: tuple[str, ...]
+    sent: Ints
+    again: Ints
+
+
 def path_table(
     folder: FilePath,
     paths: Sequence[Path],
@@ -86,6 +95,21 @@ def path_counts(
         probes_lost=lost,
         segments_sent=_sum(shape, rows, columns, _differences(tcp, "data_segs_out"), counted).astype(np.int64),
         segments_retransmitted=_sum(shape, rows, columns, _retransmitted(tcp), counted).astype(np.int64),
+    )
+
+
+def flow_counts(
+    folder: FilePath, flows: Sequence[FlowSpec], duration_ns: int, window_ns: int, *, turns: int = 1
+) -> FlowCounts:
+    """The same of every flow by itself: what flows count that are spread over several ways."""
+    shape = (len(window_ends(duration_ns, window_ns)), len(flows))
+    tcp = read_tcp(folder, len(flows), turns)
+    rows, columns = _cells(_windows(tcp["at_ns"], window_ns), np.arange(len(flows)))
+    counted = _counted(tcp)
+    return FlowCounts(
+        flows=tuple(flow.id for flow in flows),
+        sent=_sum(shape, rows, columns, _differences(tcp, "data_segs_out"), counted).astype(np.int64),
+        again=_sum(shape, rows, columns, _retransmitted(tcp), counted).astype(np.int64),
     )
 
 

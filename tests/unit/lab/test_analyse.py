@@ -17,7 +17,7 @@ from shadowlab.lab.prepare import Prepared
 from shadowlab.model.kpi import SeriesTable
 from shadowlab.model.network import Direction
 from shadowlab.model.verdict import PathEvidence
-from shadowlab.monitor.indicators import PathCounts
+from shadowlab.monitor.indicators import FlowCounts, PathCounts
 from shadowlab.monitor.raw_files import RawFiles
 from shadowlab.topology.routing import path_directions
 
@@ -187,20 +187,29 @@ def test_a_path_that_changed_its_way_speaks_for_the_new_way_from_then_on(ready: 
     assert np.isnan(probes.excess_delay_ns)  # a longer way is not a slower link
 
 
-def test_flows_that_are_spread_speak_only_where_they_share_a_way(ready: Prepared) -> None:
+def test_flows_that_are_spread_speak_each_for_its_own_way(ready: Prepared) -> None:
     there = path_directions(ready.network, "web", "db")
     around = path_directions(ready.network, "web", "db", avoid=frozenset({"north-south"}))
-    run = measured(ready, lost={"web→db": 3})
     first = next(flow for flow in ready.flows if (flow.source, flow.target) == ("web", "db"))
-    more = replace(ready, flows=(*ready.flows, replace(first, id="another")))
+    names = (first.id, "second", "third", "untraced")
+    more = replace(ready, flows=(*ready.flows, *(replace(first, id=name) for name in names[1:])))
+    sent = np.full((SECONDS, 4), SEGMENTS)
+    again = np.zeros_like(sent)
+    again[EVENT:, 1] = 5
+    moved = (EVENT + 4) * S
+    run = replace(
+        measured(ready, lost={"web→db": 3}),
+        flow_hops=((0, names[0], there), (0, names[1], around), (0, names[2], there), (moved, names[2], around)),
+        flow_counts=FlowCounts(flows=names, sent=sent, again=again),
+    )
 
-    apart = replace(run, flow_hops=((0, first.id, there), (0, "another", around)))
-    together = replace(run, flow_hops=((0, first.id, around), (0, "another", around)))
+    *data, probes, answers = evidence_of(more, run, "web→db", (EVENT, EVENT + 10))
 
-    probes, answers = evidence_of(more, apart, "web→db", (EVENT, EVENT + 10))
+    assert {(one.directions, one.sent, one.lost) for one in data} == {
+        (there, 10 * SEGMENTS, 0),
+        (around, 16 * SEGMENTS, 50),
+    }
     assert (probes.directions, answers.directions) == (there, path_directions(ready.network, "db", "web"))
-    data, *_ = evidence_of(more, together, "web→db", (EVENT, EVENT + 10))
-    assert (data.directions, data.sent) == (around, 10 * SEGMENTS)
 
 
 def test_a_link_that_loses_what_it_always_lost_is_no_suspect(ready: Prepared) -> None:
