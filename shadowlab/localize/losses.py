@@ -170,7 +170,8 @@ class Losses:
         exposure[list(self.picks)] = 0.0
         # What carries most of the traffic has no more say in what is usual than others: it may be what is faulty.
         seen = exposure[exposure > 0]
-        say = np.minimum(1.0, 3 * float(np.median(seen)) / np.maximum(exposure, 1e-300)) if len(seen) else exposure
+        often = 3 * float(np.median(seen)) if len(seen) else 0.0
+        say = often / np.maximum(exposure, often) if often else exposure
         whole = float((say * exposure).sum())
         if first_guess:
             self.average = self._guess(exposure)

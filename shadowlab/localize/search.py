@@ -235,12 +235,13 @@ def _all_shifts(shifts: Shifts, without: int | None) -> tuple[Array, Array]:
 
 
 def prices(components: Sequence[Component], settings: Settings) -> Array:
-    """The evidence each component needs: the logarithm of how many there are of its kind, and the margins."""
+    """The evidence each component needs: the logarithm of how many there are of its kind, and the margins.
+
+    Never less than none: of two links neither is named for nothing.
+    """
     count: dict[str, int] = {}
     for one in components:
         count[one.kind] = count.get(one.kind, 0) + 1
-    by_kind = {
-        kind: math.log(number) + settings.penalty + (0.0 if kind in ("link", "cable") else settings.node_penalty)
-        for kind, number in count.items()
-    }
+    several = {kind: 0.0 if kind in ("link", "cable") else settings.node_penalty for kind in count}
+    by_kind = {kind: max(math.log(n) + settings.penalty + several[kind], 0.0) for kind, n in count.items()}
     return np.array([by_kind[one.kind] for one in components], dtype=np.float64)

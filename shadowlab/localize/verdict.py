@@ -23,6 +23,8 @@ from shadowlab.localize.settings import Settings
 _ALL_IS_LOST = 0.98
 _NEGLIGIBLE = 1e-6
 """Of less probability nothing is a runner-up."""
+_NEVER = 0.0005
+"""Of less probability, which shows as 0.000, nothing is named: something else, or chance, explains what it did."""
 _LEAST_LINKS = 3
 """So many links are hit of a node that is named, or all that carried anything: two faults may meet by chance."""
 _IN_A_NODE = math.log(2)
@@ -57,6 +59,9 @@ class _Verdict:
                 continue
             candidates = self.search.candidates(without=index)
             one, beside = self._found(index, candidates)
+            if one.posterior < _NEVER:
+                rivals |= {rival.name: rival for rival in beside if rival.name not in rivals}
+                continue
             if nodes and one.score <= dearer:  # it was cheap only beside the many links of one node
                 continue
             found.append((index, one))
