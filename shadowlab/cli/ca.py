@@ -33,7 +33,12 @@ def ca() -> None:
 @ca.command()
 @_FOLDER
 def init(folder: Path) -> None:
-    """Make an authority: its key, its certificate, an empty list of revoked ones."""
+    """Make an authority: its key, its certificate, an empty list of revoked ones.
+
+    \b
+    Example:
+      shadowlab ca init
+    """
     from shadowlab.kernel.clock import KernelClock
     from shadowlab.replicate.authority import create_authority
 
@@ -47,7 +52,13 @@ def init(folder: Path) -> None:
 @click.option("--days", type=click.IntRange(1, 3650), default=398, show_default=True, help="How long it is valid.")
 @_FOLDER
 def issue(names: tuple[str, ...], server: bool, days: int, folder: Path) -> None:
-    """Make a certificate, key and token for each instance NAME; the folders printed are what the agents need."""
+    """Make a certificate, key and token for each instance NAME; the folders printed are what the agents need.
+
+    \b
+    Examples:
+      shadowlab ca issue web-1 web-2
+      shadowlab ca issue shadow.example.net --server
+    """
     from shadowlab.kernel.clock import KernelClock
     from shadowlab.replicate.authority import issue as make
 
@@ -60,7 +71,12 @@ def issue(names: tuple[str, ...], server: bool, days: int, folder: Path) -> None
 @click.argument("name")
 @_FOLDER
 def revoke(name: str, folder: Path) -> None:
-    """Revoke every certificate of NAME, and its token; a receiver that reads the list knows at once."""
+    """Revoke every certificate of NAME, and its token; a receiver that reads the list knows at once.
+
+    \b
+    Example:
+      shadowlab ca revoke web-1
+    """
     from shadowlab.kernel.clock import KernelClock
     from shadowlab.replicate.authority import revoke as withdraw
 

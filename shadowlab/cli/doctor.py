@@ -26,6 +26,11 @@ def doctor(as_json: bool) -> None:
 
     \b
     Exit codes: 0 something can run, 3 nothing can.
+
+    \b
+    Examples:
+      shadowlab doctor
+      shadowlab doctor --json
     """
     from shadowlab.guest.cache import list_kernels
     from shadowlab.guest.debian import installed_kernel

@@ -32,7 +32,12 @@ def kernel() -> None:
 )
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Compilers at once; as many as CPUs without it.")
 def build(source: Path | None, jobs: int | None) -> None:
-    """Build the kernel into the cache, unless it is there (3 to 5 minutes on two cores)."""
+    """Build the kernel into the cache, unless it is there (3 to 5 minutes on two cores).
+
+    \b
+    Example:
+      shadowlab kernel build
+    """
     from shadowlab.guest.source import find_source
 
     found = find_source(source)
@@ -49,7 +54,12 @@ def build(source: Path | None, jobs: int | None) -> None:
 @kernel.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 def list_(as_json: bool) -> None:
-    """The kernels that can be booted, the one that is taken first."""
+    """The kernels that can be booted, the one that is taken first.
+
+    \b
+    Example:
+      shadowlab kernel list
+    """
     from shadowlab.guest.cache import kernels_folder, list_kernels
     from shadowlab.guest.debian import installed_kernel
 
@@ -69,7 +79,12 @@ def list_(as_json: bool) -> None:
 @kernel.command()
 @click.option("--clock", type=click.Choice(["virtual", "real"]), default="virtual", show_default=True)
 def path(clock: str) -> None:
-    """The program file of the kernel that would be booted."""
+    """The program file of the kernel that would be booted.
+
+    \b
+    Example:
+      shadowlab kernel path
+    """
     from shadowlab.guest.cache import need_kernel
 
     click.echo(need_kernel("virtual" if clock == "virtual" else "real").path)
@@ -79,7 +94,12 @@ def path(clock: str) -> None:
 @click.argument("key", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every kernel in the cache.")
 def remove(key: str | None, everything: bool) -> None:
-    """Remove one kernel (KEY, or the beginning of it), or all."""
+    """Remove one kernel (KEY, or the beginning of it), or all.
+
+    \b
+    Example:
+      shadowlab kernel remove --all
+    """
     from shadowlab.guest.cache import list_kernels, remove_kernel
 
     if (key is None) == (not everything):

@@ -31,7 +31,12 @@ def command() -> None:
 @command.command()
 @_FOLDER
 def init(folder: Path) -> None:
-    """Make an authority: its key and its certificate."""
+    """Make an authority: its key and its certificate.
+
+    \b
+    Example:
+      shadowlab farm ca init
+    """
     from shadowlab.kernel.clock import KernelClock
     from shadowlab.replicate.authority import FARM_AUTHORITY, create_authority
 
@@ -44,7 +49,12 @@ def init(folder: Path) -> None:
 @click.option("--days", type=click.IntRange(1, 3650), default=398, show_default=True, help="How long it is valid.")
 @_FOLDER
 def issue(names: tuple[str, ...], days: int, folder: Path) -> None:
-    """Make a certificate and key for each member NAME; the folders printed are what `--tls` wants on its machine."""
+    """Make a certificate and key for each member NAME; the folders printed are what `--tls` wants on its machine.
+
+    \b
+    Example:
+      shadowlab farm ca issue boss rack-1 me
+    """
     from shadowlab.kernel.clock import KernelClock
     from shadowlab.replicate.authority import issue as make
 

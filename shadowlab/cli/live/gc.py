@@ -13,6 +13,10 @@ def command() -> None:
 
     Only what a lab's ledger lists and what carries its mark is removed.  Labs that are up, and labs that another
     command is working on, are left alone.
+
+    \b
+    Example:
+      shadowlab gc
     """
     from shadowlab.lab.live.lab import collect_garbage
 

@@ -10,7 +10,13 @@ import click
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="A JSON list to stdout.")
 def command(as_json: bool) -> None:
-    """List every lab of this user, with its state: up, being built or torn down, half changed, gone."""
+    """List every lab of this user, with its state: up, being built or torn down, half changed, gone.
+
+    \b
+    Examples:
+      shadowlab list
+      shadowlab list --json
+    """
     from shadowlab.lab.live.folder import labs_folder
     from shadowlab.lab.live.status import list_labs
 

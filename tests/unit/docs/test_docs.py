@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 from document import ROOT, anchors, blocks, commands, documents, first_cells, links, rows
 
 from shadowlab import errors
@@ -42,6 +43,13 @@ def found_at(dotted: str) -> Any:
     raise AssertionError(f"{dotted} is not there")
 
 
+def pages(nav: Any) -> list[str]:
+    """The files of a navigation, at any depth."""
+    if isinstance(nav, str):
+        return [nav]
+    return [page for one in (nav.values() if isinstance(nav, dict) else nav) for page in pages(one)]
+
+
 def marked(kind: str) -> list[Any]:
     """Every ``<!-- kind … -->`` before a table, as (document, words of the mark)."""
     return [
@@ -69,6 +77,14 @@ def test_every_document_is_reached_from_the_contents_page() -> None:
 
     assert {path for path in DOCUMENTS if path.parent != ROOT and path != index} <= reached
     assert index in {(ROOT / target).resolve() for target in links(ROOT / "README.md")}
+
+
+def test_every_document_stands_once_in_the_navigation_of_the_site() -> None:
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+
+    listed = pages(site["nav"])
+
+    assert sorted(listed) == sorted(["CHANGELOG.md", *(str(path.relative_to(ROOT)) for path in DOCUMENTS)])
 
 
 @pytest.mark.parametrize(("path", "line"), [(path, line) for path in DOCUMENTS for line in commands(path)])
