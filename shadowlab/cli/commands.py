@@ -56,6 +56,10 @@ _COMMANDS = {
     "cost": ("shadowlab.cli.cost", "Show what a map would cost before it is built: memory, time, and whether it fits."),
     "kernel": ("shadowlab.cli.kernel", "Build, list and remove embedded kernels."),
     "doctor": ("shadowlab.cli.doctor", "Look at this machine: what can run, what holds it back, what mends it."),
+    "completion": (
+        "shadowlab.cli.terminal.completion",
+        "Print what lets a shell complete commands, options and settings.",
+    ),
 } | LIVE_COMMANDS
 _NAMED_COMMAND = {*LIVE_COMMANDS, "watch", "incidents", "integrate", "serve", "top"}
 """Their attribute is called ``command`` in the module."""

@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
+
+from shadowlab.cli.terminal.completion import completion
 
 
 def completed(words: str, **more: str) -> list[str]:
@@ -37,3 +40,13 @@ def test_the_shell_gets_a_script() -> None:
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
 
     assert done.stdout.startswith("#compdef shadowlab")
+
+
+@pytest.mark.parametrize(
+    ("shell", "sign"), [("bash", "complete -o"), ("zsh", "#compdef shadowlab"), ("fish", "--command shadowlab")]
+)
+def test_the_script_is_printed_by_a_command(shell: str, sign: str) -> None:
+    told = CliRunner().invoke(completion, [shell])
+
+    assert told.exit_code == 0
+    assert sign in told.output and "_SHADOWLAB_COMPLETE" in told.output

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import subprocess
+import sys
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 
 import click
 import pytest
-import yaml
 from document import ROOT, anchors, blocks, commands, documents, first_cells, links, rows
+
+sys.path.insert(0, str(ROOT / "scripts"))
+from docs_navigation import navigation
 
 from shadowlab import errors
 from shadowlab.cli.commands import shadowlab
@@ -43,13 +46,6 @@ def found_at(dotted: str) -> Any:
     raise AssertionError(f"{dotted} is not there")
 
 
-def pages(nav: Any) -> list[str]:
-    """The files of a navigation, at any depth."""
-    if isinstance(nav, str):
-        return [nav]
-    return [page for one in (nav.values() if isinstance(nav, dict) else nav) for page in pages(one)]
-
-
 def marked(kind: str) -> list[Any]:
     """Every ``<!-- kind … -->`` before a table, as (document, words of the mark)."""
     return [
@@ -79,10 +75,10 @@ def test_every_document_is_reached_from_the_contents_page() -> None:
     assert index in {(ROOT / target).resolve() for target in links(ROOT / "README.md")}
 
 
-def test_every_document_stands_once_in_the_navigation_of_the_site() -> None:
-    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+def test_the_navigation_of_the_site_has_every_document_once() -> None:
+    sections = navigation((ROOT / "docs" / "index.md").read_text())
 
-    listed = pages(site["nav"])
+    listed = [page for one in sections for page in ([one] if isinstance(one, str) else next(iter(one.values())))]
 
     assert sorted(listed) == sorted(["CHANGELOG.md", *(str(path.relative_to(ROOT)) for path in DOCUMENTS)])
 
@@ -209,6 +205,15 @@ def test_every_map_and_scenario_shown_can_be_read(path: Path) -> None:
             assert read_native(text.encode(), name=path.name).nodes
         elif "shadowlab: scenario/1" in text:
             assert validate(RawScenario, load_positioned(text.encode(), name=path.name)).name
+
+
+@pytest.mark.slow
+def test_the_reference_of_commands_and_the_manual_page_are_what_the_commands_say() -> None:
+    script = [sys.executable, ROOT / "scripts/commands_reference.py", "--check"]
+
+    check = subprocess.run(script, capture_output=True, text=True, check=False)
+
+    assert check.returncode == 0, check.stdout + check.stderr
 
 
 def test_the_change_log_is_up_to_date() -> None:
