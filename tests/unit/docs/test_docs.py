@@ -207,7 +207,6 @@ def test_every_map_and_scenario_shown_can_be_read(path: Path) -> None:
             assert validate(RawScenario, load_positioned(text.encode(), name=path.name)).name
 
 
-@pytest.mark.slow
 def test_the_reference_of_commands_and_the_manual_page_are_what_the_commands_say() -> None:
     script = [sys.executable, ROOT / "scripts/commands_reference.py", "--check"]
 
