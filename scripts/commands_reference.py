@@ -2,7 +2,7 @@
 
 In: the tree of commands.  Out: docs/reference/commands.md and docs/man/shadowlab.1.  ``--check`` writes nothing and
 fails if either would change.  Both are kept in the repository, because a build of the wheel has none of ShadowLab's
-libraries; a test of the slow tier holds them to the code.
+libraries; a test holds them to the code.
 """
 
 from __future__ import annotations
