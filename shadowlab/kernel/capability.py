@@ -26,7 +26,7 @@ _RIGHTS = (
     "kernel.apparmor_restrict_unprivileged_userns=0)"
 )
 _FILTERS = "looking for a packet filter or security module that drops packets in new namespaces"
-_CONTROL = "congestion control "
+CONTROL = "congestion control "
 _CONGESTION_CONTROLS = ("cubic", "bbr", "reno")
 
 
@@ -62,9 +62,9 @@ class HostCapability:
     def congestion_controls(self) -> tuple[str, ...]:
         """Those that a connection in a private segment may use."""
         return tuple(
-            piece.name.removeprefix(_CONTROL)
+            piece.name.removeprefix(CONTROL)
             for piece in self.pieces
-            if piece.present and piece.name.startswith(_CONTROL)
+            if piece.present and piece.name.startswith(CONTROL)
         )
 
 
@@ -100,7 +100,7 @@ _FOR_SOME_MAPS = {
 def probe_host() -> HostCapability:
     """Try everything in a child.  A child that fails as a whole counts as a machine without private namespaces."""
     outcomes, trouble = outcomes_of_child(__name__)
-    names = [*_WHAT, *_FOR_SOME_MAPS, *(_CONTROL + name for name in _CONGESTION_CONTROLS)]
+    names = [*_WHAT, *_FOR_SOME_MAPS, *(CONTROL + name for name in _CONGESTION_CONTROLS)]
     return HostCapability(pieces=tuple(_piece(name, outcomes.get(name, trouble)) for name in names))
 
 
@@ -125,7 +125,7 @@ def outcomes_of_child(module: str) -> tuple[dict[str, str], str]:
 
 
 def _piece(name: str, why: str) -> Piece:
-    control = name.removeprefix(_CONTROL)
+    control = name.removeprefix(CONTROL)
     allow = f"modprobe tcp_{control}, and its name in sysctl net.ipv4.tcp_allowed_congestion_control"
     needed_for, cure = (_WHAT | _FOR_SOME_MAPS).get(name, (f"flows that use {control}", allow))
     return Piece(name=name, present=not why, why=why, needed_for=needed_for, cure=cure, required=name in _WHAT)
@@ -223,7 +223,7 @@ def _try_segment(outcomes: dict[str, str]) -> None:
         _try(outcomes, "hash seeds", lambda: segment.set_sysctl("a", HASH_SEED, "1"))
         _try(outcomes, "policy rules", lambda: segment.add_rule("a", Rule("192.0.2.1/32", ANYWHERE, 1000, 100)))
         for control in _CONGESTION_CONTROLS:
-            _try(outcomes, _CONTROL + control, lambda control=control: choose(segment, control))  # type: ignore[misc]
+            _try(outcomes, CONTROL + control, lambda control=control: choose(segment, control))  # type: ignore[misc]
 
 
 def _try(outcomes: dict[str, str], name: str, attempt: Callable[[], object]) -> bool:

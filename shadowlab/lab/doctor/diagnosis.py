@@ -13,7 +13,7 @@ from typing import Literal
 
 from shadowlab.guest.cache import BuiltKernel
 from shadowlab.guest.host_side.confinement import Confinement
-from shadowlab.kernel.capability import HostCapability, Piece
+from shadowlab.kernel.capability import CONTROL, HostCapability, Piece
 from shadowlab.kernel.examine.disciplines import DISCIPLINES
 from shadowlab.kernel.examine.machine import Machine
 from shadowlab.monitor.void_windows import LATE_NS
@@ -26,7 +26,13 @@ GUEST_MEMORY_BYTES = 1 << 30
 FEW_FILES, FEW_NAMESPACES = 4096, 1000
 CONNTRACK_FULL = 0.8
 STOCK_KERNEL = "apt-get install linux-image-amd64 && reboot"
-MODULES = {"veth": "veth", "netem": "sch_netem", "ifb": "ifb", "matchall and mirred": "cls_matchall act_mirred"}
+MODULES = {
+    "veth": "veth",
+    "netem": "sch_netem",
+    "ifb": "ifb",
+    "matchall and mirred": "cls_matchall act_mirred",
+    "bridge": "bridge",
+}
 OWN_NAMESPACES = "sysctl -w kernel.unprivileged_userns_clone=1"
 TRACING_FORBIDDEN = 2
 """Of Yama's scopes the first that wants a capability even for a process's own children."""
@@ -156,7 +162,7 @@ def _host(machine: Machine, capability: HostCapability) -> Iterator[Finding]:
         mend=_mend(missing[0]) if missing else "",
     )
     for piece in capability.pieces:
-        if piece.required:
+        if not piece.name.startswith(CONTROL):
             yield Finding(
                 topic=topic,
                 name=piece.name,
@@ -187,7 +193,8 @@ def _mend(piece: Piece) -> str:
     """The command for a piece of the host kernel; ``nft`` shows what drops packets, which we cannot know."""
     if piece.name in MODULES:
         return f"modprobe -a {MODULES[piece.name]} || {STOCK_KERNEL}"
-    return OWN_NAMESPACES if piece.name == "private namespaces" else "nft list ruleset"
+    by_name = {"private namespaces": OWN_NAMESPACES, "packets": "nft list ruleset"}
+    return by_name.get(piece.name, STOCK_KERNEL)
 
 
 def _allow(control: str, machine: Machine) -> str:
@@ -214,14 +221,14 @@ def _disciplines(disciplines: Mapping[str, str]) -> Iterator[Finding]:
 def _congestion(machine: Machine, capability: HostCapability) -> Iterator[Finding]:
     topic = "congestion controls of the host kernel"
     for piece in capability.pieces:
-        if not piece.required:
+        if piece.name.startswith(CONTROL):
             yield Finding(
                 topic=topic,
                 name=piece.name,
                 state="ok" if piece.present else "missing",
                 found=piece.why or "there",
                 means=f"for {piece.needed_for}",
-                mend="" if piece.present else _allow(piece.name.split()[-1], machine),
+                mend="" if piece.present else _allow(piece.name.removeprefix(CONTROL), machine),
             )
     yield Finding(
         topic=topic,
