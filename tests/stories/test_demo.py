@@ -132,9 +132,8 @@ def test_it_ends_with_what_is_coming_and_what_would_happen_if(tmp_path: Path) ->
     root = SCENARIO.parents[1]
     asked = re.findall(r"^ahead (.*)$", (root / "scripts" / "demo").read_text(), re.MULTILINE)
 
-    forecast, whatif = (
-        run(*one.replace("topologies/", f"{root}/topologies/").split(), folder=tmp_path) for one in asked
-    )
+    words = [[word.replace("topologies/", f"{root}/topologies/") for word in one.split()] for one in asked]
+    forecast, whatif = (run(*one, folder=tmp_path) for one in words)
 
     assert (forecast.code, whatif.code) == (1, 1)
     assert re.match(r"chi>ind breaks \w+ .* in 3 h \d+ min \(80 %: 3 h .*\)\n", forecast.stdout)
