@@ -50,6 +50,8 @@ SPARSE = 0.5
 """Up to this share of the paths a departure counts as sparse."""
 TRUE_ENOUGH = 0.5
 """Below this share of agreeing values the shadow is not believed."""
+SHOWN = 0.95
+"""From this share of agreeing values on, a shadow that replayed the events has shown what happened."""
 
 LEAST_ERRORS: Mapping[str, float] = {"srtt_ms": 0.05, "retransmission_share": 0.0002, "throughput_mbps": 0.002}
 """Run-to-run noise is not taken for smaller than this: nothing is measured more finely."""
@@ -282,6 +284,9 @@ def _weigh(explained: Explained, sides: _Sides, share: float) -> tuple[Verdict, 
         both = f"“{best.name}”{what} ({best.verdict}) and “{rival.name}” ({rival.verdict})"
         return "unsure", f"Two accounts fit about as well ({explained.margin:.1f} apart): {both}. {values}", ()
     where = f"production left its baseline on {sides.both + sides.production} of {sides.paths} paths"
+    if best.verdict != "confirmed" and share >= SHOWN and _replay_helps(explained):
+        # Changes are told more finely than values: a base that wandered on the real clock may ask for more links.
+        return "confirmed", f"Production did what the shadow did, events replayed: {where}. {values}", ()
     if best.name == DEMAND and best.verdict == "demand moved":
         why = f"A sound network under today's demand shows the same: {where}; this account is best {evidence}."
         return "demand moved", f"{why} {values}", ()
@@ -296,6 +301,12 @@ def _weigh(explained: Explained, sides: _Sides, share: float) -> tuple[Verdict, 
     if best.name == EVENTS:
         return "confirmed", f"Production did what the shadow did, events replayed: {where}. {values}", ()
     return "confirmed", f"Nothing happened that today's demand does not account for, {evidence}. {values}", ()
+
+
+def _replay_helps(explained: Explained) -> bool:
+    """Whether the scenario's events account for more than today's demand does."""
+    bic = {one.name: one.bic for one in explained.hypotheses}
+    return EVENTS in bic and bic[EVENTS] + CLEAR < bic[DEMAND]
 
 
 def _standing_account(explained: Explained) -> Hypothesis:
