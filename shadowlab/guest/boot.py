@@ -28,6 +28,7 @@ from shadowlab.guest.command_line import INSIDE, kernel_arguments
 from shadowlab.guest.control import OutputTail, control_folder, own_libraries
 from shadowlab.guest.ending import LAST_LINES, Death, GuestOutcome, Limits, judge_ending, kernel_lines, read_ending
 from shadowlab.guest.host_side.confinement import ALL_MEANS, Confinement, Means
+from shadowlab.guest.host_side.patience import Patience
 from shadowlab.guest.host_side.starting import Start, started
 from shadowlab.guest.unwind import cleanup_on_sigterm
 
@@ -62,6 +63,7 @@ def run_in_guest(
 
     ``folder`` is an existing folder of the host; inside it is `init.JOB_FOLDER`.  ``on_line`` gets every line that the
     function prints, while it runs.  On the real clock ``virtual_deadline_ns`` counts real nanoseconds since boot.
+    On the virtual one what the machine's other work takes is not counted towards ``wall_deadline_s``: see `patience`.
 
     ``stopped``, asked a few times a second, ends the guest and raises KeyboardInterrupt once it is true (signals reach
     only the main thread; this reaches guests that others started).
@@ -110,7 +112,14 @@ def run_in_guest(
             reads_everything=reads_everything,
             means=means,
         )
-        death = _live(start, wall_deadline_s=wall_deadline_s, on_line=on_line, stopped=stopped, on_confined=on_confined)
+        death = _live(
+            start,
+            wall_deadline_s=wall_deadline_s,
+            starved_counts=clock == "real",
+            on_line=on_line,
+            stopped=stopped,
+            on_confined=on_confined,
+        )
         ending = read_ending(control)
     limits = Limits(virtual_deadline_ns=virtual_deadline_ns, wall_deadline_s=wall_deadline_s, memory_bytes=memory_bytes)
     return judge_ending(ending, death, limits)
@@ -157,6 +166,7 @@ def _live(
     start: Start,
     *,
     wall_deadline_s: float,
+    starved_counts: bool,
     on_line: OnLine | None,
     stopped: Callable[[], bool] | None,
     on_confined: Callable[[Confinement], None] | None,
@@ -170,7 +180,13 @@ def _live(
             if on_confined is not None:
                 on_confined(confinement)
             last = deque[str](maxlen=LAST_LINES)
-            in_time = _follow(process.pid, started_ns + int(wall_deadline_s * 1e9), output, on_line, last, stopped)
+            patience = Patience(
+                pid=process.pid,
+                started_ns=started_ns,
+                allowed_ns=int(wall_deadline_s * 1e9),
+                starved_counts=starved_counts,
+            )
+            in_time = _follow(process.pid, patience, output, on_line, last, stopped)
         _pass_on([*output.new_lines(), *output.last_line()], on_line, last)
         console = os.pread(console_fd, 1 << 20, max(0, os.fstat(console_fd).st_size - (1 << 20)))
     finally:
@@ -186,7 +202,7 @@ def _live(
 
 def _follow(
     pid: int,
-    deadline_ns: int,
+    patience: Patience,
     output: OutputTail,
     on_line: OnLine | None,
     last: deque[str],
@@ -201,7 +217,7 @@ def _follow(
             _pass_on(output.new_lines(), on_line, last)
             if stopped is not None and stopped():
                 raise KeyboardInterrupt
-            if time.monotonic_ns() >= deadline_ns:
+            if patience.is_over(time.monotonic_ns()):
                 return False
         return True
     finally:
