@@ -49,6 +49,8 @@ FLOORS: Mapping[str, Floor] = {
 REACH = 4.0
 """So many spreads from the baseline the reference detector calls an anomaly."""
 
+_IN_A_ROW = 3
+
 NO_FLOOR = Floor(absolute=1e-9)
 
 
@@ -105,19 +107,21 @@ def learn(
 
 
 def widened(baseline: Baseline, sound: Mapping[tuple[str, str], Array], *, reach: float = REACH) -> Baseline:
-    """A baseline whose spread is such that no window of a sound network lies ``reach`` spreads out on its bad side.
+    """A baseline of such a spread that hardly a window of a sound network lies ``reach`` spreads out on its bad side.
 
     ``sound``: by subject and indicator the ascending deviations of windows without a fault, in the indicator's unit, of
-    which the largest is the split-conformal bound: a further window of a sound network passes it with a chance of one
-    in their number plus one (Vovk, Gammerman and Shafer 2005).  Nothing is narrowed; losses are counts, which have
-    their own threshold.
+    which the largest but two is the split-conformal bound: a further window of a sound network passes it with a chance
+    of three in their number plus one (Vovk, Gammerman and Shafer 2005), and detectors want three in a row.  The largest
+    alone would let one odd window hide a fault of its size.  Nothing is narrowed; losses are counts, which have their
+    own threshold.
     """
     spread = {kpi: values.copy() for kpi, values in baseline.spread.items()}
     for column, subject in enumerate(baseline.subjects):
         for kpi, values in spread.items():
             deviations = sound.get((subject, kpi))
             if kpi != "loss" and deviations is not None and len(deviations):
-                worst = deviations[-1] if badness(kpi) > 0 else -deviations[0]
+                place = min(_IN_A_ROW, len(deviations))
+                worst = deviations[-place] if badness(kpi) > 0 else -deviations[place - 1]
                 values[column] = np.fmax(values[column], worst / reach) if np.isfinite(values[column]) else np.nan
     return replace(baseline, spread=spread)
 

@@ -16,6 +16,11 @@ from shadowlab.detect.online.ordered import Ordered
 from shadowlab.detect.online.reading import QUIET, Reading, Value, graded, normal_tail, scalar
 
 _WARM = 6
+_KEPT = 1 - 1 / 120
+_PRIOR = 5.0
+"""As if so many independent values had been seen before."""
+_MOST_RELATED = 0.97
+_LONGEST = 240
 LEAST_RELATIVE = 2e-3
 """The least spread beside the level: what is nearer is one level to an operator."""
 
@@ -31,6 +36,15 @@ class LevelShift:
     drift: float = 1.0
     total: float = 20.0
     floor: float = 1e-9
+    related: float | None = None
+    """The correlation of neighbours, 0 to 1, learned where it is given: with it the sum must be larger by
+    (1 + r) / (1 - r), which is how much more the mean of such values varies than that of independent ones (a
+    first-order autoregression)."""
+    products: float = 0.0
+    squares: float = 0.0
+    excursion: list[float] = field(default_factory=list)
+    """What was heard since the sums were last 0: of a change no correlation is learned."""
+    excursion_last: float = 0.0
     level: Ordered = field(default_factory=lambda: Ordered(length=60))
     wild: Ordered = field(default_factory=lambda: Ordered(length=300))
     wild_part: float = 0.05
@@ -64,15 +78,15 @@ class LevelShift:
         side = 1 if deviation > 0 else -1
         wild = self.wild.ascending
         far = wild[int((1 - self.wild_part) * len(wild))] if len(wild) > 20 else 0.0
-        self.wild.push(abs(x - centre))
         if abs(deviation) < self.limit or abs(x - centre) < self.wild_times * far:
             self.side = 0
-            self.pending.clear()
+            self._was_a_burst(centre)
+            self.wild.push(abs(x - centre))
             self.level.push(x)
             return self._by_sum(now_ns, x, deviation)
         if side != self.side:
             self.side, self.since_ns = side, now_ns
-            self.pending.clear()
+            self._was_a_burst(centre)
         self.pending.append(x)
         if len(self.pending) < self.hold:
             score = 0.5 * graded(abs(deviation), self.limit) * len(self.pending) / self.hold
@@ -81,6 +95,12 @@ class LevelShift:
         onset = self.since_ns
         self._begin(self.pending[:], spread)
         return Reading(graded(size, self.limit), normal_tail(size), onset)
+
+    def _was_a_burst(self, centre: float) -> None:
+        """What was far and is over.  Not before: else a step would itself be what is usual, where little is known."""
+        for one in self.pending:
+            self.wild.push(abs(one - centre))
+        self.pending.clear()
 
     def _by_sum(self, now_ns: int, x: float, deviation: float) -> Reading:
         step = max(-self.clip, min(self.clip, deviation))
@@ -93,12 +113,32 @@ class LevelShift:
         self.recent.append(x)
         if len(self.recent) > 8:
             del self.recent[0]
-        total = max(self.up, self.down)
-        if total < self.total:
-            return Reading(0.5 * graded(total, self.total), 1.0, None) if total else QUIET
+        total, limit = max(self.up, self.down), self.total
+        if self.related is not None:
+            limit *= (1 + self.related) / (1 - self.related)
+            self.excursion.append(step)
+        if total == 0 or len(self.excursion) > _LONGEST:
+            self._relate(0.0)
+        if total < limit:
+            return Reading(0.5 * graded(total, limit), 1.0, None) if total else QUIET
+        self._relate(sum(self.excursion) / max(len(self.excursion), 1))
         onset = self.up_since_ns if self.up >= self.down else self.down_since_ns
         self._begin(self.recent[:], self.present_spread())
-        return Reading(graded(total, self.total), normal_tail(self.limit), onset)
+        return Reading(graded(total, limit), normal_tail(self.limit), onset)
+
+    def _relate(self, centre: float) -> None:
+        """Learn from an excursion that is over how much neighbours, less ``centre``, have to do with each other."""
+        if self.related is None or not self.excursion:
+            return
+        last = self.excursion_last
+        for one in self.excursion:
+            step = one - centre
+            self.products = _KEPT * self.products + step * last
+            self.squares = _KEPT * self.squares + step * step
+            last = step
+        self.excursion_last = 0.0 if centre else last
+        self.related = min(max(self.products / (self.squares + _PRIOR), 0.0), _MOST_RELATED)
+        self.excursion.clear()
 
     def _begin(self, values: list[float], spread: float) -> None:
         """A level anew, with the values that told it."""

@@ -1,7 +1,7 @@
 """The online detectors on a run's indicators: steps of each in its bad direction, losses as counts.
 
 In: a table of indicators, a baseline (its spread is the least that counts as a deviation).  Out: anomalies.
-Never: a look ahead: each subject and indicator is heard in order of time, from the first sample on.
+Never: a look ahead: each subject and indicator is heard in order of time, from the beginning of the baseline on.
 """
 
 from __future__ import annotations
@@ -15,23 +15,11 @@ import numpy as np
 from shadowlab.detect.baseline import Baseline, badness, judged
 from shadowlab.detect.online.count_ratio import CountRatio
 from shadowlab.detect.online.level_shift import LevelShift
+from shadowlab.detect.panel.told import Told, said
 from shadowlab.detect.threshold.policy import Policy
 from shadowlab.detect.zscore import PROBES_SENT, columns_in
 from shadowlab.model.kpi import KPIS, SeriesTable
 from shadowlab.model.verdict import Anomaly
-
-DEMANDED = "throughput_mbps"
-"""What falls with the demand as well as by a fault."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Told:
-    kpi: str
-    row: int
-    onset_ns: int
-    score: float
-    size: float
-    """In standard deviations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +30,7 @@ class TablePanel:
     a running mean (the kernel's smoothed round-trip time: RFC 6298) wander for many samples without any cause, so of
     those only large steps are told, of ``smoothed_limit`` deviations: three in a row are hardly more than one witness.
 
-    Throughput that falls is told only where another indicator of the path has told by then, and began within
-    ``together_ns`` of it: who asks for less carries less, and nothing is wrong.
+    What needs a witness to be said, and what load explains, is decided in :mod:`told`.
     """
 
     name: str = "panel"
@@ -56,31 +43,44 @@ class TablePanel:
     def detect(self, table: SeriesTable, baseline: Baseline) -> tuple[Anomaly, ...]:
         """The anomalies after the baseline's window, ordered by onset and subject."""
         columns = columns_in(baseline, table)
-        found: list[Anomaly] = []
-        for index, subject in enumerate(table.subjects):
-            told: list[_Told] = []
+        told: list[Told] = []
+        for index in range(len(table.subjects)):
             for kpi in judged(table):
                 if kpi in baseline.centre and np.isfinite(baseline.centre[kpi][columns[index]]):
                     floor = float(baseline.spread[kpi][columns[index]])
-                    told.extend(self._losses(table, index) if kpi == "loss" else self._steps(table, kpi, index, floor))
-            told = [one for one in told if table.times_ns[one.row] > baseline.to_ns and one.onset_ns >= baseline.to_ns]
-            told = sorted(self._witnessed(told), key=lambda one: (one.row, one.kpi))
-            found.extend(self._anomalies(subject, told, table))
+                    if kpi == "loss":
+                        told.extend(self._losses(table, index))
+                    else:
+                        told.extend(self._steps(table, kpi, index, floor, baseline.from_ns))
+        told = [one for one in told if table.times_ns[one.row] > baseline.to_ns and one.onset_ns >= baseline.to_ns]
+        of_subject: dict[int, list[Told]] = {}
+        for one in said(told, table, self.together_ns):
+            of_subject.setdefault(one.column, []).append(one)
+        found = [
+            anomaly
+            for index, some in of_subject.items()
+            for anomaly in self._anomalies(table.subjects[index], some, table)
+        ]
         return tuple(sorted(found, key=lambda one: (one.onset_ns, one.path, one.detected_ns)))
 
-    def _steps(self, table: SeriesTable, kpi: str, index: int, floor: float) -> Iterator[_Told]:
-        detector, bad = LevelShift(limit=self.limit, hold=self.hold, floor=floor), badness(kpi)
+    def _steps(self, table: SeriesTable, kpi: str, index: int, floor: float, settled_ns: int) -> Iterator[Told]:
+        detector, bad = LevelShift(limit=self.limit, hold=self.hold, floor=floor, related=0.0), badness(kpi)
         if KPIS[kpi].smoothed:
             detector.limit, detector.total = self.smoothed_limit, math.inf
         for row, value in enumerate(table.values[kpi][:, index].tolist()):
+            if table.times_ns[row] <= settled_ns:
+                continue
             before = detector.centre()
             reading = detector.observe(_began(table, row), value)
             moved = bad * (detector.centre() - before)
             if reading.score >= 0.5 and reading.onset_ns is not None and moved > 0:
                 size = moved / max(detector.present_spread(), floor)
-                yield _Told(kpi=kpi, row=row, onset_ns=reading.onset_ns, score=reading.score, size=size)
+                slow = size < self.limit
+                yield Told(
+                    kpi=kpi, column=index, row=row, onset_ns=reading.onset_ns, score=reading.score, size=size, slow=slow
+                )
 
-    def _losses(self, table: SeriesTable, index: int) -> Iterator[_Told]:
+    def _losses(self, table: SeriesTable, index: int) -> Iterator[Told]:
         detector, policy = CountRatio(), Policy()
         sent = table.values.get(PROBES_SENT)
         for row, loss in enumerate(table.values["loss"][:, index].tolist()):
@@ -90,18 +90,9 @@ class TablePanel:
             reading = detector.observe(now, [lost, probes])
             if policy.alarm(now, 2 * reading.score, None) and reading.onset_ns is not None:
                 size = detector.limit * reading.score / max(1 - reading.score, 1e-6)
-                yield _Told(kpi="loss", row=row, onset_ns=reading.onset_ns, score=reading.score, size=size)
+                yield Told(kpi="loss", column=index, row=row, onset_ns=reading.onset_ns, score=reading.score, size=size)
 
-    def _witnessed(self, told: list[_Told]) -> list[_Told]:
-        others = [one for one in told if one.kpi != DEMANDED]
-        return others + [
-            one
-            for one in told
-            if one.kpi == DEMANDED
-            and any(other.row <= one.row and abs(other.onset_ns - one.onset_ns) <= self.together_ns for other in others)
-        ]
-
-    def _anomalies(self, subject: str, told: list[_Told], table: SeriesTable) -> Iterator[Anomaly]:
+    def _anomalies(self, subject: str, told: list[Told], table: SeriesTable) -> Iterator[Anomaly]:
         while told:
             first = told[0]
             end = first.onset_ns + self.together_ns

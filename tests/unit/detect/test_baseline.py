@@ -82,7 +82,10 @@ def test_an_empty_window_is_refused() -> None:
 def test_a_sound_network_s_own_deviations_widen_a_baseline_on_the_bad_side_and_never_narrow_it() -> None:
     latency = np.array([[10.0, 10.0], [10.2, 10.2]] * 10)
     baseline = learn(table(latency_ms=latency), from_ns=0, to_ns=20 * S)
-    sound = {("p0", "latency_ms"): np.array([-50.0, 0.0, 8.0]), ("p1", "latency_ms"): np.array([-9.0, 0.0, 0.01])}
+    sound = {
+        ("p0", "latency_ms"): np.array([-50.0, 0.0, 8.0, 9.0, 70.0]),
+        ("p1", "latency_ms"): np.array([-9.0, 0.0, 0.01, 0.01, 0.01]),
+    }
 
     wide = widened(baseline, sound, reach=4.0)
 
