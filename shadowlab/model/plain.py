@@ -8,11 +8,14 @@ class name, kept under ``"is"``.
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 import types
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+_FORMAT = re.compile(r"(?P<family>[a-z-]+)/(?P<number>[1-9][0-9]{0,8})", re.ASCII)
 
 _T = TypeVar("_T")
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
@@ -37,6 +40,24 @@ def to_plain(value: Any) -> Any:
 @cache
 def _hints(cls: type) -> dict[str, Any]:
     return get_type_hints(cls, vars(sys.modules[cls.__module__]))
+
+
+def other_format(said: object, wanted: str) -> str:
+    """What to say of a document of another format than ``wanted``: of a newer or an older version of it, or of none."""
+    ours, theirs = _FORMAT.fullmatch(wanted), _FORMAT.fullmatch(said) if isinstance(said, str) else None
+    if ours is None or theirs is None or ours["family"] != theirs["family"] or said == wanted:
+        return f"this is no {wanted} document"
+    if int(theirs["number"]) > int(ours["number"]):
+        return f"this is {said}, of a newer ShadowLab than this one, which knows {wanted}: install that"
+    return f"this is {said}, which this ShadowLab knows no more, it knows {wanted}: convert it with the one that wrote it"
+
+
+def without_format(document: Any, wanted: str, *, key: str = "format") -> dict[str, Any]:
+    """A document's other keys.  Raises ValueError if it is none, or not of the format ``wanted``."""
+    said = document.get(key) if isinstance(document, dict) else None
+    if said != wanted:
+        raise ValueError(other_format(said, wanted))
+    return {name: value for name, value in document.items() if name != key}
 
 
 def from_plain(kind: type[_T] | Any, plain: Any) -> _T:

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import pydantic
 
+from shadowlab.model.plain import other_format
+
 DataPath = tuple[str | int, ...]
 
 _EXPECTED = {
@@ -111,6 +113,8 @@ def _sentence(one: Any) -> str:
         return str(context.get("error", one["msg"]))
     if one["type"] in ("literal_error", "enum"):
         known = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
+        if one["loc"][-1:] == ("shadowlab",) and len(known) == 1:  # a form's own version
+            return f"expected {context['expected']}, got {shown(one['input'])}: {other_format(one['input'], known[0])}"
         guess = did_you_mean(str(one["input"]), known)
         return f"expected {context['expected']}, got {shown(one['input'])}{guess}"
     message = str(one["msg"])

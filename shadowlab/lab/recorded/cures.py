@@ -11,7 +11,8 @@ from pathlib import Path
 
 from shadowlab.errors import InputError
 from shadowlab.mitigate.export.subject import Subject
-from shadowlab.model.plain import from_plain
+from shadowlab.model.plain import from_plain, without_format
+from shadowlab.model.result import FORMAT
 from shadowlab.model.units import format_fraction
 from shadowlab.model.verdict import CureOutcome
 from shadowlab.topology.wording import did_you_mean
@@ -71,7 +72,7 @@ def read_cures(folder: Path) -> RehearsedCures:
     """Raises InputError for what is no finished run, or one that rehearsed nothing."""
     file = folder / RESULT
     try:
-        plain = json.loads(file.read_text(encoding="utf-8"))
+        plain = without_format(json.loads(file.read_text(encoding="utf-8")), FORMAT)
         cures: tuple[CureOutcome, ...] = from_plain(tuple[CureOutcome, ...], plain["cures"])
         found = RehearsedCures(scenario=str(plain["scenario"]), headline=str(plain["headline"]), cures=cures)
     except FileNotFoundError as error:

@@ -17,7 +17,7 @@ from shadowlab.errors import InputError
 from shadowlab.lab.prepare import Prepared, watched_interfaces
 from shadowlab.model.flow import Path
 from shadowlab.model.kpi import SeriesTable
-from shadowlab.model.plain import from_plain, to_plain
+from shadowlab.model.plain import from_plain, to_plain, without_format
 from shadowlab.monitor.indicators import link_table, path_table
 from shadowlab.monitor.observe import SAMPLE_EVERY_NS
 from shadowlab.monitor.probe_statistics import count_probes
@@ -78,11 +78,9 @@ def read_watched(path: FilePath) -> Watched:
     """Back from the run folder.  Raises InputError if it is damaged or of a later version, OSError if not there."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("format") == FORMAT:
-            return from_plain(Watched, content)
+        return from_plain(Watched, without_format(content, FORMAT))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is damaged: {error}") from error
-    raise InputError(f"{path} is not of format {FORMAT}: this ShadowLab is older than the run")
+        raise InputError(f"{path} cannot be read: {error}") from error
 
 
 def derive(raw: FilePath, watched: Watched, duration_ns: int) -> dict[str, SeriesTable]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from shadowlab.errors import Fault, InputError
 from shadowlab.lab.watch.folder import INCIDENT_FORMAT, INCIDENTS, STATE
-from shadowlab.model.plain import from_plain
+from shadowlab.model.plain import from_plain, without_format
 from shadowlab.model.watch.incident import Incident
 from shadowlab.model.watch.state import WatchState
 
@@ -32,9 +32,7 @@ def recall_incidents(folder: Path) -> tuple[Incident, ...]:
     for path in sorted((folder / INCIDENTS).glob("*.json")):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            if document.pop("format", None) != INCIDENT_FORMAT:
-                raise ValueError(f"no {INCIDENT_FORMAT} document")
-            one: Incident = from_plain(Incident, document)
+            one: Incident = from_plain(Incident, without_format(document, INCIDENT_FORMAT))
         except FileNotFoundError:  # retention was faster
             continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

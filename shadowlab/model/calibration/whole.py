@@ -22,7 +22,7 @@ from shadowlab.model.calibration.parts import (
 )
 from shadowlab.model.impairment import Impairment
 from shadowlab.model.network import Direction, Network
-from shadowlab.model.plain import from_plain, to_plain
+from shadowlab.model.plain import from_plain, to_plain, without_format
 from shadowlab.model.queue import Codel
 
 FORMAT = "calibration/1"
@@ -74,8 +74,7 @@ class Calibration:
             document = json.loads(text)
         except ValueError as error:
             raise ValueError(f"no JSON: {error}") from None
-        if not isinstance(document, dict) or document.get("shadowlab") != FORMAT:
-            raise ValueError(f"no {FORMAT} document")
+        document = without_format(document, FORMAT, key="shadowlab")
         if document.get("map") != network.name:
             raise ValueError(f"it is about the map {document.get('map')!r}, not {network.name!r}")
         try:

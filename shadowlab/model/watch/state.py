@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shadowlab.model.plain import from_plain, to_plain
+from shadowlab.model.plain import from_plain, to_plain, without_format
 from shadowlab.model.watch.incident import Incident, Notification
 
 FORMAT = "watch-state/1"
@@ -51,10 +51,9 @@ class WatchState:
             document = json.loads(text)
         except ValueError as error:
             raise ValueError(f"no JSON: {error}") from None
-        if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
-            raise ValueError(f"no {FORMAT} document")
+        known = without_format(document, FORMAT)
         try:
-            state: WatchState = from_plain(WatchState, document)
+            state: WatchState = from_plain(WatchState, known)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"a part of it is missing or malformed: {error}") from None
         return state

@@ -17,7 +17,7 @@ from shadowlab.lab.recorded.folder import KPI_FOLDER, RAW_FOLDER, Recorded
 from shadowlab.lab.recorded.watched import WATCHED_FILE, read_watched
 from shadowlab.lab.scenario import load_scenario
 from shadowlab.model.network import Network
-from shadowlab.model.plain import from_plain
+from shadowlab.model.plain import from_plain, without_format
 from shadowlab.model.result import FORMAT, RunResult
 from shadowlab.model.units import NS_PER_S
 from shadowlab.serve.picture import judged, wires
@@ -259,9 +259,7 @@ def read_result(path: Path) -> RunResult:
     """Raises InputError for what is none, or one that this version does not know."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
-            raise ValueError(f"no {FORMAT} document")
-        result: RunResult = from_plain(RunResult, document)
+        result: RunResult = from_plain(RunResult, without_format(document, FORMAT))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} cannot be read as the result of a run: {error}") from error
     return result

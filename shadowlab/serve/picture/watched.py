@@ -16,7 +16,7 @@ from shadowlab.errors import Fault, InputError
 from shadowlab.lab.watch.folder import CYCLES, INCIDENTS, LATEST, MAP, NOW, STATE
 from shadowlab.lab.watch.recall import recall_incidents, recall_state
 from shadowlab.model.network import Network
-from shadowlab.model.plain import from_plain
+from shadowlab.model.plain import from_plain, without_format
 from shadowlab.model.units import NS_PER_S
 from shadowlab.model.watch.cycle import FORMAT as CYCLE_FORMAT
 from shadowlab.model.watch.cycle import Cycle
@@ -220,9 +220,8 @@ def read_cycle(path: Path) -> Cycle:
     """Raises InputError for what is none; keys that this version does not know are passed over."""
     document = _document(path)
     try:
-        if document is None or document.get("format") != CYCLE_FORMAT:
-            raise ValueError(f"no {CYCLE_FORMAT} document")
-        known = {name: value for name, value in document.items() if name in Cycle.__dataclass_fields__}
+        told = without_format(document, CYCLE_FORMAT)
+        known = {name: value for name, value in told.items() if name in Cycle.__dataclass_fields__}
         cycle: Cycle = from_plain(Cycle, known)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(Fault(place=str(path), message=f"cannot be read as a cycle: {error}")) from error

@@ -51,7 +51,7 @@ class Production:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        result = {"scenario": "incident", "headline": "", "cures": to_plain((CURE,))}
+        result = {"format": "result/1", "scenario": "incident", "headline": "", "cures": to_plain((CURE,))}
         (folder / "result.json").write_text(json.dumps(result))
         user = pwd.getpwuid(os.getuid()).pw_name
         (folder / "executor.yaml").write_text(FORM.format(user=user, folder=folder))

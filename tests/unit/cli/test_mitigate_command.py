@@ -36,7 +36,7 @@ def run(tmp_path: Path) -> Path:
     action = SetMetric(link="a-b", a="a", b="b", before=1, after=9)
     cures = (outcome("metric x9", "metric", 0.9, actions=(action,)), outcome("do nothing", "nothing", 0.0))
     (tmp_path / "result.json").write_text(
-        json.dumps({"scenario": "incident", "headline": "a-b: loss", "cures": to_plain(cures)})
+        json.dumps({"format": "result/1", "scenario": "incident", "headline": "a-b: loss", "cures": to_plain(cures)})
     )
     return tmp_path
 
@@ -77,7 +77,9 @@ def test_what_cannot_be_exported_is_told(run: Path, words: list[str], said: str)
 
 def test_a_folder_without_rehearsed_cures_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "result.json").write_text('{"scenario": "x", "headline": "", "cures": []}')
+    (tmp_path / "empty" / "result.json").write_text(
+        '{"format": "result/1", "scenario": "x", "headline": "", "cures": []}'
+    )
 
     nothing, no_run = call(tmp_path / "empty"), call(tmp_path / "nowhere")
 

@@ -150,7 +150,7 @@ def test_a_run_of_a_later_version_is_refused(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run")
     (run / WATCHED_FILE).write_text('{"format": "watched/2"}')
 
-    with pytest.raises(InputError, match="this ShadowLab is older than the run"):
+    with pytest.raises(InputError, match="of a newer ShadowLab than this one"):
         Recorded(run)
 
 

@@ -194,7 +194,8 @@ LINK = "links:\n  ab: {ends: [a, b], delay: 1 ms"
         ),
         (
             "shadowlab: map/2\nname: m\nnodes: {a: {kind: host}}",
-            "m.yaml:1:12: shadowlab: expected 'map/1', got the text 'map/2': did you mean `map/1`?",
+            "m.yaml:1:12: shadowlab: expected 'map/1', got the text 'map/2': this is map/2, of a newer "
+            "ShadowLab than this one, which knows map/1: install that",
         ),
         ("[1]", "m.yaml:1:1: expected a mapping (`key: value`), got a list"),
     ],
