@@ -49,7 +49,7 @@ def other_format(said: object, wanted: str) -> str:
         return f"this is no {wanted} document"
     if int(theirs["number"]) > int(ours["number"]):
         return f"this is {said}, of a newer ShadowLab than this one, which knows {wanted}: install that"
-    return f"this is {said}, which this ShadowLab knows no more, it knows {wanted}: convert it with the one that wrote it"
+    return f"this is {said}, which this one ({wanted}) knows no more: convert it with the ShadowLab that wrote it"
 
 
 def without_format(document: Any, wanted: str, *, key: str = "format") -> dict[str, Any]:
