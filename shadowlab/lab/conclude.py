@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shadowlab.lab.diagnosis.opinion import odds, where_and_what
 from shadowlab.lab.events.planned import Planned
-from shadowlab.model.diagnosis.ablation import CAP, Ablation
+from shadowlab.model.diagnosis.ablation import Ablation
 from shadowlab.model.level import LevelOutcome
 from shadowlab.model.result import Provenance, Scaling
 from shadowlab.model.traffic.completion import USED_UP
@@ -29,7 +30,8 @@ def headline(
     broken: Sequence[LevelOutcome],
     planned: Sequence[Planned] = (),
 ) -> str:
-    """One line for a subject field.  ``planned`` is the work that the domain is due to."""
+    """One line for a subject field.  ``planned`` is the work that the domain is due to.  Where ablation decisively
+    contradicts what the search named, the line follows it or says that it is in doubt."""
     if domain is None:
         return (
             "All paths keep to their baseline."
@@ -42,7 +44,8 @@ def headline(
         return f"{where}: planned work since {since}, no fault; it moved {_count(domain.affected_paths, 'path')}."
     if not domain.links:
         return f"Left their baseline: {_count(domain.affected_paths, 'path')}; no single link explains it."
-    words = f"{' and '.join(domain.links)}: {domain.kind} since {clock(domain.onset_ns)}"
+    named, added = where_and_what(domain)
+    words = f"{named} since {clock(domain.onset_ns)}{f' ({added})' if added else ''}"
     if not cures:
         return f"{words}."
     best = best_cure(cures)
@@ -190,12 +193,6 @@ def _type(ablation: Ablation | None) -> list[str]:
     elif len(ablation.trials) > 1:
         said[0] = f"{said[0][:-1]}, {odds(ablation.lead)} better than the next explanation ({ablation.trials[1].name})."
     return said
-
-
-def odds(log10: float) -> str:
-    """A Bayes factor for people."""
-    factor = 10.0**log10
-    return "over a million times" if log10 >= CAP else f"{float(f'{factor:.2g}'):,.15g} times".replace(",", " ")
 
 
 def _way_back(best: CureOutcome) -> list[str]:
