@@ -100,6 +100,7 @@ def rows_of(case: Case, folder: Path, shadow: Path | None) -> list[dict[str, Any
         "shadow": found["shadow"],
         "quiet_s": (truth.onset_ns - BASELINE_NS[1]) / 1e9,
         "size": dict(truth.size),
+        "idle": found["carried"].get(truth.way, truth.least_bps) < truth.least_bps,
     }
     noticed = bool(found["said"][PANEL]["alerts"])
     rows = []

@@ -18,6 +18,7 @@ from shadowlab.model.network import Direction, Link
 from shadowlab.model.traffic.distribution import constant
 from shadowlab.model.traffic.workload import Incast, Workload
 from shadowlab.topology.routing import intended_way
+from shadowlab.traffic.engine import FIRST_SOURCE_PORT
 
 SECOND = 1_000_000_000
 DURATION_NS = 66 * SECOND
@@ -56,6 +57,9 @@ class Truth:
     types: tuple[str, ...] = ()
     label: str = ""
     size: Mapping[str, float] = field(default_factory=dict)
+    way: str = ""
+    least_bps: float = 0.0
+    """Nothing happens where ``way`` carried less before: flows that are spread may all have gone another one."""
 
     @property
     def links(self) -> frozenset[str]:
@@ -124,7 +128,9 @@ class _Drawing:
         label = more.pop("label", "")
         parts = more.pop("parts", parts)
         place = more.pop("ground", self.place)
-        truth = Truth(kind=self.kind, onset_ns=self.start, parts=parts, types=types, label=label, size=size)
+        way, least_bps = more.pop("binding", ("", 0.0))
+        truth = Truth(kind=self.kind, onset_ns=self.start, parts=parts, types=types, label=label, size=size,
+                      way=str(way), least_bps=least_bps)  # fmt: skip
         name = f"{self.place.name} {self.kind} {self.seed}"
         return Case(name=name, seed=self.seed, ground=place, truth=truth, **more)
 
@@ -145,7 +151,8 @@ def _gray(d: _Drawing) -> Case:
     sixteen, one in four, or every one is lost."""
     way = d.busy()
     flow = d.chance.choice(d.users[way])
-    port = 35_000 + d.place.flows.index(flow)
+    earlier = d.place.flows[: d.place.flows.index(flow)]
+    port = FIRST_SOURCE_PORT + sum(one.source == flow.source for one in earlier)
     mask = d.chance.choice((0x000F, 0x0003, 0))
     words = f"protocol ip u32 match u16 {port & 7:#06x} 0x0007 at 20"
     words += f" match u16 0x0000 {mask:#06x} at 4 action drop" if mask else " action drop"
@@ -177,7 +184,9 @@ def _capacity(d: _Drawing) -> Case:
     share = d.chance.uniform(0.5, 0.85)
     stated = {"rate": round(d.load[way] * _HEADERS * share)}
     event = d.degrade(way.link, stated, towards=way.target)
-    return d.case((way.link,), ("capacity", "loss and delay", "delay"), {"of what is asked": share}, events=(event,))
+    types = ("capacity", "loss and delay", "delay")
+    binding = (way, stated["rate"])
+    return d.case((way.link,), types, {"of what is asked": share}, events=(event,), binding=binding)
 
 
 def _bufferbloat(d: _Drawing) -> Case:
@@ -192,7 +201,8 @@ def _bufferbloat(d: _Drawing) -> Case:
     event = d.degrade(way.link, {"queue": packets}, towards=way.target)
     types = ("queue", "delay") if packets > 40 else ("queue", "loss")
     place = replace(d.place, flows=(*d.place.flows, greedy), network=_stated(d.place, before[0]))
-    return d.case((way.link,), types, {"queue_packets": packets}, events=(event,), ground=place)
+    return d.case((way.link,), types, {"queue_packets": packets}, events=(event,), ground=place,
+                  binding=(way, 0.8 * rate["rate"]))  # fmt: skip
 
 
 def _stated(place: Ground, event: Event) -> Any:
@@ -210,7 +220,8 @@ def _policer(d: _Drawing) -> Case:
     rate = round(d.load[way] * _HEADERS * share)
     words = f"protocol ip matchall action police rate {rate}bit burst 8k conform-exceed drop/ok"
     one = Filter(at_ns=d.start, direction=way, words=words)
-    return d.case((way.link,), ("loss", "capacity"), {"of what is asked": share}, filters=(one,))
+    size = {"of what is asked": share}
+    return d.case((way.link,), ("loss", "capacity"), size, filters=(one,), binding=(way, rate))
 
 
 def _black_hole(d: _Drawing) -> Case:

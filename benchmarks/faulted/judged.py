@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from shadowlab.correlate.fault_free import fault_free_table
 from shadowlab.lab.analyse import EVIDENCE_STEPS_NS, Judgement, Measured, gather, judge, measure
 from shadowlab.lab.diagnosis.links import filling_links
@@ -24,8 +26,8 @@ DETECTORS = (PANEL, REFERENCE)
 def judged(folder: Path, shadow: Path | None, known: Prepared) -> dict[str, Any]:
     """``crossing`` has the links of every path there and back, when the baseline ended; ``said`` by detector what was
     noticed and placed; ``references`` by method the links it names, the best first; ``full`` the links that
-    filled up, and when that was known, in seconds.  Without a ``shadow`` only production's own baseline says what is
-    usual."""
+    filled up, and when that was known, in seconds; ``carried`` bits a second of directions in the baseline.  Without a
+    ``shadow`` only production's own baseline says what is usual."""
     duration_ns = known.scenario.duration_ns
     measured = measure(folder, known, duration_ns)
     sound = None
@@ -40,6 +42,7 @@ def judged(folder: Path, shadow: Path | None, known: Prepared) -> dict[str, Any]
         "said": {name: _said(one) for name, one in said.items()},
         "references": _references(measured, known, said[PANEL]),
         "full": _full(measured, known),
+        "carried": _carried(measured, known),
     }
 
 
@@ -84,6 +87,14 @@ def _full(measured: Measured, known: Prepared) -> list[tuple[str, float]]:
     link_of = {str(one): one.link for one in known.network.directions}
     found = filling_links(measured.links, known.scenario.baseline_ns)
     return [(link_of[one.path], one.detected_ns / 1e9) for one in found]
+
+
+def _carried(measured: Measured, known: Prepared) -> dict[str, float]:
+    """Bits a second that each direction carried in the baseline."""
+    first_ns, last_ns = known.scenario.baseline_ns
+    rows = (measured.links.times_ns > first_ns) & (measured.links.times_ns <= last_ns)
+    means = np.nan_to_num(measured.links.values["link_throughput_mbps"][rows]).mean(axis=0)
+    return {name: 1e6 * float(mean) for name, mean in zip(measured.links.subjects, means, strict=True)}
 
 
 def _references(measured: Measured, known: Prepared, panel: Judgement) -> dict[str, list[str]]:

@@ -42,6 +42,8 @@ def row_of(
 ) -> dict[str, Any]:
     """``case`` holds what names the row.  Alerts are right after the onset, on paths that cross what is at fault.
 
+    What no packet crosses, or leaves room for all that was carried, is not ``seen`` by anybody.
+
     ``full`` are links that filled up, and when that was known.  They blame nobody, so they are neither alerts nor
     suspects; they are counted beside them: right where the link is at fault and the onset is over, wrong before.
     """
@@ -56,7 +58,7 @@ def row_of(
     return {
         **case,
         "fault": truth.kind not in NO_FAULT,
-        "seen": bool(hit),
+        "seen": bool(hit) and not case.get("idle", False),
         "hit": len(hit),
         "alerted": len({one[0] for one in right}),
         "alerts": len(said["alerts"]),
