@@ -7,7 +7,8 @@ that they fell in; a rate a day per hundred paths with its interval of 95 %.  Ne
 
 The campaign's cases last a minute, which says nothing about a day.  Here the same networks run longer, under demand
 that steps up and down each half a minute to a minute and a half, within what their links carry.  No shadow helps: only
-production's own baseline says what is usual.
+production's own baseline says what is usual.  With ``--with-shadow`` a shadow of the same demand, steps and all, under
+another seed of chance, says what a sound network does today.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from benchmarks.faulted.draw import BASELINE_NS, SECOND, Case, draw
 from benchmarks.faulted.intervals import rate_interval
 from benchmarks.faulted.judged import DETECTORS
 from benchmarks.faulted.places import TOPOLOGIES
-from benchmarks.faulted.produce import known, produce
-from shadowlab.detect.baseline import learn
+from benchmarks.faulted.produce import OTHER_CHANCE, known, produce
+from shadowlab.correlate.fault_free import fault_free
+from shadowlab.detect.baseline import learn, widened
 from shadowlab.detect.registry import DETECTORS as DETECTING
 from shadowlab.lab.analyse import measure
 from shadowlab.lab.events.event import Event
@@ -51,11 +53,19 @@ def calm(topology: str, seed: int, duration_ns: int, *, steps: bool = True) -> C
     return replace(quiet, name=f"{topology} calm {seed}", events=tuple(events), duration_ns=duration_ns)
 
 
-def rows_of(case: Case, folder: Path) -> Iterator[dict[str, Any]]:
+def demanded(case: Case) -> Case:
+    """Its shadow: the demand of the day, another chance."""
+    return replace(case, seed=case.seed + OTHER_CHANCE)
+
+
+def rows_of(case: Case, folder: Path, shadow: Path | None = None) -> Iterator[dict[str, Any]]:
     """What each detector says of a recording."""
     prepared = known(case)
     table = measure(folder, prepared, case.duration_ns).paths
     baseline = learn(table, from_ns=BASELINE_NS[0], to_ns=BASELINE_NS[1])
+    if shadow is not None:
+        asked = measure(shadow, prepared, case.duration_ns).paths
+        baseline = widened(baseline, fault_free(asked, from_ns=BASELINE_NS[0], to_ns=case.duration_ns))
     path_s = len(table.subjects) * (case.duration_ns - BASELINE_NS[1]) / SECOND
     for name in DETECTORS:
         found = DETECTING[name].detect(table, baseline)
@@ -64,6 +74,7 @@ def rows_of(case: Case, folder: Path) -> Iterator[dict[str, Any]]:
             "case": case.name,
             "steps": len(case.events),
             "detector": name,
+            "shadow": shadow is not None,
             "alerts": len(found),
             "by_kpi": by_kpi,
             "path_days": round(path_s / DAY_S, 4),
@@ -88,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Record what was not recorded before, judge all of it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faulted.calm", description=__doc__.partition("\n")[0])
     parser.add_argument("--topology", action="append", choices=sorted(TOPOLOGIES), default=[], help="all without it")
-    parser.add_argument("--seed", type=int, default=2000, help="the first")
+    parser.add_argument("--seed", type=int, default=2001, help="the first; those below 2000 are for development")
+    parser.add_argument("--with-shadow", action="store_true", help="a shadow of the day's demand says what is usual")
     parser.add_argument("--n", type=int, default=1, help="seeds")
     parser.add_argument("--minutes", type=float, default=10.0, help="of each recording")
     parser.add_argument("--still", action="store_true", help="demand does not change")
@@ -97,8 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     rows: list[dict[str, Any]] = []
 
+    shadows: dict[str, Path] = {}
+
     def ready(case: Case, folder: Path, _: Path | None) -> None:
-        for row in rows_of(case, folder):
+        for row in rows_of(case, folder, shadows.get(case.name)):
             rows.append(row)
             print(json.dumps(row), flush=True)
 
@@ -107,6 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for seed in range(asked.seed, asked.seed + asked.n)
         for topology in asked.topology or sorted(TOPOLOGIES)
     ]
+    if asked.with_shadow:
+        produce(
+            [demanded(case) for case in cases],
+            asked.folder,
+            lambda case, folder, _: shadows.__setitem__(case.name, folder),
+            only_kept=asked.kept,
+            with_shadow=False,
+        )
     produce(cases, asked.folder, ready, only_kept=asked.kept, with_shadow=False)
     for name in DETECTORS if rows else ():
         print(json.dumps(total(rows, name)), flush=True)

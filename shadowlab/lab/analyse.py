@@ -20,10 +20,11 @@ from shadowlab.detect.baseline import learn, widened
 from shadowlab.detect.registry import DETECTORS
 from shadowlab.errors import ShadowFailedError
 from shadowlab.lab.detecting.flow_voices import Voice, Way, flow_voices, last_ways
-from shadowlab.lab.detecting.loads import grown_loads, last_route
+from shadowlab.lab.detecting.loads import grown_loads, last_route, utilisations
 from shadowlab.lab.prepare import Prepared
 from shadowlab.lab.recorded.watched import derive, watched_of
 from shadowlab.localize.domain import fault_domain
+from shadowlab.localize.load import with_long_queues
 from shadowlab.localize.routing_state import looped_directions, with_black_holes
 from shadowlab.model.flow import FlowSpec
 from shadowlab.model.kpi import SeriesTable
@@ -199,7 +200,7 @@ def judge(
             broken = _broken_route(domain, cut, measured, known, prepared.flows, "loop" if looped else "black hole")
             return Judgement(anomalies=anomalies, domain=broken, localised_ns=moment)
         if domain is not None:
-            domain = with_black_holes(domain, *_silent(measured, prepared, moment))
+            domain = _named(domain, measured, prepared, (onset, moment), moment)
         if domain is None or not domain.links or not domain.affected_paths:
             best = best or Judgement(anomalies=anomalies, domain=domain, localised_ns=moment)
             continue
@@ -213,10 +214,18 @@ def judge(
             refined = fault_domain(later, whole, prepared.network, prepared.flows, before=usual, utilisation=full)
             # What came later sharpens the size and the list of the affected; it does not change where the fault is.
             if refined is not None and refined.links == domain.links:
-                domain = with_black_holes(refined, *_silent(measured, prepared, moment))
+                domain = _named(refined, measured, prepared, (onset, end_ns), moment)
             return Judgement(anomalies=anomalies, domain=domain, localised_ns=moment)
     assert best is not None  # there was at least one moment
     return best
+
+
+def _named(
+    domain: FaultDomain, measured: Measured, prepared: Prepared, window_ns: tuple[int, int], now_ns: int
+) -> FaultDomain:
+    """With what needs no statistics: black holes, and queues that are longer than the map says."""
+    holes = with_black_holes(domain, *_silent(measured, prepared, now_ns))
+    return with_long_queues(holes, prepared.network, utilisations(measured.links, prepared.network, window_ns))
 
 
 def _silent(

@@ -152,6 +152,9 @@ def _observations(
     way = np.array([numbers.setdefault(row, len(numbers)) for row in rows], dtype=np.int64)
     load = np.full(len(components), np.nan)
     load[: len(directions)] = [utilisation.get(one, math.nan) for one in directions]
+    for direction, part in utilisation.items():
+        if direction.link in cable:  # what one way loses for being full, acknowledgements among it, both ways feel
+            load[cable[direction.link]] = np.fmax(load[cable[direction.link]], part)
     return Observations(
         components=tuple(components),
         paths=lists_of(list(numbers)),

@@ -57,3 +57,8 @@ def test_a_buffer_that_fills_in_bursts_is_full_where_the_load_grew_by_half() -> 
 def test_a_full_link_is_asked_for_more_where_its_neighbours_carry_more() -> None:
     assert grown((0.95, 0.2), (0.97, 0.4)) == {AB: pytest.approx(0.97), BC: pytest.approx(0.4)}
     assert grown((0.95, 0.2), (0.97, 0.2)) == {}
+
+
+def test_two_buffers_that_fill_one_behind_the_other_are_both_full() -> None:
+    assert grown((0.1, 0.1), (0.3, 0.3), wait_ms=1.8 * BUFFER_MS) == {AB: 1.0, BC: 1.0}
+    assert grown((0.1, 0.1), (0.3, 0.1), wait_ms=1.8 * BUFFER_MS) == {AB: pytest.approx(0.3)}
