@@ -29,7 +29,7 @@ from shadowlab.model.traffic.workload import Program, Replay, Workload
 from shadowlab.model.units import NS_PER_S
 from shadowlab.monitor.observe import turns_for
 from shadowlab.predict.budget import Cost, expected_cost, scale_flows, scale_network, scale_workloads
-from shadowlab.predict.fitting import Scale, fitting_factor, whole_wall_s
+from shadowlab.predict.fitting import Scale, fitting_factor, nearest_factor, whole_wall_s
 from shadowlab.shadow.ops import ImpairEgress, ImpairIngress, Op, TimedChange
 from shadowlab.shadow.plan import build_plan
 from shadowlab.shadow.shape import device_of
@@ -256,8 +256,16 @@ def _scaling(
         try:
             factor, why = fitting_factor(cost_at, budget_s, rehearsals), "to keep the run within its wall-time budget"
         except ValueError as error:
+            if scale == "near":
+                factor = nearest_factor(cost_at, rehearsals)
+                why = f"to come near its wall-time budget of {budget_s:g} s, which no factor keeps"
+                return _scaled(factor, why, full, workloads)
             message = f"{refused}1 to have it whatever it takes ({error})"
             raise InputError(Fault(place=str(scenario.path), message=message)) from error
+    return _scaled(factor, why, full, workloads)
+
+
+def _scaled(factor: float, why: str, full: Network, workloads: Sequence[Workload]) -> Scaling:
     reason = f"capacities, demands and buffers divided by {factor:.3g} {why}; round-trip times kept"
     whole = [one.name for one in workloads if isinstance(one, Program | Replay)]
     if whole:

@@ -19,12 +19,16 @@ from shadowlab.model.network import Direction, Network
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.model.traffic.workload import Compute, Datagrams, Incast, Requests, Transfers, Workload
 from shadowlab.predict.workloads import EXCHANGE_S, workload_work
+from shadowlab.traffic.session import tick_of
 
 GUEST_PACKET_HOPS_PER_S = 300_000
 """Forwarding speed of the embedded kernel, per wall second; `scripts/bench` prints this machine's (``guest``)."""
 
 RUN_OVERHEAD_S = 1.0
 """Boot, build and start of one run."""
+
+WRITE_HOPS = 7.5
+"""What a write of less than a segment takes besides its packet, in packet-hops: 25 µs."""
 
 _PAYLOAD_BYTES = 1448
 _ACKS_PER_SEGMENT = 0.5
@@ -69,6 +73,10 @@ def expected_cost(
         segments = rate / 8 / min(flow.tcp.mss or _PAYLOAD_BYTES, _PAYLOAD_BYTES) * seconds
         if flow.size_bytes is not None:
             segments = min(segments, flow.size_bytes / _PAYLOAD_BYTES)
+        if flow.dialogue is None and flow.flow_class == "paced":
+            small = max(0.0, seconds * 1e9 / tick_of(flow) - segments)
+            segments += small
+            total += small * WRITE_HOPS
         if flow.dialogue is not None:
             asked = rate / 8 / max(1.0, flow.dialogue.there.mean()) * seconds
             segments += asked  # the messages back

@@ -6,18 +6,22 @@ figure that depends on the machine: the same inputs are scaled alike everywhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from shadowlab.predict.budget import GUEST_PACKET_HOPS_PER_S, RUN_OVERHEAD_S, Cost
 
-Scale = float | Literal["auto", "off"]
-"""A factor (at least 1; as stated, whatever it takes), ``auto`` (what the budget needs), ``off`` (1, or refused)."""
+Scale = float | Literal["auto", "near", "off"]
+"""A factor (at least 1; as stated, whatever it takes), ``auto`` (what the budget needs, or refused), ``near`` (that, or
+what comes near it), ``off`` (1, or refused)."""
 
 _ROUNDS = 20
 _MORE = 1.001
 """From round to round at least: rates are whole numbers, windows and buffers have a least size."""
 _MOST = 1000.0
+_NEAR = 1.25
+"""Of what the largest factor takes: more scaling would make the shadow coarser, and hardly cheaper."""
 
 
 def whole_wall_s(cost: Cost, rehearsals: Sequence[float]) -> float:
@@ -54,3 +58,16 @@ def fitting_factor(cost_at: Callable[[float], Cost], wall_budget_s: float, rehea
         if whole_wall_s(cost, rehearsals) <= wall_budget_s:
             return factor
     raise ValueError(f"even at 1/{_MOST:g} of all rates it would take about {whole_wall_s(smallest, rehearsals):.0f} s")
+
+
+def nearest_factor(cost_at: Callable[[float], Cost], rehearsals: Sequence[float] = ()) -> float:
+    """Where no factor keeps the budget: the least one that costs hardly more than the largest."""
+    enough_s = _NEAR * whole_wall_s(cost_at(_MOST), rehearsals)
+    low, high = 1.0, _MOST
+    for _ in range(_ROUNDS):
+        middle = math.sqrt(low * high)
+        if whole_wall_s(cost_at(middle), rehearsals) <= enough_s:
+            high = middle
+        else:
+            low = middle
+    return high

@@ -33,6 +33,11 @@ TICKS_NS = (TICK_NS, 20_000_000, 10_000_000, 4_000_000, 2_000_000)
 BURST_BYTES = 16_384
 """A paced writer offers no more than this at once, if ticks can be so short.  Each tick costs the guest some 25 µs: at
 the shortest one a fast flow's ticks cost a tenth of its packets."""
+SLOW_TICKS_NS = (100_000_000, 200_000_000, 500_000_000, 1_000_000_000)
+"""Of a flow whose write would be a fraction of a segment: each divides a second, so that every second has as many."""
+SEGMENT_BYTES = 1448
+LEAST_WRITE_BYTES = SEGMENT_BYTES // 4
+"""A packet costs as much however little it carries, and ten thousand slow flows would send little else."""
 ATTEMPTS = 8
 """Connections tried for one flow before it is given up."""
 BACK_OFF_NS = 1_000_000_000
@@ -84,8 +89,11 @@ Commands = tuple[Command, ...]
 
 
 def tick_of(spec: FlowSpec) -> int:
-    """How often a paced writer writes: seldom, unless that makes bursts."""
+    """How often a paced writer writes: seldom, unless that makes bursts; a slow one when it has a whole segment."""
     peak_bps = max((one.rate_bps for one in spec.pattern), default=spec.rate_bps or 0)
+    if 0 < peak_bps * TICK_NS < LEAST_WRITE_BYTES * _BIT_NS_PER_BYTE:
+        whole = (tick for tick in SLOW_TICKS_NS if peak_bps * tick >= SEGMENT_BYTES * _BIT_NS_PER_BYTE)
+        return next(whole, SLOW_TICKS_NS[-1])
     fits = (tick for tick in TICKS_NS if peak_bps * tick <= BURST_BYTES * _BIT_NS_PER_BYTE)
     return next(fits, TICKS_NS[-1])
 
@@ -174,7 +182,7 @@ class Session:
         if self.spec.size_bytes is not None:
             earned = min(earned, self.spec.size_bytes - self.written_bytes - self._backlog_bytes)
         self._backlog_bytes += earned
-        room = round(self._peak_bps * self._factor) * _BACKLOG_NS // _BIT_NS_PER_BYTE
+        room = round(self._peak_bps * self._factor) * max(_BACKLOG_NS, 2 * self.tick_ns) // _BIT_NS_PER_BYTE
         # After a cut of the rate the old backlog may exceed the new bound: it drains, only new demand is refused.
         excess = min(max(self._backlog_bytes - room, 0), earned)
         self._backlog_bytes -= excess

@@ -205,7 +205,7 @@ class CycleRun:
         window_ns = (WARM_UP_NS, scenario.duration_ns)
         learning = calm is None
         with self._stages.stage("shadow") as notes:
-            today = prepared_for(scenario, demand, "auto")
+            today = prepared_for(scenario, demand, "near")
             wanted = {"today": today}
             normal = None if calm is None else self._normal(calm, today, network, wanted)
             measured = self._shadows.run(wanted)

@@ -8,7 +8,7 @@ from shadowlab.model.network import Direction, Link, Network, Node
 from shadowlab.model.traffic.distribution import constant
 from shadowlab.model.traffic.tcp_options import TcpOptions
 from shadowlab.model.traffic.workload import Arrivals, Compute, Datagrams, Requests, Transfers, Workload
-from shadowlab.predict.budget import Cost, expected_cost, scale_flows, scale_network, scale_workloads
+from shadowlab.predict.budget import WRITE_HOPS, Cost, expected_cost, scale_flows, scale_network, scale_workloads
 from shadowlab.predict.workloads import EXCHANGE_S, workload_work
 
 TEN_MBIT = Impairment(delay_ns=10**7, loss=0.01, rate_bps=10**7, queue_packets=60)
@@ -31,6 +31,15 @@ def test_a_paced_flow_costs_its_segments_and_acknowledgements_per_hop() -> None:
     cost = expected_cost(network=NETWORK, flows=[flow()], paths=[], hops=HOPS, duration_ns=10**10, probe_every_ns=10**9)
 
     assert cost.packet_hops == pytest.approx(100 * 10 * 1.5)
+
+
+def test_a_slow_paced_flow_costs_by_its_writes_which_are_no_whole_segments() -> None:
+    slow = flow(rate_bps=8_000)  # a write a second of two thirds of a segment
+
+    cost = expected_cost(network=NETWORK, flows=[slow], paths=[], hops=HOPS, duration_ns=10**10, probe_every_ns=10**9)
+
+    small = 10 - 10 * 1000 / 1448
+    assert cost.packet_hops == pytest.approx(10 * 1.5 + small * WRITE_HOPS)
 
 
 def test_greedy_flows_share_their_bottleneck() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowlab.predict.budget import GUEST_PACKET_HOPS_PER_S, RUN_OVERHEAD_S, Cost
-from shadowlab.predict.fitting import fitting_factor, whole_wall_s
+from shadowlab.predict.fitting import fitting_factor, nearest_factor, whole_wall_s
 
 
 def costs(*, shrinking: float, kept: float = 0.0, exchanges_s: float = 0.0) -> Callable[[float], Cost]:
@@ -57,3 +57,11 @@ def test_the_main_run_and_its_rehearsals_meet_the_budget_or_it_is_said_that_they
 def test_what_no_factor_can_make_smaller_is_refused_with_its_size() -> None:
     with pytest.raises(ValueError, match="even at 1/1000 of all rates it would take about 101 s"):
         fitting_factor(costs(shrinking=1.0, kept=1.0, exchanges_s=100), 60)
+
+
+def test_what_comes_near_is_scaled_no_further_than_that() -> None:
+    cost_at = costs(shrinking=1e8, kept=1e8)
+
+    factor = nearest_factor(cost_at)
+
+    assert cost_at(factor).wall_s == pytest.approx(1.25 * cost_at(1000).wall_s, rel=0.01)

@@ -64,6 +64,13 @@ def test_nothing_ticks_while_a_pattern_is_off_and_nothing_is_held() -> None:
     assert tick(1_120 * MS) == [Write(2_000), TickAt(1_170 * MS)]
 
 
+def test_a_very_slow_writer_waits_for_a_whole_segment_at_most_a_second() -> None:
+    assert tick_of(paced(58_000)) == 50 * MS
+    assert tick_of(paced(57_000)) == 500 * MS
+    assert tick_of(paced(12_000)) == 1000 * MS
+    assert tick_of(paced(1_000)) == 1000 * MS
+
+
 def test_a_fast_writer_ticks_more_often_than_a_slow_one() -> None:
     assert tick_of(paced(1_000_000)) == 50 * MS
     assert tick_of(paced(10_000_000)) == 10 * MS

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from shadowlab.calibrate.links.algebra.large import row_space
+from shadowlab.calibrate.links.algebra.large import distinct_rows, null_projector
 
 _SURE = 0.995
 """Of a unit vector's squared length within the row space."""
@@ -39,9 +39,7 @@ def classes_of(matrix: NDArray[np.float64]) -> Classes:
     places = np.flatnonzero(crossed)
     if not len(places):
         return Classes(crossed=crossed, known=known, groups=())
-    part = np.unique(np.round(matrix[:, places], 9), axis=0)
-    basis = row_space(part)
-    null = np.eye(len(places)) - basis.T @ basis
+    null = null_projector(distinct_rows(np.round(matrix[:, places], 9)))
     sure = np.diag(null) < 1 - _SURE
     known[places] = sure
     return Classes(crossed=crossed, known=known, groups=_groups(null, sure, places))
