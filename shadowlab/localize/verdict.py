@@ -44,6 +44,10 @@ class _Verdict:
         self.index = {one.name: place for place, one in enumerate(seen.components) if one.kind == "link"}
         self.of_class = classes(seen)
         self.crossing = _Crossing(seen)
+        # What the search gave up, and would take up again: it explains how unevenly picks take from their flows, beside
+        # any of them, and so competes with none for what that pick explains.
+        self.beside = np.maximum(search.candidates().net, 0.0) if search.order else np.zeros(len(seen.components))
+        self.beside[search.order] = 0.0
 
     def localisation(self) -> Localisation:
         """The findings, the surest first."""
@@ -93,7 +97,7 @@ class _Verdict:
 
     def _found(self, index: int, candidates: Candidates) -> tuple[Found, list[Found]]:
         """The class of a pick, and what would explain nearly as well in its place."""
-        net = candidates.net.copy()
+        net = candidates.net - self.beside
         net[[one for one in self.search.order if one != index]] = -np.inf
         top = max(float(net.max()), 0.0)
         odds = np.exp(net - top)

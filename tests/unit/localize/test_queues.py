@@ -18,3 +18,13 @@ def test_what_a_queue_took_from_few_flows_is_not_blamed_on_others(seed: int) -> 
     found = localise(made.seen, DEFAULTS)
 
     assert {one.name for one in found.suspects} <= {str(made.seen.components[one]) for one in made.bad}
+
+
+@pytest.mark.parametrize("seed", [28, 43])
+def test_what_the_search_gave_up_hides_none_of_its_picks(seed: int) -> None:
+    scene = next(one for one in SCENES if one.name == "queue, skewed")
+    made = trace(scene, fat_tree(6), seed, flows=12_000)
+
+    found = localise(made.seen, DEFAULTS)
+
+    assert {one.name for one in found.suspects} == {str(made.seen.components[one]) for one in made.bad}
