@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import compress
 
 from shadowlab.detect.online.reading import QUIET, Reading, Value, graded
 
@@ -54,11 +55,15 @@ class CountRatio:
         self.count += 1
         best, of = 0.0, 0
         for length in self.windows if lost or any(self.lost) else ():
-            k, n = sum(self.lost[-length:]), sum(self.sent[-length:])
-            lossy = sum(one > 0 for one in self.lost[-length:])
-            before, of_so_many = self._before(length)
+            recent, asked = self.lost[-length:], self.sent[-length:]
+            k, n = sum(recent), sum(asked)
             known = self.count - length >= min(length, LEAST_BEFORE)
-            if k * of_so_many > before * n and ((known and lossy >= self.hold) or k == n):
+            if not ((known and len(recent) - recent.count(0.0) >= self.hold) or k == n):
+                continue
+            own = self.quiet[-length:]
+            before = self.all_lost - sum(compress(recent, own)) + PRIOR_LOST
+            of_so_many = self.all_sent - sum(compress(asked, own)) + PRIOR_SENT
+            if k * of_so_many > before * n:
                 pooled = min((k + before) / (n + of_so_many), 1 - 1e-12)  # of 1e308 it would be 1
                 ratio = n * _divergence(k / n, pooled) + of_so_many * _divergence(before / of_so_many, pooled)
                 z = math.sqrt(2 * max(ratio, 0.0))
@@ -71,13 +76,6 @@ class CountRatio:
             return Reading(graded(best, self.limit), 0.5 * math.erfc(best / math.sqrt(2.0)), None)
         first = next(at for at in range(len(self.lost) - of, len(self.lost)) if self.lost[at] > 0)
         return Reading(graded(best, self.limit), 0.5 * math.erfc(best / math.sqrt(2.0)), self.times_ns[first])
-
-    def _before(self, length: int) -> tuple[float, float]:
-        """Lost and sent before the last ``length`` samples, with the prior."""
-        own = [at for at in range(max(len(self.lost) - length, 0), len(self.lost)) if self.quiet[at]]
-        lost = self.all_lost - sum(self.lost[at] for at in own)
-        sent = self.all_sent - sum(self.sent[at] for at in own)
-        return lost + PRIOR_LOST, sent + PRIOR_SENT
 
 
 def _divergence(p: float, q: float) -> float:

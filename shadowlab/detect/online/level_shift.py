@@ -36,6 +36,8 @@ class LevelShift:
     drift: float = 1.0
     total: float = 20.0
     floor: float = 1e-9
+    bimodal: bool = True
+    """Steps that were told count as bursts too: a path that changes between two ways is not told each time."""
     related: float | None = None
     """The correlation of neighbours, 0 to 1, learned where it is given: with it the sum must be larger by
     (1 + r) / (1 - r), which is how much more the mean of such values varies than that of independent ones (a
@@ -92,8 +94,10 @@ class LevelShift:
             score = 0.5 * graded(abs(deviation), self.limit) * len(self.pending) / self.hold
             return Reading(score, normal_tail(deviation), self.since_ns)
         size = min(abs(one - centre) for one in self.pending) / spread
-        onset = self.since_ns
-        self._begin(self.pending[:], spread)
+        onset, told = self.since_ns, self.pending[:]
+        if self.bimodal:
+            self._was_a_burst(centre)
+        self._begin(told, spread)
         return Reading(graded(size, self.limit), normal_tail(size), onset)
 
     def _was_a_burst(self, centre: float) -> None:

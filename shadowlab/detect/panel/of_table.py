@@ -64,7 +64,10 @@ class TablePanel:
         return tuple(sorted(found, key=lambda one: (one.onset_ns, one.path, one.detected_ns)))
 
     def _steps(self, table: SeriesTable, kpi: str, index: int, floor: float, settled_ns: int) -> Iterator[Told]:
-        detector, bad = LevelShift(limit=self.limit, hold=self.hold, floor=floor, related=0.0), badness(kpi)
+        detector, bad = (
+            LevelShift(limit=self.limit, hold=self.hold, floor=floor, related=0.0, bimodal=False),
+            badness(kpi),
+        )
         if KPIS[kpi].smoothed:
             detector.limit, detector.total = self.smoothed_limit, math.inf
         for row, value in enumerate(table.values[kpi][:, index].tolist()):
