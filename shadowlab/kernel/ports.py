@@ -23,10 +23,13 @@ ANYWHERE = ""
 
 
 class Hop(NamedTuple):
-    """One way onwards: out of an interface, to a gateway, or (None) straight to whoever has the address."""
+    """One way onwards: out of an interface, to a gateway, or (None) straight to whoever has the address.
+
+    Of several it gets ``weight`` (1 to 256) parts of the flows."""
 
     interface: str
     via: str | None = None
+    weight: int = 1
 
 
 class InitialWindows(NamedTuple):
@@ -212,7 +215,8 @@ class Segment(Protocol):
     ) -> None:
         """Install a route or put it in the place of the one that is there.
 
-        Of several hops each flow keeps to one, by a hash over addresses, protocol and ports (policy 3 over these five:
+        Of several hops each flow keeps to one, by their weights and
+        a hash over addresses, protocol and ports (policy 3 over these five:
         policy 1 would trust the hash that the sender's socket gave the packet, alike in all routers and unknown to
         :meth:`next_hop`).  A hop whose interface is down is not used, a route whose interfaces are all down is gone;
         when an interface is deleted, IPv4 loses every route that had a hop there, IPv6 the hop."""

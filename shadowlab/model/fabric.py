@@ -72,7 +72,7 @@ class Route(NamedTuple):
     ``others`` are further (via, interface) of equal cost, among which the kernel spreads flows.  Without ``via`` it is
     a black hole.  With a ``source`` (an address) it holds for packets from there only, and has a ``table`` of its own.
     ``initial_cwnd`` and ``initial_rwnd``: with how many segments connections by it begin to send and to announce; 0
-    leaves it to the kernel.
+    leaves it to the kernel.  ``weights`` has one for each of several hops; none: all are alike.
     """
 
     node: str
@@ -85,6 +85,7 @@ class Route(NamedTuple):
     table: int = 0
     initial_cwnd: int = 0
     initial_rwnd: int = 0
+    weights: tuple[int, ...] = ()
 
     @property
     def hops(self) -> tuple[tuple[str, str], ...]:

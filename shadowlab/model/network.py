@@ -17,6 +17,8 @@ NodeKind = Literal["host", "router", "segment"]
 
 MOST_METRIC = (1 << 32) - 1
 """The largest metric of a link; sums over any path then fit in 64 bits."""
+MOST_WEIGHT = 256
+"""The largest weight of a link among ways of equal cost: the kernel holds it, less one, in eight bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,8 @@ class Link:
     """From ``b`` to ``a``; None: the same as from ``a`` to ``b``."""
     offload: bool = False
     """Whether packets of up to 64 kB may cross it as one, as network cards let them: faster, and coarser."""
+    weight: int = 1
+    """How large a part of the flows both its ends send by it, where ways of equal cost begin with several links."""
     up: bool = True
     """Whether it is meant to carry packets.  A map's links are; one that was taken down keeps all the rest."""
 
@@ -89,6 +93,8 @@ class Link:
         for metric in (self.metric, self.metric_backward):
             if metric is not None:
                 check_metric(self.id, metric)
+        if not 1 <= self.weight <= MOST_WEIGHT:
+            raise ValueError(f"link {self.id}: weight must be 1 to {MOST_WEIGHT}, got {self.weight}")
 
     @property
     def mtu(self) -> int:
@@ -201,7 +207,7 @@ class Network:
     ipv6: bool = False
     """Whether every node and link has IPv6 addresses and routes beside those of IPv4."""
     ecmp: bool = False
-    """Whether routers spread flows over all next hops of equal cost."""
+    """Whether routers spread flows over all next hops of equal cost, by the weights of their links."""
     static_routes: tuple[StaticRoute, ...] = ()
     source_routes: tuple[SourceRoute, ...] = ()
     demands: Demands = Demands()

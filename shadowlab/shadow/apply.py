@@ -147,7 +147,8 @@ def _seed_hash(op: CreateNode, segment: Segment) -> None:
 def _set_route(op: SetRoute, segment: Segment) -> None:
     table = op.table or MAIN_TABLE
     if op.via:
-        hops = [Hop(name, via) for via, name in op.hops]
+        weights = op.weights or (1,) * len(op.hops)
+        hops = [Hop(name, via, weight) for (via, name), weight in zip(op.hops, weights, strict=True)]
         windows = InitialWindows(op.initial_cwnd, op.initial_rwnd)
         segment.replace_route(op.node, op.destination, op.prefix, hops, table=table, windows=windows)
     else:

@@ -25,6 +25,7 @@ from shadowlab.shadow.ops import (
     RemoveRoute,
     SetLinkState,
     SetRoute,
+    way_words,
 )
 from shadowlab.shadow.shape import Impair, Shape, devices_of, shape_of
 
@@ -153,7 +154,7 @@ def _route_reason(have: SetRoute | None) -> str:
         return "there is none"
     if not have.via:
         return "it is a black hole"
-    return "it leads " + ", or ".join(f"via {via} dev {name}" for via, name in have.hops)
+    return f"it leads {way_words(have.hops, have.weights)}"
 
 
 def _stale_routes(live: Shape, wanted: Shape) -> Iterator[Change]:

@@ -43,10 +43,11 @@ def window_words(initial_cwnd: int, initial_rwnd: int) -> str:
     return "".join(f"{name} {window}" for name, window in words if window)
 
 
-def _way_words(via: str, interface: str, others: tuple[tuple[str, str], ...]) -> str:
-    if not via:
-        return "black hole"
-    return ", or ".join(f"via {gateway} dev {name}" for gateway, name in ((via, interface), *others))
+def way_words(hops: tuple[tuple[str, str], ...], weights: tuple[int, ...]) -> str:
+    """(via, interface) of each hop, and its weight where they differ."""
+    shares = [f" weight {one}" for one in weights] or [""] * len(hops)
+    ways = [f"via {via} dev {name}{share}" for (via, name), share in zip(hops, shares, strict=True)]
+    return ", or ".join(ways) or "black hole"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +182,7 @@ class SetRoute:
     ``others`` are further (via, interface) of equal cost.  Without ``via`` it is a black hole.  With a ``source`` (an
     address) it holds for packets from there only: a rule leads them to the ``table`` it is in.  ``initial_cwnd`` and
     ``initial_rwnd``: with how many segments connections by it begin to send and to announce; 0: as the kernel does.
+    ``weights`` has one for each of several hops; none: all are alike.
     """
 
     node: str
@@ -193,6 +195,7 @@ class SetRoute:
     table: int = 0
     initial_cwnd: int = 0
     initial_rwnd: int = 0
+    weights: tuple[int, ...] = ()
 
     @property
     def hops(self) -> tuple[tuple[str, str], ...]:
@@ -201,7 +204,7 @@ class SetRoute:
 
     def describe(self) -> str:
         source = f" from {self.source}" if self.source else ""
-        way = _way_words(self.via, self.interface, self.others)
+        way = way_words(self.hops, self.weights)
         windows = window_words(self.initial_cwnd, self.initial_rwnd)
         return f"route {self.node}: {self.destination}/{self.prefix}{source} {way}{windows}"
 

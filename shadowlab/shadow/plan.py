@@ -188,7 +188,7 @@ def _create_link(fabric: Fabric, link: Link) -> CreateLink:
 
 
 def _set_route(route: Route) -> SetRoute:
-    node, destination, prefix, via, interface, others, source, table, initial_cwnd, initial_rwnd = route
+    node, destination, prefix, via, interface, others, source, table, initial_cwnd, initial_rwnd, weights = route
     return SetRoute(
         node=node,
         destination=destination,
@@ -200,6 +200,7 @@ def _set_route(route: Route) -> SetRoute:
         table=table,
         initial_cwnd=initial_cwnd,
         initial_rwnd=initial_rwnd,
+        weights=weights,
     )
 
 

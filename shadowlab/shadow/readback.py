@@ -187,7 +187,9 @@ def _neighbours(shape: Shape, node: str, ends: Mapping[str, _End]) -> set[str]:
 
 
 def _wished_route(one: SetRoute) -> str:
-    hops = [(name, via) for via, name in one.hops]
+    # What the kernel holds of weights that are alike is 1 each, whatever was asked.
+    weights = one.weights or (1,) * len(one.hops)
+    hops = [(name, via, weight) for (via, name), weight in zip(one.hops, weights, strict=True)]
     kind = "unicast" if hops else "blackhole"
     windows = InitialWindows(one.initial_cwnd, one.initial_rwnd)
     return _route_words(one.destination, one.prefix, hops, kind, one.table or MAIN_TABLE, windows)
@@ -200,12 +202,15 @@ def _wished_rule(one: SetRoute) -> str:
 def _route_words(
     destination: str,
     prefix: int,
-    hops: Iterable[tuple[str, str | None]],
+    hops: Iterable[tuple[str, str | None, int]],
     kind: str = "unicast",
     table: int = MAIN_TABLE,
     windows: InitialWindows = KERNELS_WINDOWS,
 ) -> str:
-    ways = sorted(f"{f'via {via} ' if via else ''}by {name}" for name, via in hops)
+    ways = sorted(
+        f"{f'via {via} ' if via else ''}by {name}{f' weight {weight}' if weight > 1 else ''}"
+        for name, via, weight in hops
+    )
     where = "" if table == MAIN_TABLE else f" in table {table}"
     return f"{destination}/{prefix} {', '.join(ways) or kind}{where}{window_words(*windows)}"
 

@@ -93,7 +93,13 @@ def shape_of(ops: Iterable[Op], start: Shape = EMPTY) -> Shape:
             if left == route.hops or (left and not by_any):
                 continue
             if left and ":" in route.destination:
-                routes[key] = replace(route, via=left[0][0], interface=left[0][1], others=left[1:])
+                kept = [
+                    weight
+                    for hop, weight in zip(route.hops, route.weights, strict=False)
+                    if (route.node, hop[1]) not in ends
+                ]
+                weights = tuple(kept) if len(set(kept)) > 1 else ()
+                routes[key] = replace(route, via=left[0][0], interface=left[0][1], others=left[1:], weights=weights)
             else:
                 del routes[key]
 

@@ -276,5 +276,6 @@ def _link(name: str, raw: MapFile, folder: Path, derive: Callable[[Derived], Non
         backward=backward,
         metric=forward_metric,
         metric_backward=backward_metric if backward_metric != forward_metric else None,
+        weight=common.get("weight", 1),
         offload=common.get("offload", False),
     )

@@ -4,7 +4,8 @@ In: a network, its fabric, optionally links to avoid and metrics to use instead 
 the same for the same input.  Never: a path through a host; a path over an avoided link.
 
 Only hosts are destinations.  Of several shortest ways the one by the first neighbour (then the first link) in
-alphabetical order is taken, or with ECMP all of them, among which the kernel spreads flows.  Every node applies that
+alphabetical order is taken, or with ECMP all of them, among which the kernel spreads flows by the weights
+of their links.  Every node applies that
 rule by itself and every metric is at least 1, so each hop comes nearer to the destination: hop-by-hop forwarding
 follows exactly what :func:`path_directions` says.  Exceptions that the map states come on top, and may do anything.
 """
@@ -190,6 +191,7 @@ class _Maker:
         self._ways = ways
         self._sets = {number: exits for exits, number in hops_of.items()}
         self._hops: dict[int, tuple[str, str, _Hops]] = {}
+        self._alike: dict[int, tuple[int, ...]] = {}
         self._single = {node.id for node in network.nodes if self._has_one_interface(node)}
         self._blocks = Tree(self._hosts).blocks(ways) if aggregate else None
         self._by_source: dict[str, list[Route]] = {}
@@ -219,7 +221,7 @@ class _Maker:
             name, hops = node.id, self._hops
             for address, length, way in self._blocks[number]:
                 via, interface, others = hops.get(way) or self._hops_of(way)
-                yield Route(name, address, length, via, interface, others)
+                yield Route(name, address, length, via, interface, others, weights=self._weights(way))
         else:
             for address, way in zip(self._hosts, self._ways[number].tolist(), strict=True):
                 if way >= 0:
@@ -253,13 +255,20 @@ class _Maker:
         return node.kind == "host" and len(links) == 1 and bool(exits)
 
     def _route(self, node: str, destination: str, prefix: int, way: int) -> Route:
-        return Route(node, destination, prefix, *self._hops_of(way))
+        return Route(node, destination, prefix, *self._hops_of(way), weights=self._weights(way))
 
     def _hops_of(self, way: int) -> tuple[str, str, _Hops]:
         """Gateway, interface, and the others."""
         hops = [self._exit(self._graph.exits[one]) for one in self._sets[way]] or [("", "")]
         self._hops[way] = (*hops[0], tuple(hops[1:]))
         return self._hops[way]
+
+    def _weights(self, way: int) -> tuple[int, ...]:
+        """Of its hops; none where they are alike."""
+        if way not in self._alike:
+            weights = tuple(self._graph.exits[one].weight for one in self._sets[way])
+            self._alike[way] = weights if len(set(weights)) > 1 else ()
+        return self._alike[way]
 
     def _exit(self, way: Exit) -> tuple[str, str]:
         """Gateway and interface: behind a segment it is the far node's own address there."""

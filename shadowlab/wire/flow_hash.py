@@ -1,6 +1,6 @@
 """Which of several equal-cost ways Linux gives to a flow, where the kernel cannot be asked for it directly.
 
-In: the fields of a flow, the seed, how many ways there are.  Out: the place of the way.  Never: a guess: the caller
+In: the fields of a flow, the seed, the weights of the ways.  Out: the place of the way.  Never: a guess: the caller
 compares one of the two answers below with the kernel's own.
 
 Policy 3 hashes the chosen fields of the packet (``fib_multipath_hash_from_keys``: SipHash-2-4 with the seed as key)
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from collections.abc import Sequence
 
 from shadowlab.wire.addresses import pack_address
 
@@ -55,13 +56,15 @@ def mixed(hashed: int) -> int:
     return ((c ^ b) - _turn32(b, 24)) & _MASK32
 
 
-def place_of(hashed: int, ways: int) -> int:
-    """Which of so many equal ways a hash leads to: each has its share of the 31 upper bits."""
-    for place in range(ways):
-        share, rest = divmod((place + 1) << 31, ways)
-        if hashed >> 1 <= share + (2 * rest >= ways) - 1:
+def place_of(hashed: int, weights: Sequence[int]) -> int:
+    """Which of the ways of these weights a hash leads to: each has its share of the 31 upper bits."""
+    total, so_far = sum(weights), 0
+    for place, weight in enumerate(weights):
+        so_far += weight
+        share, rest = divmod(so_far << 31, total)
+        if hashed >> 1 <= share + (2 * rest >= total) - 1:
             return place
-    return ways - 1
+    return len(weights) - 1
 
 
 def siphash(message: bytes, key_low: int, key_high: int) -> int:

@@ -47,6 +47,8 @@ NETCONFA_IFINDEX, NETCONFA_FORWARDING = 1, 2
 _NETCONF_ALL = b"\xff\xff\xff\xff"
 """As NETCONFA_IFINDEX, -1: what ``conf/all`` says."""
 
+_MOST_WEIGHT = 256
+
 _IPV6_METRIC = 1024
 """The metric that an IPv6 route gets which asks for none; the kernel's own routes have a better one."""
 
@@ -57,11 +59,12 @@ _RULE = struct.Struct("=BBBBBxxBI")  # fib_rule_hdr: family, dst, src, tos, tabl
 
 
 class HopState(NamedTuple):
-    """One way of a route.  ``dead``: its interface is down."""
+    """One way of a route.  ``dead``: its interface is down.  ``weight``: its part of the flows, beside other ways."""
 
     ifindex: int
     via: str | None
     dead: bool = False
+    weight: int = 1
 
 
 class RouteState(NamedTuple):
@@ -103,19 +106,21 @@ def _header(family: int, prefix: int, table: int, protocol: int, scope: int, kin
 def replace_route(
     destination: str,
     prefix: int,
-    hops: Sequence[tuple[int, str | None]],
+    hops: Sequence[tuple[int, str | None, int]],
     table: int = RT_TABLE_MAIN,
     initial_windows: tuple[int, int] = (0, 0),
 ) -> Request:
-    """Install the route, or put it in the place of the one that is there.  ``hops``: (interface index, gateway or None)
-    of each equal-cost way.  ``initial_windows``: with how many segments a connection by it begins to send, and to
-    announce; 0 leaves it to the kernel.  Raises ValueError if there is no way."""
+    """Install the route, or put it in the place of the one that is there.  ``hops``: (interface index, gateway or None,
+    weight) of each equal-cost way; the weight of a single one says nothing.  ``initial_windows``: with how many
+    segments a connection by it begins to send, and to announce; 0 leaves it to the kernel.  Raises ValueError if there
+    is no way, and for a weight that is not 1 to 256."""
     if not hops:
         raise ValueError(f"a route to {destination}/{prefix} needs a way")
     family = family_of(destination)
     scope = SCOPE_UNIVERSE
     if len(hops) == 1:
-        index, via = hops[0]
+        index, via, weight = hops[0]
+        check_weight(weight)
         plain = table == RT_TABLE_MAIN and not any(initial_windows)
         if family == AF_INET and plain and via is not None and ":" not in via:
             numbers = (family, prefix, 0, 0, table, RTPROT_STATIC, scope, RTN_UNICAST, 0)
@@ -129,7 +134,7 @@ def replace_route(
         elif family == AF_INET:
             scope = SCOPE_LINK
     else:
-        ways = pack_attribute(RTA_MULTIPATH, b"".join(_pack_hop(index, via) for index, via in hops))
+        ways = pack_attribute(RTA_MULTIPATH, b"".join(_pack_hop(*hop) for hop in hops))
     body = _header(family, prefix, table, RTPROT_STATIC, scope, RTN_UNICAST)
     body += pack_attribute(RTA_DST, pack_address(destination)) + ways
     metrics = b"".join(
@@ -142,9 +147,16 @@ def replace_route(
     return Request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body)
 
 
-def _pack_hop(index: int, via: str | None) -> bytes:
+def _pack_hop(index: int, via: str | None, weight: int) -> bytes:
     gateway = b"" if via is None else pack_attribute(RTA_GATEWAY, pack_address(via))
-    return _HOP.pack(_HOP.size + len(gateway), 0, 0, index) + gateway
+    return _HOP.pack(_HOP.size + len(gateway), 0, check_weight(weight) - 1, index) + gateway
+
+
+def check_weight(weight: int) -> int:
+    """The weight of a hop.  Raises ValueError for one that eight bits do not hold."""
+    if not 1 <= weight <= _MOST_WEIGHT:
+        raise ValueError(f"the weight of a hop is 1 to {_MOST_WEIGHT}, not {weight}")
+    return weight
 
 
 def replace_by_black_hole(destination: str, prefix: int, table: int = RT_TABLE_MAIN) -> Request:
@@ -230,11 +242,11 @@ def _gateway(found: dict[int, bytes]) -> str | None:
 def _walk_hops(payload: bytes) -> Iterator[HopState]:
     offset = 0
     while len(payload) - offset >= _HOP.size:
-        length, flags, _, index = _HOP.unpack_from(payload, offset)
+        length, flags, more, index = _HOP.unpack_from(payload, offset)
         if length < _HOP.size or offset + length > len(payload):
             raise ValueError(f"a next hop claims {length} bytes where {len(payload) - offset} are left")
         found = attributes(payload[offset : offset + length], _HOP.size)
-        yield HopState(index, _gateway(found), bool(flags & RTNH_F_DEAD))
+        yield HopState(index, _gateway(found), bool(flags & RTNH_F_DEAD), more + 1)
         offset += (length + 3) & ~3
 
 

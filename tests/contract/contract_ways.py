@@ -127,6 +127,32 @@ def equal_cost_ways_are_deleted_together(segment: Segment) -> None:
 
 
 @both
+def weights_are_read_back_changed_and_share_flows_out(segment: Segment) -> None:
+    make_fan(segment)
+    predictable = _predictable(segment, "r")
+    for family, form in ((4, "10.2.{}.2"), (6, "fd00:{}::2")):
+        source, target, prefix = _of(family)
+        for weights in ((1, 2, 5), (256, 1, 1), (5, 5, 1), (1, 1, 1)):
+            hops = tuple(Hop(f"x{way}", form.format(way), weight) for way, weight in zip(WAYS, weights, strict=True))
+            segment.replace_route("r", target, prefix, hops)
+
+            assert [one for one in segment.routes("r") if one.destination == target] == [Route(target, prefix, hops)]
+            if family in predictable:
+                flows = [Flow("udp", port, 7000) for port in range(40_000, 40_400)]
+                found = [segment.next_hop("r", target, source, "ra", flow) for flow in flows]
+                shares = Counter(hop.interface for hop in found if hop is not None)
+                for hop in hops:
+                    assert abs(shares[hop.interface] / 400 - hop.weight / sum(weights)) < 0.1, (weights, shares)
+
+        with refused(f"{target}/{prefix}", "EINVAL"):
+            segment.replace_route("r", target, prefix, [Hop("x1", form.format(1), 257)])
+        segment.replace_route("r", target, prefix, [Hop("x1", form.format(1), 9)])
+        assert Route(target, prefix, (Hop("x1", form.format(1)),)) in segment.routes("r")
+        segment.delete_route("r", target, prefix)
+        assert target not in {one.destination for one in segment.routes("r")}
+
+
+@both
 def a_way_that_is_down_is_left_out_and_the_last_takes_the_route_along(segment: Segment) -> None:
     make_fan(segment)
 
@@ -321,6 +347,24 @@ def packets_of_udp_take_the_way_that_was_predicted(segment: Segment) -> None:
             _send_udp(segment, family, PORTS, connected=connected)
 
             assert _spread(segment, before, len(PORTS)) == predicted, (family, connected)
+
+
+@linux
+def packets_take_their_ways_by_weight(segment: Segment) -> None:
+    make_fan(segment)
+    wait_until_quiet(segment, "arb")
+    for family in _predictable(segment, "r", 4):
+        _, target, prefix = _of(family)
+        form = "fd00:{}::2" if family == 6 else "10.2.{}.2"
+        hops = [Hop(f"x{way}", form.format(way), weight) for way, weight in zip(WAYS, (1, 2, 9), strict=True)]
+        segment.replace_route("r", target, prefix, hops)
+        predicted = _predicted(segment, "r", "ra", family, [Flow("udp", port, 7000) for port in PORTS])
+        assert predicted["x3"] > len(PORTS) / 2, predicted
+        before = _sent(segment, "r", ("x1", "x2", "x3"))
+
+        _send_udp(segment, family, PORTS, connected=False)
+
+        assert _spread(segment, before, len(PORTS)) == predicted, family
 
 
 @linux

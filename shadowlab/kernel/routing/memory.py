@@ -114,7 +114,8 @@ def _living(route: Route, attached: Mapping[str, Attached]) -> tuple[Hop, ...]:
 
 
 def _choose(hops: Sequence[Hop], fields: object) -> Hop:
-    return hops[zlib.crc32(repr(fields).encode()) % len(hops)]
+    parts = [hop for hop in hops for _ in range(hop.weight)]
+    return parts[zlib.crc32(repr(fields).encode()) % len(parts)]
 
 
 def _matches(prefix: str, address: str) -> bool:

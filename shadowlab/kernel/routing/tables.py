@@ -48,7 +48,12 @@ def in_table(table: int) -> str:
 
 
 def describe_route(node: str, destination: str, prefix: int, hops: Sequence[Hop], table: int = MAIN_TABLE) -> str:
-    ways = " or ".join([f"via {via} dev {name}" if via is not None else f"dev {name}" for name, via in hops])
+    ways = " or ".join(
+        [
+            (f"via {via} " if via is not None else "") + f"dev {name}" + (f" weight {weight}" if weight != 1 else "")
+            for name, via, weight in hops
+        ]
+    )
     return f"route {destination}/{prefix} {ways}{in_table(table)} in {node}"
 
 
@@ -70,7 +75,7 @@ def read_routes(namespace: NamespaceRecord) -> tuple[Route, ...]:
     for one in map(routes.parse_route, bodies):
         if one.kind not in _KINDS or one.cloned or one.protocol == routes.RTPROT_KERNEL:
             continue
-        hops = tuple(Hop(namespace.name_of(way.ifindex), way.via) for way in one.hops if not way.dead)
+        hops = tuple(Hop(namespace.name_of(way.ifindex), way.via, way.weight) for way in one.hops if not way.dead)
         windows = InitialWindows(one.initial_cwnd, one.initial_rwnd)
         found.append(Route(one.destination, one.prefix, hops, _KINDS[one.kind], one.table, windows))
     return tuple(sorted(found, key=route_order))
@@ -150,7 +155,8 @@ def _hop_of_packets(
         raise KernelRefusedError(tried=f"{tried}, equal-cost for {question.flow}", errno_name="EOPNOTSUPP", why=why)
     hops = [hop for hop in _in_order(namespace, whole) if not hop.dead]
     plain = flow_hash(question.source, question.destination, question.ports, seed)
-    of_transit, of_own = (hops[place_of(hashed, len(hops))] for hashed in (mixed(plain), plain))
+    weights = [hop.weight for hop in hops]
+    of_transit, of_own = (hops[place_of(hashed, weights)] for hashed in (mixed(plain), plain))
     of_packets, of_lookup = (of_transit, of_own) if question.arrived_by else (of_own, of_transit)
     if of_lookup[:2] != told[:2]:
         why = f"this kernel hashes flows in a way of its own: {told} instead of {of_lookup}"

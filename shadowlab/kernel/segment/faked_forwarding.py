@@ -22,7 +22,7 @@ from shadowlab.kernel.segment.faked import (
 )
 from shadowlab.wire.addresses import AF_INET6, canonical, family_of
 from shadowlab.wire.if_link import pack_mac
-from shadowlab.wire.routes import new_rule
+from shadowlab.wire.routes import check_weight, new_rule
 
 
 class FakeForwarding(FakeNodes):
@@ -80,7 +80,9 @@ class FakeForwarding(FakeNodes):
             raise refused(tried, "EINVAL", f"a route to {destination}/{prefix} needs a way")
         with valid(tried):
             destination = canonical(destination)
-            hops = tuple(Hop(name, via and canonical(via)) for name, via in hops)
+            hops = tuple(Hop(name, via and canonical(via), check_weight(weight)) for name, via, weight in hops)
+            if len(hops) == 1:
+                hops = (hops[0]._replace(weight=1),)
         state = self._node(node, tried)
         for hop in hops:
             self._check_hop(state.interfaces[hop.interface], hop, family_of(destination), tried)

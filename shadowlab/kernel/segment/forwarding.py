@@ -32,7 +32,7 @@ class Forwarding(HeldNamespaces):
     ) -> None:
         tried = tables.describe_route(node, destination, prefix, hops, table)
         namespace = self._namespace(node, tried)
-        ways = [(namespace.interface(name, tried).ifindex, via) for name, via in hops]
+        ways = [(namespace.interface(name, tried).ifindex, via, weight) for name, via, weight in hops]
         request = self._valid(tried, lambda: routes.replace_route(destination, prefix, ways, table, windows))
         if len(ways) > 1:
             self._hash_flows(namespace, family_of(destination))

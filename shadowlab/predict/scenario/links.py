@@ -15,7 +15,7 @@ import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from shadowlab.model.impairment import Impairment
-from shadowlab.model.network import MOST_METRIC, Link, SourceRoute
+from shadowlab.model.network import MOST_METRIC, MOST_WEIGHT, Direction, Link, SourceRoute
 from shadowlab.model.units import exact_duration, format_duration, format_rate, parse_duration
 from shadowlab.predict.scenario.form import Factor, Form, Kind, Names
 from shadowlab.predict.scenario.situation import Situation
@@ -27,6 +27,9 @@ from shadowlab.topology.wording import plain_faults
 ALL = "all"
 Metric = Annotated[
     int, BeforeValidator(lambda one: int(one) if isinstance(one, str) else one), Field(ge=1, le=MOST_METRIC)
+]
+Weight = Annotated[
+    int, BeforeValidator(lambda one: int(one) if isinstance(one, str) else one), Field(ge=1, le=MOST_WEIGHT)
 ]
 Name = Annotated[str, BeforeValidator(str)]
 _KEYS = tuple(ImpairmentSection.model_fields)
@@ -65,14 +68,15 @@ class NewLinkForm(Form):
     new_link: Name = Field(alias="new-link", pattern=r"^[^:]+:[^:]+$")
     id: Id = ""
     rate: Rate = None
-    delay: Duration = 0
-    metric: Metric = 1
+    delay: Duration | None = None
+    metric: Metric | None = None
     queue: Annotated[int, Field(ge=1)] | None = None
 
 
 class RerouteForm(Form):
     reroute: Name
     metric: Metric | None = None
+    weight: Weight | None = None
     path: Names = ()
     spread: Literal["on", "off"] | None = None
 
@@ -170,24 +174,47 @@ def _new_link(form: NewLinkForm, situation: Situation, written: str) -> Situatio
     name = form.id or next(
         one for number in range(1, 1000) if (one := f"{a}-{b}" + f"-{number}" * (number > 1)) not in taken
     )
-    each = Impairment(delay_ns=form.delay, rate_bps=form.rate)
-    if form.queue is not None:
-        each = each.with_queue_packets(form.queue)
-    link = Link(id=name, a=a, b=b, forward=each.check(), backward=each, metric=form.metric)
+    beside = next((one for one in taken.values() if {one.a, one.b} == {a, b}), Link(id=name, a=a, b=b))
+    ways = (Direction(link=beside.id, source=a, target=b), Direction(link=beside.id, source=b, target=a))
+
+    def stated(one: Impairment) -> Impairment:
+        delay = one.delay_ns if form.delay is None else form.delay
+        one = replace(one, delay_ns=delay, rate_bps=form.rate if "rate" in form.model_fields_set else one.rate_bps)
+        return (one if form.queue is None else one.with_queue_packets(form.queue)).check()
+
+    link = Link(
+        id=name,
+        a=a,
+        b=b,
+        forward=stated(beside.impairment(ways[0])),
+        backward=stated(beside.impairment(ways[1])),
+        metric=form.metric or beside.metric_of(ways[0]),
+        metric_backward=None if form.metric else beside.metric_of(ways[1]),
+        weight=beside.weight,
+    )
     network = replace(situation.network, links=(*situation.network.links, link))
-    return replace(situation, network=network).touching([name], written).told(f"new link {name}: {each.describe()}")
+    words = f"new link {name}: {link.forward.describe()}" + (f", beside {beside.id}" if beside.id in taken else "")
+    return replace(situation, network=network).touching([name], written).told(words)
 
 
 def _reroute(form: RerouteForm, situation: Situation, written: str) -> Situation:
     network = situation.network
-    if sum((form.metric is not None, bool(form.path), form.spread is not None)) != 1:
+    if sum((form.metric is not None, form.weight is not None, bool(form.path), form.spread is not None)) != 1:
         raise ValueError(
-            "how? State one of metric=N (of a link), path=a+b+c (of SOURCE>TARGET), spread=on or off (reroute=ecmp)"
+            "how? State one of metric=N or weight=N (of a link), path=a+b+c (of SOURCE>TARGET), spread=on or off "
+            "(reroute=ecmp)"
         )
     if form.metric is not None:
         situation.need_link(form.reroute)
         link = replace(network.links_by_id[form.reroute], metric=form.metric, metric_backward=None)
         return _with(situation, [link], written).told(f"metric of {form.reroute} is {form.metric}")
+    if form.weight is not None:
+        situation.need_link(form.reroute)
+        link = replace(network.links_by_id[form.reroute], weight=form.weight)
+        words = "" if network.ecmp else " (it says nothing before reroute=ecmp,spread=on)"
+        return _with(situation, [link], written).told(
+            f"weight of {form.reroute} among equal ways is {form.weight}{words}"
+        )
     if form.spread is not None:
         if form.reroute != "ecmp":
             raise ValueError("spread goes with reroute=ecmp")
@@ -280,6 +307,7 @@ REROUTE = Kind(
     form=RerouteForm,
     apply=_reroute,
     stage=5,
-    meaning="another metric of a link, an explicit path of a pair, or flows spread over ways of equal cost",
+    meaning="another metric of a link or weight among equal ways, an explicit path of a pair, or flows spread over "
+    "ways of equal cost",
     example="reroute=chi-ind,metric=5000",
 )

@@ -3,9 +3,9 @@
 In: a network.  Out: :class:`~shadowlab.model.ways.Candidates`.  Never: more work than a shortest-path search, a pass
 over the links on shortest ways, and a bounded list of ways: a fat-tree has more ways than anybody wants to list.
 
-A router spreads flows evenly over its next hops of equal cost, and each chooses for itself, so a way's probability is
-the product of one over the next hops at each node on it.  Which way one connection takes follows from its addresses and
-ports by a hash that only the router's maker knows; asked over many connections, every next hop is as likely as another.
+A router spreads flows over its next hops of equal cost by the weights of their links, and each chooses for itself, so a
+way's probability is the product of the shares at each node on it.  Which way one connection takes follows from its
+addresses and ports by a hash that only the router's maker knows; over many connections every next hop has its share.
 
 Shortest ways form a graph without circles, over which probabilities are handed on from node to node.  Exceptions of the
 map (static and source routes) may close one; a flow that comes to a node for the second time leaves as it did before,
@@ -15,6 +15,7 @@ so it circles for ever, and its way is told up to there, as a loop.  Then ways a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from heapq import heappop, heappush
 
 from shadowlab.model.network import Direction, Network
@@ -122,25 +123,30 @@ class _Pair:
         crossed: dict[Direction, float] = {}
         for node in order:
             for number in self._leaving(node):
-                part = share[node] / len(self._exits[node])
+                part = share[node] / self._odds(node, number)
                 share[self._target_of(number)] += part
                 for step in self._graph.exits[number].steps:
                     crossed[step] = crossed.get(step, 0.0) + part
         # One over the probability of the most probable way from a node on, and how many ways there are.
-        best, count = dict.fromkeys(order, 1), dict.fromkeys(order, 1)
+        best: dict[int, Fraction | int] = dict.fromkeys(order, 1)
+        count = dict.fromkeys(order, 1)
         for node in reversed(order):
             if following := [self._target_of(number) for number in self._leaving(node)]:
-                best[node] = len(following) * min(best[one] for one in following)
+                best[node] = min(
+                    self._odds(node, number) * best[self._target_of(number)] for number in self._leaving(node)
+                )
                 count[node] = sum(count[one] for one in following)
         ways: list[CandidateWay] = []
-        heap: list[tuple[int, int, tuple[int, ...], int, int]] = [(best[self._start], 0, (), self._start, 1)]
+        heap: list[tuple[Fraction | int, int, tuple[int, ...], int, Fraction | int]] = [
+            (best[self._start], 0, (), self._start, 1)
+        ]
         while heap and len(ways) < most:
             _, depth, path, node, odds = heappop(heap)
             leaving = self._leaving(node)
             if not leaving:
                 ways.append(self._way(path, odds, self._fault(node)))
             for number in leaving:
-                after, longer = self._target_of(number), odds * len(leaving)
+                after, longer = self._target_of(number), odds * self._odds(node, number)
                 # Of equal ones the longest first: it is the nearest to its end.
                 heappush(heap, (longer * best[after], depth - 1, (*path, number), after, longer))
         return self._candidates(count[self._start], ways, crossed)
@@ -149,13 +155,15 @@ class _Pair:
         """Ways one by one, a circle followed until it closes."""
         ways: list[CandidateWay] = []
         crossed: dict[Direction, float] = {}
-        stack: list[tuple[int, tuple[int, ...], int]] = [(self._start, (), 1)]
+        stack: list[tuple[int, tuple[int, ...], Fraction | int]] = [(self._start, (), 1)]
         while stack and len(ways) < MOST_WALKED:
             node, path, odds = stack.pop()
             leaving = self._leaving(node)
             before = {self._graph.index[self._graph.exits[one].source] for one in path}
             if node not in before and leaving:
-                stack += [(self._target_of(one), (*path, one), odds * len(leaving)) for one in reversed(leaving)]
+                stack += [
+                    (self._target_of(one), (*path, one), odds * self._odds(node, one)) for one in reversed(leaving)
+                ]
                 continue
             fault = f"loop at {self._graph.names[node]}" if node in before else self._fault(node)
             ways.append(self._way(path, odds, fault))
@@ -166,6 +174,12 @@ class _Pair:
 
     def _leaving(self, node: int) -> tuple[int, ...]:
         return tuple(one for one in self._exits[node] if one >= 0)
+
+    def _odds(self, node: int, number: int) -> Fraction | int:
+        """One over the part of its flows that a node sends by this exit."""
+        weights = [self._graph.exits[one].weight for one in self._exits[node] if one >= 0]
+        own = self._graph.exits[number].weight
+        return len(weights) if len(set(weights)) == 1 else Fraction(sum(weights), own)
 
     def _next(self, node: int) -> list[int]:
         return [self._target_of(number) for number in self._leaving(node)]
@@ -182,9 +196,9 @@ class _Pair:
             return f"black hole at {name}, which does not forward"
         return f"{'black hole' if BLACK_HOLE in self._exits[node] or name != self._source else 'no path'} at {name}"
 
-    def _way(self, path: Sequence[int], odds: int, fault: str) -> CandidateWay:
+    def _way(self, path: Sequence[int], odds: Fraction | int, fault: str) -> CandidateWay:
         steps = tuple(step for number in path for step in self._graph.exits[number].steps)
-        return CandidateWay(directions=steps, probability=1 / odds, fault=fault)
+        return CandidateWay(directions=steps, probability=float(1 / odds), fault=fault)
 
     def _candidates(
         self, count: int, ways: Sequence[CandidateWay], crossed: Mapping[Direction, float], *, more: bool = False

@@ -20,12 +20,14 @@ NOWHERE = -1
 
 @dataclass(frozen=True, kw_only=True)
 class Exit:
-    """A way from one node to the next: one direction, or two where a segment lies between."""
+    """A way from one node to the next: one direction, or two where a segment lies between.  ``weight``: its part of
+    the flows among ways of equal cost."""
 
     source: str
     target: str
     steps: tuple[Direction, ...]
     metric: int
+    weight: int = 1
 
 
 class Graph:
@@ -120,7 +122,7 @@ class Graph:
 
 def _exits(network: Network, avoid: frozenset[str], metrics: Mapping[str, int]) -> list[Exit]:
     found: list[Exit] = []
-    ports: dict[str, list[tuple[Direction, int]]] = {}
+    ports: dict[str, list[tuple[Direction, int, int]]] = {}
     for link in network.links:
         if link.id in avoid:
             continue
@@ -128,14 +130,16 @@ def _exits(network: Network, avoid: frozenset[str], metrics: Mapping[str, int]) 
             metric = metrics.get(link.id, link.metric_of(step))
             check_metric(link.id, metric)
             if network.nodes_by_id[step.target].kind == "segment":
-                ports.setdefault(step.target, []).append((step, metric))
+                ports.setdefault(step.target, []).append((step, metric, link.weight))
             elif network.nodes_by_id[step.source].kind != "segment":
-                found.append(Exit(source=step.source, target=step.target, steps=(step,), metric=metric))
+                found.append(
+                    Exit(source=step.source, target=step.target, steps=(step,), metric=metric, weight=link.weight)
+                )
     for some in ports.values():
         found += [
-            Exit(source=into.source, target=out.source, steps=(into, out.reverse), metric=metric)
-            for into, metric in some
-            for out, _ in some
+            Exit(source=into.source, target=out.source, steps=(into, out.reverse), metric=metric, weight=weight)
+            for into, metric, weight in some
+            for out, _, _ in some
             if out.source != into.source
         ]
     return found

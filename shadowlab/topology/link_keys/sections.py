@@ -23,7 +23,7 @@ from pydantic import (
 from shadowlab.model.impairment import DEFAULT_MTU, DEFAULT_QUEUE_PACKETS, Impairment
 from shadowlab.model.jitter import Distribution
 from shadowlab.model.loss import check_fraction
-from shadowlab.model.network import MOST_METRIC
+from shadowlab.model.network import MOST_METRIC, MOST_WEIGHT
 from shadowlab.model.units import parse_size
 from shadowlab.topology.quantities import Duration, Fraction, Rate, Size
 
@@ -224,8 +224,15 @@ class CommonSection(ImpairmentSection):
         default=DEFAULT_METRIC, ge=1, le=MOST_METRIC, strict=True, description="its length to shortest-path routing"
     )
     mtu: Annotated[int, Field(strict=True), _within("mtu")] = Field(default=DEFAULT_MTU, description="largest packet")
+    weight: int = Field(
+        default=1, ge=1, le=MOST_WEIGHT, strict=True, description="its part of the flows among ways of equal cost"
+    )
     offload: bool = Field(default=False, description="whether packets of up to 64 kB may cross as one")
 
     def stated(self) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in ("metric", "mtu", "offload") if name in self.model_fields_set}
+        own = {
+            name: getattr(self, name)
+            for name in ("metric", "mtu", "weight", "offload")
+            if name in self.model_fields_set
+        }
         return super().stated() | own

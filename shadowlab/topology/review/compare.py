@@ -90,7 +90,7 @@ def _links(*pair: Link) -> list[dict[str, str]]:
     same = all(link.forward == link.backward and link.metric_backward is None for link in pair)
     found = []
     for link in pair:
-        words = {"ends": f"{link.a} {link.b}", "offload": "yes" if link.offload else ""}
+        words = {"ends": f"{link.a} {link.b}", "offload": "yes" if link.offload else "", "weight": str(link.weight)}
         for way in link.directions[:1] if same else link.directions:
             of = "" if same else f"{way.source}>{way.target} "
             one = link.impairment(way)

@@ -98,6 +98,8 @@ def _link(link: Link, left_out: list[str]) -> dict[str, Any]:
         found["metric"] = link.metric
     if link.mtu != DEFAULT_MTU:
         found["mtu"] = link.mtu
+    if link.weight != 1:
+        found["weight"] = link.weight
     if link.offload:
         found["offload"] = True
     # A key that only the way forward has is taken back in the way backward by what it is without it.

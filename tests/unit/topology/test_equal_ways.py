@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from test_forwarding import network, networks
@@ -47,6 +49,28 @@ def test_two_equal_ways_are_half_as_probable_each() -> None:
     assert listed(found) == {"h1 r1 r2 r4 h2": 0.5, "h1 r1 r3 r4 h2": 0.5}
     assert crossings(found) == {"h1>r1": 1, "r1>r2": 0.5, "r1>r3": 0.5, "r2>r4": 0.5, "r3>r4": 0.5, "r4>h2": 1}
     assert found.count == 2 and not found.certain
+
+
+def test_weights_share_flows_out() -> None:
+    plain = network(*DIAMOND, ecmp=True)
+    made = plain.with_links(replace(plain.links_by_id["r1-r3"], weight=3))
+
+    found = CandidateFinder(made).ways("h1", "h2")
+    routes = {(one.node, one.destination): one for one in shortest_routes(made, address(made))}
+    there = routes["r1", address(made).node_address["h2"]]
+
+    assert list(listed(found).items()) == [("h1 r1 r3 r4 h2", 0.75), ("h1 r1 r2 r4 h2", 0.25)]
+    assert crossings(found)["r3>r4"] == 0.75
+    assert there.weights == (1, 3) and len(there.hops) == 2
+    assert all(not one.weights for one in routes.values() if len(one.hops) < 2)
+
+
+def test_weights_that_are_alike_say_nothing() -> None:
+    plain = network(*DIAMOND, ecmp=True)
+    made = plain.with_links(*(replace(link, weight=7) for link in plain.links))
+
+    assert shortest_routes(made, address(made)) == shortest_routes(plain, address(plain))
+    assert CandidateFinder(made).ways("h1", "h2") == CandidateFinder(plain).ways("h1", "h2")
 
 
 def test_each_router_shares_by_its_own_next_hops() -> None:

@@ -30,9 +30,18 @@ def test_both_directions_of_a_flow_hash_alike(one: int, other: int, seed: int, i
 
 @given(st.integers(2, 16), st.integers(0, 2**32 - 1))
 def test_ways_share_the_hashes_in_order(ways: int, hashed: int) -> None:
-    place = flow_hash.place_of(hashed, ways)
+    place = flow_hash.place_of(hashed, [1] * ways)
 
     assert place == min(ways - 1, hashed * ways >> 32) or abs(hashed * ways % 2**32) < 4 * ways
+
+
+@given(st.lists(st.integers(1, 256), min_size=1, max_size=6), st.integers(0, 2**32 - 1))
+def test_a_weight_counts_as_so_many_ways(weights: list[int], hashed: int) -> None:
+    alike = [place for place, weight in enumerate(weights) for _ in range(weight)]
+
+    place = flow_hash.place_of(hashed, weights)
+
+    assert place == alike[flow_hash.place_of(hashed, [1] * len(alike))]
 
 
 def test_seeds_and_mixing_spread_flows() -> None:
@@ -40,5 +49,5 @@ def test_seeds_and_mixing_spread_flows() -> None:
     hashes = [flow_hash.flow_hash("192.0.2.1", "192.0.2.2", flow, 7) for flow in flows]
 
     for spread in (hashes, [flow_hash.mixed(one) for one in hashes]):
-        shares = Counter(flow_hash.place_of(one, 3) for one in spread)
+        shares = Counter(flow_hash.place_of(one, [1, 1, 1]) for one in spread)
         assert all(800 < share < 1200 for share in shares.values()), shares

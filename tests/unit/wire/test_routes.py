@@ -32,7 +32,7 @@ def body(message: Any, **fields: Any) -> bytes:
     ("destination", "prefix", "via", "family"), [("192.0.2.0", 24, "10.1.2.5", 2), ("2001:db8::", 64, "fd00::5", 10)]
 )
 def test_a_route_there_and_back(destination: str, prefix: int, via: str, family: int) -> None:
-    request = routes.replace_route(destination, prefix, [(64, via)])
+    request = routes.replace_route(destination, prefix, [(64, via, 1)])
     message = oracle(rtmsg, request)
 
     assert (message["family"], message["dst_len"], message["table"]) == (family, prefix, 254)
@@ -49,18 +49,20 @@ def test_a_route_there_and_back(destination: str, prefix: int, via: str, family:
     ("destination", "vias"), [("192.0.2.0", ("10.1.2.5", "10.1.3.5", None)), ("2001:db8::", ("fd00::5", "fd01::5"))]
 )
 def test_equal_cost_ways_there_and_back(destination: str, vias: tuple[str | None, ...]) -> None:
-    ways = [(64 + place, via) for place, via in enumerate(vias)]
+    ways = [(64 + place, via, weight) for place, (via, weight) in enumerate(zip(vias, (1, 3, 256), strict=False))]
     request = routes.replace_route(destination, 24, ways)
     message = oracle(rtmsg, request)
 
     held = [(one["oif"], one.get_attr("RTA_GATEWAY"), one["hops"]) for one in message.get_attr("RTA_MULTIPATH")]
-    assert held == [(index, via, 0) for index, via in ways]
+    assert held == [(index, via, weight - 1) for index, via, weight in ways]
     assert message.get_attr("RTA_OIF") is None
-    assert routes.parse_route(request.body).hops == tuple(HopState(index, via) for index, via in ways)
+    assert routes.parse_route(request.body).hops == tuple(
+        HopState(index, via, weight=weight) for index, via, weight in ways
+    )
 
 
 def test_a_route_without_a_gateway_has_the_scope_of_its_link() -> None:
-    message = oracle(rtmsg, routes.replace_route("192.0.2.0", 24, [(64, None)]))
+    message = oracle(rtmsg, routes.replace_route("192.0.2.0", 24, [(64, None, 1)]))
 
     assert message["scope"] == routes.SCOPE_LINK
     assert message.get_attr("RTA_GATEWAY") is None
@@ -69,6 +71,13 @@ def test_a_route_without_a_gateway_has_the_scope_of_its_link() -> None:
 def test_a_route_without_a_way_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a way"):
         routes.replace_route("192.0.2.0", 24, [])
+
+
+@pytest.mark.parametrize("weight", [0, 257, -1])
+def test_a_weight_that_no_octet_holds_is_refused(weight: int) -> None:
+    for ways in ([(64, "10.1.2.5", weight)], [(64, "10.1.2.5", 1), (65, "10.1.3.5", weight)]):
+        with pytest.raises(ValueError, match=f"1 to 256, not {weight}"):
+            routes.replace_route("192.0.2.0", 24, ways)
 
 
 @pytest.mark.parametrize(("table", "short"), [(7, 7), (1000, 0)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,6 +114,20 @@ def test_queues_rates_metrics_and_new_links() -> None:
     assert after("reroute=north-south,metric=9").network.links_by_id["north-south"].metric == 9
     assert after("reroute=web>db,path=north+west+south").network.source_routes[0].path == ("north", "west", "south")
     assert after("reroute=ecmp,spread=on").network.ecmp
+    weighted = after("reroute=ecmp,spread=on", "reroute=north-south,weight=3").network
+    assert weighted.ecmp and weighted.links_by_id["north-south"].weight == 3
+
+
+def test_a_new_link_beside_one_is_like_it() -> None:
+    before = after().network.links_by_id["north-south"]
+
+    found = after("new-link=south:north").network.links_by_id["south-north"]
+    wider = after("new-link=north:south,rate=7Mbit,metric=4").network.links_by_id["north-south-2"]
+
+    assert (found.forward, found.backward) == (before.backward, before.forward)
+    assert (found.metric, found.metric_of(found.directions[1])) == (before.metric, before.metric)
+    assert wider.forward == replace(before.forward, rate_bps=7_000_000)
+    assert wider.metric == wider.metric_of(wider.directions[1]) == 4
 
 
 def test_congestion_control_and_host_limits() -> None:
