@@ -9,12 +9,13 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.faulted.draw import BASELINE_NS, DURATION_NS, KINDS, NO_FAULT
+from benchmarks.faulted.draw import BASELINE_NS, DURATION_NS, HARD, KINDS, NO_FAULT
 from benchmarks.faulted.intervals import calibration, median_interval, rate_interval, wilson
 from benchmarks.faulted.judged import PANEL, REFERENCE
 
 Row = Mapping[str, Any]
 _DAY_S = 86_400.0
+_RANDOM_LOSS = ("random", "asymmetric", "node", "srg", "two")
 _WATCHED_S = (DURATION_NS - BASELINE_NS[1]) / 1e9
 
 
@@ -23,7 +24,7 @@ def tables(rows: Sequence[Row]) -> str:
     ours = [one for one in rows if one["method"] == PANEL]
     parts = [_by_kind(ours, "kind", [one for one in KINDS if one not in NO_FAULT])]
     parts += [_by_kind(ours, "topology", sorted({str(one["topology"]) for one in ours}))]
-    parts += [_detectors(rows), _methods(rows), _no_fault(rows), _full_links(ours), _calibration(ours)]
+    parts += [_aims(ours), _detectors(rows), _methods(rows), _no_fault(rows), _full_links(ours), _calibration(ours)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -71,6 +72,35 @@ def _by_kind(rows: Sequence[Row], key: str, names: Sequence[str]) -> str:
         ])  # fmt: skip
     head = [key, "cases", "noticed, %", "after, s", "top-1, %", "top-3, %", "parts named, %", "class", "type right, %"]
     return _markdown(head, body)
+
+
+def _aims(rows: Sequence[Row]) -> str:
+    """What is aimed at by size: hard faults, and random losses of links, nodes and groups."""
+
+    def lossy(one: Row) -> float:
+        return float(one["size"].get("loss", 0.0)) if one["kind"] in _RANDOM_LOSS else 0.0
+
+    groups = [
+        ("hard: black hole, loop, flap", [one for one in _faults(rows) if one["kind"] in HARD], "2 s"),
+        ("loss of 0.5 to 1 %", [one for one in _faults(rows) if 0.005 <= lossy(one) < 0.01], "15 s; 95 / 99 %"),
+        ("loss of 0.5 % and more", [one for one in _faults(rows) if lossy(one) >= 0.005], "95 / 99 %"),
+        ("gray: ports of one flow at least", [one for one in _faults(rows) if one["kind"] == "gray"], "85 / 95 %"),
+    ]
+    body = [
+        [
+            name,
+            str(len(some)),
+            _share(sum(one["detected"] for one in some), len(some)),
+            _seconds([one["detect_s"] for one in some if one["detected"]]),
+            _share(sum(one["top1"] for one in some), len(some)),
+            _share(sum(one["top3"] for one in some), len(some)),
+            aim,
+        ]
+        for name, some, aim in groups
+        if some
+    ]
+    head = ["by size", "cases", "noticed, %", "after, s", "top-1, %", "top-3, %", "aim: median time; top-1 / top-3"]
+    return _markdown(head, body) if body else ""
 
 
 def _detectors(rows: Sequence[Row]) -> str:

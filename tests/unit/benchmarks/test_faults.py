@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,8 @@ from benchmarks.faulted.places import TOPOLOGIES, ground
 from benchmarks.faulted.produce import known, production_job
 from benchmarks.faulted.score import class_size, is_right, reference_row, row_of
 from benchmarks.faulted.table import tables
+from shadowlab.topology.routing import intended_way
+from shadowlab.traffic.engine import FIRST_SOURCE_PORT
 
 TRUTH = Truth(kind="random", onset_ns=30 * 10**9, parts=(("a-b",),), types=("loss",))
 NODE = Truth(kind="node", onset_ns=30 * 10**9, parts=(("a-b", "b-c"),), types=("loss",), label="node b")
@@ -145,7 +148,15 @@ def test_intervals_of_counts_and_the_calibration_error_are_those_of_the_tables()
 
 
 def test_the_tables_have_a_row_for_each_kind_and_method_that_was_run() -> None:
-    base = {"topology": "b4", "kind": "random", "seed": 1, "noticed": True, "paths": 30, "quiet_s": 4.0}
+    base = {
+        "topology": "b4",
+        "kind": "random",
+        "seed": 1,
+        "noticed": True,
+        "paths": 30,
+        "quiet_s": 4.0,
+        "size": {"loss": 0.006},
+    }
     crossing = {"x→y": ["a-b"]}
     rows = [row_of({**base, "method": name}, TRUTH, crossing, said(suspect("a-b"))) for name in ("panel", "zscore")]
     rows.append({**reference_row({**base, "method": "007"}, TRUTH, ["c-d"]), "seen": True})
@@ -153,8 +164,26 @@ def test_the_tables_have_a_row_for_each_kind_and_method_that_was_run() -> None:
     text = tables(rows)
 
     assert "| random | 1 | 100 (21–100) | 1.5 (1.5–1.5) |" in text
+    assert "| loss of 0.5 to 1 % | 1 | 100 (21–100) | 1.5 (1.5–1.5) |" in text
     assert "| 007 | 0 (0–79) | 0 (0–79) | 0 (0–79) |" in text
     assert "Of 1 claims: Brier score 0.010" in text
+
+
+def test_a_limit_that_binds_nobody_is_seen_by_nobody() -> None:
+    assert not row_of({"idle": True}, TRUTH, {"x→y": ["a-b"]}, said())["seen"]
+
+
+def test_the_filter_of_a_gray_fault_is_for_a_port_that_a_flow_across_the_line_has() -> None:
+    for seed in range(3, 9):
+        case = draw("b4", "gray", seed)
+        way, low = case.filters[0].direction, int(case.filters[0].words.split()[5], 16)
+        ports, taken = set(), Counter[str]()
+        for flow in case.ground.flows:
+            if way in intended_way(case.ground.network, flow.source, flow.target).directions:
+                ports.add((FIRST_SOURCE_PORT + taken[flow.source]) & 7)
+            taken[flow.source] += 1
+
+        assert low in ports
 
 
 def test_the_page_is_renewed_between_its_marks_alone_and_a_page_without_them_is_refused() -> None:
