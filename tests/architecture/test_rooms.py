@@ -30,6 +30,7 @@ ROOMS = (
     "serve",
     "report",
     "cli",
+    "notebook",
 )
 
 
