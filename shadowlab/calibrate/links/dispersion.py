@@ -4,8 +4,8 @@ In: what was seen, the least RTTs, rates that are known, the kind of each link. 
 with its interval.  Never: a value called measured: it rests on links of one kind being built alike.
 
 Each pair of instances whose connections sent first windows gives one equation: a weighted sum of 1/rate over its way
-and of the greatest 1/rate on it (see :mod:`~shadowlab.calibrate.links.flights`).  Queues only ever add to it, so what
-lies above its sum weighs little, and of a pair's connections a low quantile counts.  Rates of one kind of links are
+and of the greatest 1/rate on it (see :mod:`~shadowlab.calibrate.links.flights`).  Queues mostly add to it, so of a
+pair's connections a low quantile counts.  Rates of one kind of links are
 taken to scatter log-normally about a middle one that is found with them.
 """
 
@@ -22,17 +22,17 @@ from shadowlab.model.units import NS_PER_S
 
 LEAST_FLIGHTS = 5
 """Fewer connections of a pair tell too little of it."""
-_LOW, _LOW_ONE_WAY = 0.2, 0.03
-"""The quantile of a pair's connections that counts as without queues.  Where there is but one way, queues alone set
-them apart, and a link that is busy half of the time delays most first windows: nearly the least counts.  Where they are
-spread over several, the least are those of the fastest way."""
-_NEXT, _NEXT_ONE_WAY = 0.5, 0.1
-"""The quantile above it whose distance tells how sure the low one is."""
+_LOW, _NEXT, _NEXT_ONE_WAY = 0.2, 0.5, 0.3
+"""The quantile of a pair's connections that counts, each above its own least RTT: a queue that stood all the time is in
+both; one that grew meanwhile adds to it, one that drained takes from it.  Then the one above it, whose distance tells
+how sure it is: where ways differ, the low ones are those of the fastest way."""
+_OWN_SHARE = 1 / 3
+"""Instances' own links are taken to send a segment in this share of a trunk's time: they are seldom the slowest."""
 _KIND = 0.35
 """How far the rates of links of one kind lie apart: the standard deviation of their logarithm."""
 _ERROR, _SCATTERED = 0.12, 1.5
-"""Of one pair's equation, in logarithms.  Above what the links come to it is so many times as far off as the next
-quantile lies above the low one: where queues stood, connections differ."""
+"""Of one pair's equation, in logarithms; and so many times as far off as the next quantile lies above the low one:
+where queues moved, connections differ."""
 _HOST_S = 150e-6
 """Hosts add so much to an RTT by themselves: of links so fast that a first window takes no longer nothing is told."""
 _ROUNDS = 12
@@ -75,13 +75,14 @@ class Beforehand:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Equations:
-    """One row per pair: over (L,) links how often (how probably) it crosses them, the weights, the excess in s."""
+    """One row per pair: over (L,) links how often (how probably) it crosses them, the weights, the excess in s, and its
+    error in logarithms."""
 
     crossing: Floats
     on_all: Floats
     on_slowest: Floats
     excess_s: Floats
-    error_above: Floats
+    error: Floats
     flights: Ints
 
 
@@ -132,11 +133,13 @@ def _equations(seen: Seen, least_rtt_ns: Floats, usable: Flags, kinds: Kinds) ->
         length = float(crossing[kinds.kind >= 0].sum())
         if length <= 0:
             continue
-        excess = (seen.flights.srtt_ns[rows] - least_rtt_ns[which]) / NS_PER_S
         on_all, on_slowest = seen.flights.on_all[rows], seen.flights.on_slowest[rows]
-        alike = excess / (on_all * length + on_slowest)  # 1/rate, were all links of the way alike
-        low, more = (_LOW_ONE_WAY, _NEXT_ONE_WAY) if seen.certain[which].all() else (_LOW, _NEXT)
-        usual, above = (float(one) for one in np.quantile(alike, (low, more)))
+        bits = on_all * (length + _OWN_SHARE * float(crossing[kinds.kind < 0].sum())) + on_slowest
+        least_ns, more = least_rtt_ns[which], _NEXT  # of several ways that is each connection's own already
+        if seen.certain[which].all():
+            least_ns, more = np.fmax(seen.flights.least_ns[rows], least_ns), _NEXT_ONE_WAY
+        alike = (seen.flights.srtt_ns[rows] - least_ns) / NS_PER_S / bits  # 1/rate, were all links of the way alike
+        usual, above = (float(one) for one in np.quantile(alike, (_LOW, more)))
         middle_all, middle_slowest = float(np.median(on_all)), float(np.median(on_slowest))
         whole = usual * (middle_all * length + middle_slowest)
         if whole < _HOST_S:
@@ -151,7 +154,7 @@ def _equations(seen: Seen, least_rtt_ns: Floats, usable: Flags, kinds: Kinds) ->
         on_all=columns[:, 0],
         on_slowest=columns[:, 1],
         excess_s=columns[:, 2],
-        error_above=columns[:, 3],
+        error=columns[:, 3],
         flights=np.array(counts, dtype=np.int64),
     )
 
@@ -187,7 +190,7 @@ def _solved(
             residual = float(np.log(equations.excess_s[row])) - predicted
             jacobian.append(gradient)
             left.append(residual)
-            weights.append(1 / (float(equations.error_above[row]) if residual > 0 else _ERROR))
+            weights.append(1 / float(equations.error[row]))
         for one in told:
             places = [where[link] for link in one.links]
             slowest = max(places, key=lambda place: x[place])

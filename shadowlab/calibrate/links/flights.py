@@ -30,7 +30,8 @@ _OVERHEAD_BYTES = 90
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Flights:
-    """F connections: ``connection`` (F,) their numbers, ``srtt_ns`` (F,) at the end.
+    """F connections: ``connection`` (F,) their numbers, ``srtt_ns`` (F,) at the end, ``least_ns`` (F,) what the sender
+    says of its own least RTT (NaN: nothing).
 
     ``on_all`` and ``on_slowest`` (F,) are weights in bits: the smoothed RTT ends above the least one by
     ``on_all`` x (sum of 1/rate over the way there) + ``on_slowest`` x (1 / the least rate of it), in seconds.
@@ -38,6 +39,7 @@ class Flights:
 
     connection: Ints
     srtt_ns: Floats
+    least_ns: Floats
     on_all: Floats
     on_slowest: Floats
     short: Ints
@@ -47,7 +49,7 @@ class Flights:
 
 def flights_of(connections: Sequence[ObservedConnection]) -> Flights:
     """Those whose first and last record is one, which lost nothing and sent no more than a first window."""
-    found: list[tuple[int, float, float, float]] = []
+    found: list[tuple[int, float, float, float, float]] = []
     short: list[tuple[int, bool]] = []
     weights: dict[tuple[int, int, int], tuple[float, float]] = {}
     for number, one in enumerate(connections):
@@ -71,13 +73,14 @@ def flights_of(connections: Sequence[ObservedConnection]) -> Flights:
         key = (segments, max(acknowledged - 1 - segments, 0), round(last / 64))
         if key not in weights:
             weights[key] = _weights(segments, min(mss, payload), last, key[1])
-        found.append((number, float(record.srtt_ns), *weights[key]))
-    columns = np.array(found, dtype=np.float64).reshape(-1, 4)
+        found.append((number, float(record.srtt_ns), float(record.min_rtt_ns or np.nan), *weights[key]))
+    columns = np.array(found, dtype=np.float64).reshape(-1, 5)
     return Flights(
         connection=columns[:, 0].astype(np.int64),
         srtt_ns=columns[:, 1],
-        on_all=columns[:, 2],
-        on_slowest=columns[:, 3],
+        least_ns=columns[:, 2],
+        on_all=columns[:, 3],
+        on_slowest=columns[:, 4],
         short=np.array([one for one, _ in short], dtype=np.int64),
         lossy=np.array([lost for _, lost in short], dtype=np.bool_),
     )

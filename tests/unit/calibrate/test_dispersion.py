@@ -50,12 +50,15 @@ def chain(*rates_mbps: float, stated: bool = False) -> Network:
 
 def ended(source: str, target: str, rates_mbps: list[float], payload: int, port: int, queued_ns: float = 0) -> Short:
     """Each packet is sent over link after link, none begins before the one ahead of it is through; each is acknowledged
-    at once, and each acknowledgement moves the smoothed RTT by an eighth."""
+    at once, and each acknowledgement moves the smoothed RTT by an eighth.  Instances' own links are three times as fast
+    as the fastest trunk; ``queued_ns`` stands as long as the connection lasts."""
+    own = 3 * max(rates_mbps)
+    rates_mbps = [own, *rates_mbps, own]
     base = 10e6 + sum(2 * 98 * 8e3 / rate for rate in rates_mbps)
     sizes = [MSS] * (payload // MSS) + ([payload % MSS] if payload % MSS else [])
     wire = [*(size + 90 for size in sizes), 90]
     free = [0.0] * len(rates_mbps)
-    srtt = base
+    srtt = base + queued_ns
     for size in wire:
         at = 0.0
         for link, rate in enumerate(rates_mbps):
@@ -64,7 +67,8 @@ def ended(source: str, target: str, rates_mbps: list[float], payload: int, port:
         srtt += (base + at - least + queued_ns - srtt) / 8
     record = TcpRecord(
         at_ns=1_760_000_000 * 10**9 + port * 10**6, instance=source, local_address="", local_port=port,
-        peer_address="", peer_port=80, mss=MSS, srtt_ns=round(srtt), min_rtt_ns=round(base), bytes_acked=payload,
+        peer_address="", peer_port=80, mss=MSS, srtt_ns=round(srtt), min_rtt_ns=round(base + queued_ns),
+        bytes_acked=payload,
         bytes_sent=payload, data_segments_out=len(sizes), delivered_segments=len(sizes) + 2, retransmits_total=0,
         congestion_control="cubic",
     )  # fmt: skip
