@@ -26,6 +26,14 @@ class RaiseMetric:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShiftWeights:
+    """Of ways of equal cost those without the domain get ``factor`` times the flows of those over it."""
+
+    name: str
+    factor: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class DrainSubject:
     """Traffic off a link, a node or a group; without a ``subject`` the router that most of the domain's links share."""
 
@@ -120,6 +128,7 @@ class Script:
 Allowed = (
     Around
     | RaiseMetric
+    | ShiftWeights
     | DrainSubject
     | Upgrade
     | ChangeQueue

@@ -16,6 +16,7 @@ CureKind = Literal[
     "nothing",
     "reroute",
     "metric",
+    "weights",
     "drain",
     "upgrade",
     "queue",
@@ -32,6 +33,7 @@ CureKind = Literal[
 EFFORT: Mapping[str, int] = {
     "nothing": 0,
     "metric": 1,
+    "weights": 1,
     "reroute": 1,
     "path": 1,
     "drain": 2,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from shadowlab.mitigate.actions import links, routes, traffic
+from shadowlab.mitigate.actions import links, routes, traffic, weights
 from shadowlab.mitigate.allowed import (
     Allowed,
     Around,
@@ -25,6 +25,7 @@ from shadowlab.mitigate.allowed import (
     Pin,
     RaiseMetric,
     Script,
+    ShiftWeights,
     Upgrade,
 )
 from shadowlab.mitigate.candidate import NOTHING, Candidate
@@ -33,6 +34,7 @@ from shadowlab.mitigate.situation import Situation
 _ACTIONS: Mapping[type, Callable[[Any, Situation], Candidate]] = {
     Around: routes.around,
     RaiseMetric: routes.raise_metric,
+    ShiftWeights: weights.shift_weights,
     DrainSubject: routes.drain,
     Upgrade: links.upgrade,
     ChangeQueue: links.change_queue,

@@ -41,6 +41,10 @@ class RawMetric(_Raw):
     factor: int = Field(ge=2, le=1_000_000, strict=True)
 
 
+class RawWeights(_Raw):
+    factor: int = Field(ge=2, le=256, strict=True)
+
+
 class RawCongestion(_Raw):
     control: str = Field(min_length=1, max_length=15, pattern=r"^[a-z0-9_]+$")
     services: list[str] = []
@@ -78,6 +82,7 @@ class RawPath(_Raw):
 class RawMitigation(_Raw):
     reroute: bool | None = None
     metric: RawMetric | None = None
+    weights: RawWeights | None = None
     drain: bool | str | None = None
     upgrade: RawUpgrade | None = None
     queue: Any = None

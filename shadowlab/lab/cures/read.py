@@ -27,6 +27,7 @@ from shadowlab.mitigate.allowed import (
     Pin,
     RaiseMetric,
     Script,
+    ShiftWeights,
     Upgrade,
 )
 from shadowlab.mitigate.candidate import NOTHING
@@ -69,6 +70,7 @@ class Cures:
 _AUTO: tuple[Allowed, ...] = (
     Around(name="reroute"),
     RaiseMetric(name="metric x10", factor=10),
+    ShiftWeights(name="weights x8", factor=8),
     DrainSubject(name="drain"),
     Upgrade(name="upgrade x2", factor=2.0),
     ChangeQueue(name="queue fq_codel", stated={"queue": QueueSection(kind="fq_codel")}),
@@ -104,6 +106,8 @@ def _read(raw: RawMitigation, where: Where, file: Callable[[Where, str], Path], 
         yield Around(name="reroute")
     elif raw.metric is not None:
         yield RaiseMetric(name=f"metric x{raw.metric.factor}", factor=raw.metric.factor)
+    elif raw.weights is not None:
+        yield ShiftWeights(name=f"weights x{raw.weights.factor}", factor=raw.weights.factor)
     elif raw.drain:
         subject = raw.drain if isinstance(raw.drain, str) else ""
         yield DrainSubject(name=f"drain {subject}".strip(), subject=subject)

@@ -11,7 +11,16 @@ from typing import Any
 import yaml
 
 from shadowlab.mitigate.export.subject import Blanks, Subject, one_line
-from shadowlab.model.cure.action import Action, HoldRate, MoveRoute, RunRemediation, SetControl, SetMetric, SetQueue
+from shadowlab.model.cure.action import (
+    Action,
+    HoldRate,
+    MoveRoute,
+    RunRemediation,
+    SetControl,
+    SetMetric,
+    SetQueue,
+    SetWeights,
+)
 
 
 def text(of: Subject) -> str:
@@ -70,6 +79,13 @@ def _tasks(one: Action, blanks: Blanks) -> Iterator[tuple[str, tuple[str, ...], 
                 yield here, ("vtysh", *(word for line in lines for word in ("-c", line))), {}
         case MoveRoute():
             return  # routes follow from metrics
+        case SetWeights():
+            hops = [
+                ("nexthop", "via", blank("address", way, link), "dev", blank("interface", one.node, link), "weight")
+                for way, link in zip(one.by, one.links, strict=True)
+            ]
+            words = [word for hop, weight in zip(hops, one.after, strict=True) for word in (*hop, str(weight))]
+            yield one.node, ("ip", "route", "replace", blank("prefix", one.target), *words), {}
         case SetQueue():
             device = blank("interface", one.source, one.target)
             yield one.source, ("tc", "qdisc", "replace", "dev", device, "root", *map(_unsafe, one.after)), {}

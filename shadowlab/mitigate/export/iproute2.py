@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from shadowlab.mitigate.export.subject import Blanks, Subject, one_line
-from shadowlab.model.cure.action import Action, HoldRate, MoveRoute, SetControl, SetMetric, SetQueue
+from shadowlab.model.cure.action import Action, HoldRate, MoveRoute, SetControl, SetMetric, SetQueue, SetWeights
 
 
 def text(of: Subject) -> str:
@@ -68,6 +68,14 @@ def _commands(one: Action, blanks: Blanks) -> Iterator[tuple[str, str]]:
                 yield one.node, f"ip route replace {prefix} {ways[0]}"
             else:
                 yield one.node, f"ip route replace {prefix} {' '.join(f'nexthop {way}' for way in ways)}"
+        case SetWeights():
+            prefix = f'"${blanks.name("prefix", one.target)}"'
+            hops = [
+                f'nexthop via "${blanks.name("address", way, link)}" dev "${blanks.name("interface", one.node, link)}"'
+                f" weight {weight}"
+                for way, link, weight in zip(one.by, one.links, one.after, strict=True)
+            ]
+            yield one.node, f"ip route replace {prefix} {' '.join(hops)}"
         case SetQueue():
             words = " ".join(map(shlex.quote, one.after))
             yield one.source, f'tc qdisc replace dev "${blanks.name("interface", one.source, one.target)}" root {words}'

@@ -29,6 +29,7 @@ from shadowlab.model.cure.action import (
     SetInstance,
     SetMetric,
     SetQueue,
+    SetWeights,
 )
 from shadowlab.model.units import NS_PER_S
 from shadowlab.topology.formats import read_input
@@ -38,6 +39,7 @@ from shadowlab.topology.quantities import Duration
 KINDS: Mapping[str, type] = {
     "metric": SetMetric,
     "route": MoveRoute,
+    "weights": SetWeights,
     "capacity": SetCapacity,
     "queue": SetQueue,
     "control": SetControl,

@@ -6,7 +6,7 @@ Never: an address, an interface or a command: the map may not know them, and the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,26 @@ class MoveRoute:
 
     def describe(self) -> str:
         return f"in {self.node}, to {self.target}: by {' and '.join(self.after)}, was by {' and '.join(self.before)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetWeights:
+    """In ``node`` what goes to ``target`` leaves by these neighbours over these links, with so many parts of the flows
+    by each: the four tuples have one length."""
+
+    node: str
+    target: str
+    by: tuple[str, ...]
+    links: tuple[str, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+    def describe(self) -> str:
+        ways = ", ".join(
+            f"{after} by {neighbour} over {link} (was {before})"
+            for neighbour, link, before, after in zip(self.by, self.links, self.before, self.after, strict=True)
+        )
+        return f"in {self.node}, weights of the ways to {self.target}: {ways}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +175,7 @@ class RunRemediation:
 Action = (
     SetMetric
     | MoveRoute
+    | SetWeights
     | SetCapacity
     | SetQueue
     | SetControl
@@ -174,6 +195,8 @@ def undone(one: Action) -> Action | None:
             return SetMetric(link=one.link, a=one.a, b=one.b, before=one.after, after=one.before)
         case MoveRoute():
             return MoveRoute(node=one.node, target=one.target, before=one.after, after=one.before)
+        case SetWeights():
+            return replace(one, before=one.after, after=one.before)
         case SetCapacity():
             return SetCapacity(
                 link=one.link,

@@ -23,6 +23,7 @@ from shadowlab.model.cure.action import (
     SetInstance,
     SetMetric,
     SetQueue,
+    SetWeights,
     undone,
 )
 
@@ -30,6 +31,7 @@ EVIL = "a'; touch PWNED #\n$(touch PWNED) {{ lookup('pipe','touch PWNED') }}"
 ACTIONS = (
     SetMetric(link="kan-ind", a="kan", b="ind", before=10, after=500),
     MoveRoute(node="kan", target="web", before=("ind",), after=("den", "hou")),
+    SetWeights(node="den", target="db", by=("kan", "kan"), links=("den-kan", "dk2"), before=(1, 1), after=(1, 8)),
     SetCapacity(link="kan-ind", source="kan", target="ind", before_bps=10, after_bps=20),
     SetQueue(link="kan-ind", source="kan", target="ind", before=("pfifo", "limit", "50"), after=("fq_codel",)),
     SetControl(nodes=("web", "db"), before="cubic", after="bbr"),
@@ -48,6 +50,7 @@ def evil() -> Subject:
     return subject(
         SetMetric(link=EVIL, a=EVIL, b="b", before=1, after=2),
         MoveRoute(node=EVIL, target=EVIL, before=(EVIL,), after=(EVIL,)),
+        SetWeights(node=EVIL, target=EVIL, by=(EVIL, "b"), links=(EVIL, "c"), before=(1, 1), after=(1, 8)),
         SetQueue(link=EVIL, source=EVIL, target=EVIL, before=(EVIL,), after=(EVIL,)),
         SetControl(nodes=(EVIL,), before=EVIL, after=EVIL),
         HoldRate(source=EVIL, target=EVIL, before_bps=2, after_bps=8000),
