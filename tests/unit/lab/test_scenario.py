@@ -127,7 +127,8 @@ def test_an_event_whose_parts_do_not_belong_together_is_refused(tmp_path: Path, 
         (
             "  - reroute: true\n",
             "  - {}\n",
-            "mitigations[1]: a mitigation is exactly one of reroute, metric, drain, upgrade, queue, congestion, limit, "
+            "mitigations[1]: a mitigation is exactly one of reroute, metric, weights, drain, upgrade, queue, "
+            "congestion, limit, "
             "compute, scale_out, move, path, script, combine (doing nothing is always tried)",
         ),
         ("seed: 1", "seed: 1\ndetectors: []", "detectors: the list must have at least 1 item, not 0"),
