@@ -12,6 +12,8 @@ from user_command import PATIENCE_S, assert_nothing_left, run, shared_memory, sm
 BAD = {
     "fail=north-sout": "did you mean `north-south`?",
     "fail=north-south,at=30s": "ask with a longer --duration",
+    "growth=1e9": "must lie between 0.01 and 1000",
+    "reroute=north-south,weight=300": "less than or equal to 256",
 }
 
 
