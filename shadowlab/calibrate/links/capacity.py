@@ -47,6 +47,8 @@ class Capacity:
     discipline: Literal["", "fifo", "aqm"]
     ecn: bool
     congested: float
+    ceiling_bps: float = 0.0
+    """The highest of the levels of a full link's rate, or the rate if it stays; 0 if it was not full."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -207,6 +209,7 @@ def _full(
         discipline=discipline,
         ecn=marked,
         congested=float(bottleneck.congested.sum() / max(1, int(congestion.observed.sum()))),
+        ceiling_bps=ceiling,
     )
 
 

@@ -11,12 +11,12 @@ the sending times that the first rates come to.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shadowlab.calibrate.links.capacity import FULL_WIRE_BYTES, capacities
+from shadowlab.calibrate.links.capacity import FULL_WIRE_BYTES, Capacity, capacities
 from shadowlab.calibrate.links.congestion import Congestion, congestion_of
 from shadowlab.calibrate.links.delay import DelayPrior, Delays, delays, tellable
 from shadowlab.calibrate.links.kin import Kin
@@ -93,7 +93,7 @@ def estimate_links(seen: Seen, network: Network, prior: DelayPrior, stated_bps: 
     return LinkEstimates(
         links=tuple(
             kin.completed(
-                _mirrored(links, stated_bps, prior.reverse.tolist()),
+                _mirrored(links, stated_bps, prior.reverse.tolist(), found),
                 beforehand,
                 congestion,
                 shifted,
@@ -108,9 +108,13 @@ def estimate_links(seen: Seen, network: Network, prior: DelayPrior, stated_bps: 
 
 
 def _mirrored(
-    links: Sequence[LinkCalibration], stated_bps: Sequence[int | None], reverse: Sequence[int]
+    links: Sequence[LinkCalibration],
+    stated_bps: Sequence[int | None],
+    reverse: Sequence[int],
+    found: Mapping[int, Capacity],
 ) -> tuple[LinkCalibration, ...]:
-    """A direction whose rate nobody tells is taken to be as fast as the other one, as nearly all links are."""
+    """A direction whose rate nobody tells is taken to be as fast as the other one at its fastest, as nearly all links
+    are: what a changing rate lacks beside its highest level may be taken by traffic that nobody records, one way."""
     result = []
     for number, link in enumerate(links):
         other = links[reverse[number]]
@@ -118,7 +122,18 @@ def _mirrored(
         known = other.rate_bps.standing in ("measured", "unidentifiable") and other.rate_bps.value
         if stated_bps[number] is None and link.rate_bps.standing in ("prior", "bounded") and known and known >= least:
             why = "taken to be as fast as its other direction"
-            rate = replace(other.rate_bps, low=least or None, high=None, standing="prior", flows=0, samples=0, why=why)
+            capacity = found.get(reverse[number])
+            fastest = max(known, capacity.ceiling_bps) if capacity else known
+            rate = replace(
+                other.rate_bps,
+                value=fastest,
+                low=least or None,
+                high=None,
+                standing="prior",
+                flows=0,
+                samples=0,
+                why=why,
+            )
             buffer = replace(other.queue_packets, standing="prior", flows=0, samples=0, why=why)
             link = replace(link, rate_bps=rate, queue_packets=buffer)
         result.append(link)

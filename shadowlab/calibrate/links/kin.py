@@ -81,7 +81,8 @@ class Kin:
             rate = capacity.rate_bps
             if rate.standing in ("measured", "unidentifiable") and rate.value and not prior.access[one]:
                 error = _FULL_ERROR if rate.standing == "measured" else _SOMEWHERE_ERROR
-                told.append(Told(links=(int(prior.link[one]),), rate_bps=rate.value, error=error))
+                fastest = max(rate.value, capacity.ceiling_bps)  # unseen traffic may take the rest, now and then
+                told.append(Told(links=(int(prior.link[one]),), rate_bps=fastest, error=error))
         filled = {one for number in full if full[number].congested > 0 for one in self._crossing(number)}
         suspects = {number for number in full if full[number].congested > 0}
         for queue in shifted:

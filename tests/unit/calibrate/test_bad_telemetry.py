@@ -121,6 +121,11 @@ def test_a_link_that_changes_its_rate_every_minute_is_named_with_all_its_levels(
     assert rate.value == pytest.approx(40e6, rel=0.05), "the newest"
     assert rate.low == pytest.approx(20e6, rel=0.05)
     assert rate.high == pytest.approx(50e6, rel=0.05)
+    back = found.by_direction[direction_of(found.map, "trunk:right>left")].rate_bps
+    assert back.standing == "prior"
+    assert back.value == pytest.approx(50e6, rel=0.05), (
+        "the highest: unseen traffic one way slows nothing the other way"
+    )
 
 
 @pytest.mark.parametrize("jump_s", [3600, -3600, -7])
