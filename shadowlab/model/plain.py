@@ -16,6 +16,8 @@ from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 _FORMAT = re.compile(r"(?P<family>[a-z-]+)/(?P<number>[1-9][0-9]{0,8})", re.ASCII)
+_KINDS = {"map": "a map", "scenario": "a scenario", "watch": "a watch"}
+"""What a family of documents is called, for those that people write."""
 
 _T = TypeVar("_T")
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
@@ -46,7 +48,8 @@ def other_format(said: object, wanted: str) -> str:
     """What to say of a document of another format than ``wanted``: of a newer or an older version of it, or of none."""
     ours, theirs = _FORMAT.fullmatch(wanted), _FORMAT.fullmatch(said) if isinstance(said, str) else None
     if ours is None or theirs is None or ours["family"] != theirs["family"] or said == wanted:
-        return f"this is no {wanted} document"
+        known = ours and theirs and _KINDS.get(theirs["family"])
+        return f"this is {known}, no {wanted} document" if known else f"this is no {wanted} document"
     if int(theirs["number"]) > int(ours["number"]):
         return f"this is {said}, of a newer ShadowLab than this one, which knows {wanted}: install that"
     return f"this is {said}, which this one ({wanted}) knows no more: convert it with the ShadowLab that wrote it"

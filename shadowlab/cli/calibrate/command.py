@@ -10,6 +10,7 @@ import click
 
 from shadowlab.cli.interrupt import Interrupt
 from shadowlab.cli.map_options import map_options, read
+from shadowlab.errors import InputError
 
 if TYPE_CHECKING:
     from shadowlab.lab.calibration.refine import Refine
@@ -84,6 +85,11 @@ def calibrate(
     with shown_progress(quiet=quiet) as progress, tempfile.TemporaryDirectory(prefix="shadowlab-calibrate-") as folder:
         progress.stage(f"read {telemetry.name}")
         attachment, use = attach_file(telemetry, network, read_rules(rules) if rules else NO_RULES)
+        if not attachment.attached and before is None:
+            raise InputError(
+                f"{telemetry}: none of its {use.records} records belongs to {map_path}: the map's instances need the "
+                f"addresses of the records; `shadowlab telemetry attach {telemetry} {map_path}` says more"
+            )
         found = calibrated(
             network,
             attachment,

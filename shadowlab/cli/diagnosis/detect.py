@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 STDOUT = Path("-")
 
+_SHOWN_ALARMS = 12
+
 
 def _known(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """The registry is imported only when it is asked."""
@@ -146,7 +148,9 @@ def _detect(
         raise InputError(f"{series}: a header and no row")
     if state:
         _keep(judge, state)
-    _say(judge, chosen, as_json)
+    _say(judge, chosen)
+    if not as_json:
+        _say_alarms(judge.rows, alarms)
     if as_json:
         document: dict[str, Any] = {
             "series": str(series),
@@ -183,7 +187,7 @@ def _check(series: Path, detector: str, takes: str, chosen: Chosen) -> None:
         raise InputError(f"{series}: detector {detector} takes two --value-column: lost, then sent")
 
 
-def _say(judge: Judge, chosen: Chosen, as_json: bool) -> None:
+def _say(judge: Judge, chosen: Chosen) -> None:
     """What somebody should know of the reading of the file."""
     if chosen.others:
         click.echo(f"judged: {', '.join(chosen.values)}; not judged: {', '.join(chosen.others[:10])}", err=True)
@@ -191,6 +195,15 @@ def _say(judge: Judge, chosen: Chosen, as_json: bool) -> None:
         click.echo(f"{judge.late} rows go back in time: score 0, not judged", err=True)
     if judge.missing:
         click.echo(f"{judge.missing} rows without a (finite) value: score 0, not judged", err=True)
+
+
+def _say_alarms(rows: int, alarms: list[dict[str, Any]]) -> None:
+    """What a person asked for: nobody finds one row with an alarm among thousands without."""
+    click.echo(f"{len(alarms)} alarms in {rows} rows{':' if alarms else ''}", err=True)
+    for one in alarms[:_SHOWN_ALARMS]:
+        click.echo(f"  {one['timestamp']}: since {one['onset']}, score {one['score']:.2f}", err=True)
+    if len(alarms) > _SHOWN_ALARMS:
+        click.echo(f"  and {len(alarms) - _SHOWN_ALARMS} more: --json has them all", err=True)
 
 
 def _quoted(text: str) -> str:

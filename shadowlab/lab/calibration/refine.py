@@ -99,6 +99,8 @@ def refined(
     interrupted: Callable[[], bool],
 ) -> Calibration:
     """``connections`` in the order of ``seen``.  Raises ShadowFailedError if a shadow cannot be run."""
+    if not seen.from_ns.size:
+        return found  # nothing was seen that a shadow could be held against
     begin, end = _stretch(seen)
     driven = _driven(found, seen, connections, estimates)
     suspects = _suspects(found, seen, connections, estimates, set(driven), begin, end)

@@ -92,3 +92,14 @@ def test_a_state_that_is_none_is_named_with_its_cure(tmp_path: Path, text: str) 
         run(MAP, TELEMETRY, "--state", state)
 
     assert state.read_text() == text, "it was left alone"
+
+
+def test_records_of_another_network_are_refused_with_a_cure(tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(
+        "shadowlab: map/1\nname: other\nnodes: {a: {kind: host}, b: {kind: host}}\n"
+        "links: {a-b: {ends: [a, b], delay: 1ms}}\n"
+    )
+
+    with pytest.raises(InputError, match=r"none of its [0-9]+ records belongs to .*telemetry attach"):
+        run(other, TELEMETRY)

@@ -10,7 +10,7 @@ from lab_example import MS, S, scenario
 from shadowlab.errors import InputError
 from shadowlab.lab.cures.read import ScriptFile
 from shadowlab.lab.events.event import Event
-from shadowlab.lab.scenario import Expectation
+from shadowlab.lab.scenario import Expectation, load_scenario
 from shadowlab.mitigate.allowed import Around, Upgrade
 from shadowlab.model.level import ServiceLevel
 
@@ -145,3 +145,13 @@ def test_what_could_not_be_judged_is_refused(tmp_path: Path, old: str, new: str,
     found = faults(tmp_path, (old, new))
 
     assert found[0].partition(": ")[2] == words
+
+
+def test_a_map_in_place_of_a_scenario_is_called_one_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "map.yaml"
+    path.write_text("shadowlab: map/1\nname: m\nnodes: {a: {kind: host}}\nlinks: {}\n")
+
+    with pytest.raises(InputError, match="this is a map, no scenario/1 document") as caught:
+        load_scenario(path, known_detectors=frozenset())
+
+    assert len(caught.value.faults) == 1
