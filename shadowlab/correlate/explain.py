@@ -136,13 +136,16 @@ def _few_links(
     crossing, classes, columns = _classes(changes, ways)
     if not classes:
         return None, ()
+    indicator = np.array([one.kpi for one in changes])
+    rows_of = {name: np.flatnonzero(indicator == name) for name in ADDITIVE}
+    carried = ~np.isin(indicator, ADDITIVE)
     best = math.inf
     parameters: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
     picked: list[int] = []
     for _ in range(min(MOST_LINKS, len(classes))):
         tried = {
-            one: _fit([*picked, one], columns, changes, left, noise, price)
+            one: _fit([*picked, one], columns, rows_of, carried, left, noise, price)
             for one in range(len(classes))
             if one not in picked
         }
@@ -193,18 +196,21 @@ def _name(
 def _fit(
     picked: Sequence[int],
     columns: _Floats,
-    changes: Sequence[Change],
+    rows_of: Mapping[str, NDArray[np.intp]],
+    carried: NDArray[np.bool_],
     left: _Floats,
     noise: _Floats,
     price: float,
 ) -> tuple[float, list[dict[str, str]]]:
-    """Misfit and price of an excess on these classes, per additive indicator; and the sizes in words, by indicator."""
+    """Misfit and price of an excess on these classes, per additive indicator; and the sizes in words, by indicator.
+
+    ``rows_of`` are the rows of each such indicator, ``carried`` (N,) says which rows are of none.
+    """
     rest, parameters = left.copy(), 0
     sizes: list[dict[str, str]] = [{} for _ in picked]
     places = np.array(picked, dtype=np.intp)
     lossy = np.zeros(len(picked), dtype=np.bool_)
-    for kpi in ADDITIVE:
-        rows = np.flatnonzero([one.kpi == kpi for one in changes])
+    for kpi, rows in rows_of.items():
         if not len(rows):
             continue
         matrix = columns[np.ix_(rows, places)] / noise[rows, None]
@@ -217,11 +223,10 @@ def _fit(
                 parameters += 1
                 lossy[place] |= kpi == "retransmission_share"
                 sizes[place][kpi] = _SIZES[kpi].format(size)
-    hit = (columns[:, places] > 0).sum(axis=1) > 0
-    for row, one in enumerate(changes):  # what a path carries falls by an amount that no formula here tells
-        if one.kpi not in ADDITIVE and hit[row] and rest[row] < -_NOTABLE * noise[row]:
-            rest[row] = 0.0
-            parameters += 1
+    hit = (columns[:, places] > 0).any(axis=1)
+    fell = carried & hit & (rest < -_NOTABLE * noise)  # by an amount that no formula here tells
+    rest[fell] = 0.0
+    parameters += int(fell.sum())
     return _misfit(rest / noise) + price * parameters, sizes
 
 

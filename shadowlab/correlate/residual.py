@@ -49,10 +49,13 @@ def production_series(
         step_ns = max(NS_PER_S, round(float(np.median(gaps)))) if gaps else NS_PER_S
     count = max(1, (last - first) // step_ns)
     edges = first + np.arange(count + 1, dtype=np.int64) * step_ns
-    subjects = tuple(sorted({str(one.path) for one in connections}))
+    by_path: dict[str, list[Connection]] = {}
+    for one in connections:
+        by_path.setdefault(str(one.path), []).append(one)
+    subjects = tuple(sorted(by_path))
     values = {name: np.full((count, len(subjects)), np.nan) for name in KPIS}
     for column, path in enumerate(subjects):
-        own = [one for one in connections if str(one.path) == path]
+        own = by_path[path]
         values["srtt_ms"][:, column] = _srtt(own, edges, known)
         moved, sent, again = (_counted(own, edges, known, name, step_ns) for name in _COUNTERS)
         values["throughput_mbps"][:, column] = moved * 8 * NS_PER_S / step_ns / 1e6 / scale
