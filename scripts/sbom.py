@@ -31,7 +31,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LIBRARIES = Path(__file__).resolve().parents[1] / "shadowlab" / "serve" / "page" / "libraries.json"
-EXTRAS = frozenset({"", "ml", "parquet", "forecast", "dist"})
+EXTRAS = frozenset({"", "ml", "parquet", "forecast", "dist", "notebook"})
 """What users install; the others are for work on ShadowLab itself."""
 
 ALLOWED = frozenset(

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from shadowlab.kernel.linux import LinuxSegment
 from shadowlab.kernel.loop import Loop
 from shadowlab.kernel.netns import enter_private_segment
+from shadowlab.kernel.ports import Hop
 from shadowlab.model.impairment import Impairment
 from shadowlab.wire import pcapng
 from shadowlab.wire.tcp_info import decode_tcp_info
@@ -107,8 +108,8 @@ def _build(segment: LinuxSegment, recording: Recording) -> None:
         segment.set_link_up(node, name, up=True)
     segment.wait_for_links(ends)
     for node, other, number in (("a", "2", "1"), ("b", "1", "2")):
-        segment.replace_route(node, f"10.0.{other}.0", 24, (("eth0", f"10.0.{number}.1"),))
-        segment.replace_route(node, f"fd00:{other}::", 64, (("eth0", f"fd00:{number}::1"),))
+        segment.replace_route(node, f"10.0.{other}.0", 24, [Hop("eth0", f"10.0.{number}.1")])
+        segment.replace_route(node, f"fd00:{other}::", 64, [Hop("eth0", f"fd00:{number}::1")])
 
 
 class _Recorder:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 import shadowlab
@@ -127,7 +128,6 @@ def test_pandas_is_asked_for_by_name_and_gets_every_column(monkeypatch: pytest.M
 
 
 def test_pandas_itself_takes_every_kind_of_column() -> None:
-    pandas = pytest.importorskip("pandas")
     table = Table.of_rows("Things", ("text", "gap", "flag"), [("a", 1, True), ("b", None, False)])
 
     frame = table.to_pandas()
