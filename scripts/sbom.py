@@ -55,9 +55,11 @@ ALLOWED = frozenset(
 KERNEL_LICENCE = "GPL-2.0-only WITH Linux-syscall-note"
 """Of a program that is run, not of a part of ours."""
 SPOKEN = {
+    "2-clause BSD": "BSD-2-Clause",
     "Apache 2.0": "Apache-2.0",
     "Apache License 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
+    "Apache Software License 2.0": "Apache-2.0",
     "BSD": "BSD-3-Clause",
     "BSD License": "BSD-3-Clause",
     "MIT License": "MIT",
