@@ -123,4 +123,5 @@ def test_the_same_seed_gives_the_same_bytes_on_a_busy_machine(first: dict[str, b
 def test_another_seed_gives_other_bytes(first: dict[str, bytes], tmp_path: Path) -> None:
     second = run(tmp_path / "other", seed=2)
 
-    assert set(CHANCE) <= set(differing(first, second))
+    # What is rehearsed may differ as well: another chance, another fault domain.
+    assert [name for name in CHANCE if first[name] == second[name]] == []
